@@ -1,0 +1,126 @@
+// What the replicated log carries: the commands of the state machine, and their encoding.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace assent::state {
+
+// A branch of a decided transaction. The transaction itself is named by what contains it.
+struct DecidedBranch {
+  std::string participant;
+  Epoch epoch;
+  Attempt attempt;
+  // As voted (R7). All zero in an aborted transaction whose branch never voted YES.
+  Evidence evidence;
+
+  bool operator==(const DecidedBranch&) const = default;
+};
+
+// What a participant's name is bound to for ever (R16).
+struct DatabaseIdentity {
+  std::uint64_t system_identifier = 0;
+  std::uint64_t database_oid = 0;
+
+  bool operator==(const DatabaseIdentity&) const = default;
+};
+
+// The no-op of a new leader's own ballot: it serves nothing before it has executed this (R1).
+struct OfficeTaken {
+  Ballot ballot;
+
+  bool operator==(const OfficeTaken&) const = default;
+};
+
+// T commits. Expects no record of T (R1).
+struct Committed {
+  TransactionId transaction;
+  std::uint64_t request_hash = 0;       // of the client's request (R9)
+  std::vector<DecidedBranch> branches;  // exactly these commit (R5), with their evidence (R7)
+
+  bool operator==(const Committed&) const = default;
+};
+
+// T aborts. Expects no record of T (R1).
+struct Aborted {
+  TransactionId transaction;
+  std::uint64_t request_hash = 0;       // 0: presumed by recovery, fits every request
+  Error reason;                         // told to the client
+  std::vector<DecidedBranch> branches;  // those known to the proposer; every other rolls back too
+
+  bool operator==(const Aborted&) const = default;
+};
+
+// Every branch of these transactions has carried its outcome out; their records may leave once they
+// are below the floor (R14).
+struct Forgotten {
+  std::vector<TransactionId> transactions;
+
+  bool operator==(const Forgotten&) const = default;
+};
+
+// A new life of an agent (R16). The nonce makes it idempotent.
+struct Enrolled {
+  std::string participant;
+  std::string nonce;
+  Epoch stored_epoch;  // 0: none was ever set in the database
+  DatabaseIdentity identity;
+  std::uint32_t timeline = 0;
+  std::uint64_t wal_position = 0;
+  std::string client_address;  // "host:port"
+  std::string peer_address;    // "host:port"
+
+  bool operator==(const Enrolled&) const = default;
+};
+
+using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled>;
+
+// The value of one slot: a batch of commands and the leader's time. Time enters the state only
+// here.
+struct Entry {
+  LogTime time;
+  std::vector<Command> commands;
+
+  bool operator==(const Entry&) const = default;
+};
+
+// Format version of encoded entries; a newer one is refused by name.
+inline constexpr std::uint8_t kEntryFormat = 1;
+
+std::string encode(const Entry& entry);
+
+// Refuses (kInternal with a sentence) truncated, oversized, trailing and newer-format bytes.
+Result<Entry> decode_entry(std::string_view bytes);
+
+// ── what executing a command answers ────────────────────────────────────────────────────────────
+
+struct TookEffect {};
+
+// A no-op: T has been decided before. Look the record up for more.
+struct AlreadyDecided {
+  Outcome outcome;
+};
+
+// A no-op: T's time is at or below the floor, and T has no record. None will ever be made (R14).
+struct BelowFloor {};
+
+struct EpochIssued {
+  Epoch epoch;
+};
+
+// A no-op: the enrolment was refused.
+struct EnrolmentRefused {
+  Error error;
+};
+
+using CommandResult =
+    std::variant<TookEffect, AlreadyDecided, BelowFloor, EpochIssued, EnrolmentRefused>;
+
+}  // namespace assent::state

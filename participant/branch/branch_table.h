@@ -1,0 +1,209 @@
+// All branches of one life of an agent: opening, executing, voting, finishing. PURE: the shell
+// carries the effects out against PostgreSQL and brings their results back as inputs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "participant/branch/statement.h"
+
+namespace assent::branch {
+
+// Names a caller that waits for an answer. Issued by the shell, never reused.
+using Token = Strong<struct BranchTokenTag>;
+
+// ── inputs from callers ─────────────────────────────────────────────────────────────────────────
+
+// The first statement's wish to open the branch (R13).
+struct Opening {
+  std::string nonce;
+  Millis idle_timeout{60'000};
+};
+// How every other statement names its branch.
+struct BranchRef {
+  Epoch epoch;
+  Attempt attempt;
+};
+
+struct ExecuteAsked {
+  Token token;
+  TransactionId transaction;
+  std::variant<Opening, BranchRef> branch;
+  std::uint32_t number = 0;  // of the statement, from 1
+  Statement statement;
+};
+struct PrepareAsked {
+  Token token;
+  Ballot ballot;
+  BranchId branch;
+  std::uint32_t statements = 0;
+};
+struct FinishAsked {
+  Token token;
+  Ballot ballot;
+  BranchId branch;
+  Outcome outcome = Outcome::kAborted;
+  std::optional<Evidence> evidence;
+};
+
+// ── inputs from PostgreSQL, through the shell ───────────────────────────────────────────────────
+
+// A connection is the branch's own until Release.
+struct ConnectionGranted {
+  BranchId branch;
+};
+struct ConnectionRefused {
+  BranchId branch;
+  Error why;
+};
+struct StatementDone {
+  BranchId branch;
+  std::uint32_t number = 0;
+  tl::expected<std::shared_ptr<const StatementResult>, Error> result;
+  // False: the transaction is gone although nobody was asked to end it.
+  bool transaction_open = true;
+};
+// Prepared for certain, or not prepared for certain and never to be. When the connection was lost
+// during PREPARE the shell first proves which (POSTGRES.md, "The fence", 4), however long that
+// takes.
+struct PrepareDone {
+  BranchId branch;
+  tl::expected<Evidence, Error> result;
+};
+struct RollbackDone {
+  BranchId branch;
+};
+enum class FinishResult : std::uint8_t {
+  kDone = 1,
+  kHeuristicCommit = 2,
+  kHeuristicRollback = 3,
+  kHazard = 4,
+};
+// An Error means that nothing is known yet; the caller is told and asks again.
+struct FinishDone {
+  BranchId branch;
+  tl::expected<FinishResult, Error> result;
+};
+// The branch's connection was lost while no PREPARE was in flight: PostgreSQL rolls the branch
+// back.
+struct ConnectionLost {
+  BranchId branch;
+  Error why;
+};
+struct Tick {};
+
+using Input =
+    std::variant<ExecuteAsked, PrepareAsked, FinishAsked, ConnectionGranted, ConnectionRefused,
+                 StatementDone, PrepareDone, RollbackDone, FinishDone, ConnectionLost, Tick>;
+
+// ── effects ─────────────────────────────────────────────────────────────────────────────────────
+
+// Get a connection for the branch; answer ConnectionGranted or ConnectionRefused.
+struct Acquire {
+  BranchId branch;
+};
+// Run a statement on the branch's connection, after BEGIN when it is the first. Statements of one
+// branch are sent in the order of these effects and may be pipelined.
+struct RunStatement {
+  BranchId branch;
+  std::uint32_t number = 0;
+  Statement statement;
+};
+// PREPARE TRANSACTION on the branch's connection; then collect evidence. Check may_send(ballot)
+// immediately before sending (R4).
+struct RunPrepare {
+  BranchId branch;
+  Ballot ballot;
+};
+// ROLLBACK on the branch's connection (cancelling a running statement first); answer RollbackDone.
+struct RunRollback {
+  BranchId branch;
+};
+// COMMIT PREPARED or ROLLBACK PREPARED of the branch's gid, on any connection; settle a missing gid
+// by `evidence` (R7). Check may_send(ballot) immediately before each send (R4).
+struct RunFinish {
+  BranchId branch;
+  Ballot ballot;
+  Outcome outcome = Outcome::kAborted;
+  std::optional<Evidence> evidence;
+};
+// The branch no longer needs its connection; the shell resets it and puts it back into the pool.
+struct Release {
+  BranchId branch;
+};
+
+struct ExecuteAnswer {
+  BranchRef branch;
+  std::shared_ptr<const StatementResult> result;
+};
+struct Yes {
+  Evidence evidence;
+};
+struct No {
+  Error reason;
+};
+struct Reply {
+  Token token;
+  std::variant<ExecuteAnswer, Yes, No, FinishResult, Error> answer;
+};
+
+using Operation = std::variant<Acquire, RunStatement, RunPrepare, RunRollback, RunFinish, Release>;
+
+// Operations are carried out in order, then the replies are sent.
+struct Effects {
+  std::vector<Operation> operations;
+  std::vector<Reply> replies;
+};
+
+struct BranchTableOptions {
+  std::string participant;
+  Epoch epoch;                        // of this life
+  std::size_t branches_max = 10'000;  // live at once; one more is refused as OVERLOADED
+  std::size_t answers_kept = 16;      // stored answers and statements in flight of one branch
+  Millis remember_ended{600'000};     // how long an ended branch is remembered
+};
+
+struct BranchCounters {
+  std::uint64_t opened = 0;
+  std::uint64_t statements = 0;
+  std::uint64_t voted_yes = 0;
+  std::uint64_t voted_no = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t rolled_back = 0;
+  std::uint64_t idle_rolled_back = 0;  // of `rolled_back`: at their idle deadline
+  std::uint64_t heuristic = 0;
+};
+
+class BranchTable {
+ public:
+  BranchTable(BranchTableOptions options, Ballot ballot);
+  ~BranchTable();
+
+  Effects step(MonoTime now, const Input& input);
+
+  // When the next Tick is due; none when nothing waits.
+  [[nodiscard]] std::optional<MonoTime> next_deadline() const;
+
+  // The highest ballot seen; lower ones are refused (R4).
+  [[nodiscard]] Ballot ballot() const;
+  // False when a request under `ballot` must not reach PostgreSQL any more.
+  [[nodiscard]] bool may_send(Ballot ballot) const;
+  // Remembers a ballot learnt elsewhere (an inventory request).
+  void observe(Ballot ballot);
+
+  // Branches that hold or wait for a connection, or are prepared.
+  [[nodiscard]] std::size_t live_count() const;
+  [[nodiscard]] const BranchCounters& counters() const;
+
+  // Aborts the process when an invariant is broken. Cost: linear.
+  void check_invariants() const;
+};
+
+}  // namespace assent::branch

@@ -1,0 +1,106 @@
+// One participant's database as the agent uses it: a control connection, a pool of work connections
+// for branches, a few finishers for COMMIT PREPARED and ROLLBACK PREPARED. Asynchronous libpq over
+// the unix socket; everything runs on the loop's one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "participant/branch/branch_table.h"
+#include "participant/branch/statement.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace assent::postgres {
+
+struct DatabaseOptions {
+  std::string cluster;
+  std::string participant;
+  std::string socket_directory;  // or a host name
+  std::uint16_t port = 5432;
+  std::string database;
+  std::string control_role = "assent_agent";  // owns the schema `assent`; used by this agent only
+  std::string work_role = "assent_work";      // runs client SQL, owns the prepared transactions
+  std::size_t work_connections = 64;          // branches open at once; the next waits
+  Millis work_wait{5'000};                    // then it is refused, retryable
+  std::size_t finish_connections = 8;
+};
+
+// Where a database stands in its life (R7, R16).
+struct Position {
+  std::uint64_t system_identifier = 0;
+  std::uint64_t database_oid = 0;
+  std::uint32_t timeline = 0;
+  std::uint64_t wal_position = 0;  // bytes
+};
+
+struct DatabaseCounters {
+  std::uint64_t connects = 0;
+  std::uint64_t connections_lost = 0;
+  std::size_t work_busy = 0;     // now
+  std::size_t work_waiting = 0;  // now
+};
+
+class Database {
+ public:
+  template <class T>
+  using Done = std::function<void(Result<T>)>;
+
+  Database(boost::asio::io_context& loop, DatabaseOptions options);
+  ~Database();
+
+  // ── start, in this order (POSTGRES.md, "The fence") ───────────────────────────────────────────
+  // Errors: kUnavailable when the server cannot be reached (try again later); kInvalidArgument for
+  // what an operator must mend (schema not installed, max_prepared_transactions = 0, a standby …).
+
+  // Checks the server and the schema, and reads identity and position.
+  void identify(Done<Position> done);
+  // The epoch in `assent.epoch`; 0 when none was ever set.
+  void stored_epoch(Done<Epoch> done);
+  // Sets the epoch by compare-and-set; kDisplaced when it is not `previous` any more. From now on
+  // every new connection reads the epoch and closes when it is not `mine` (reported by
+  // on_displaced).
+  void claim_epoch(Epoch previous, Epoch mine, Done<void> done);
+  // Terminates every backend of the two login roles in this database that is not a connection of
+  // this object, and calls back when none is left. Until then no branch may be opened, and the
+  // absence of an older epoch's gid proves nothing.
+  void fence_older_lives(Done<void> done);
+
+  // ── branches ──────────────────────────────────────────────────────────────────────────────────
+  // The shell's side of branch::BranchTable's operations; same names, same contracts. Results come
+  // back through the sink, never from inside the call.
+
+  void carry_out(const branch::Operation& operation);
+  // Where the inputs go. Set once, before the first carry_out.
+  void set_sink(std::function<void(branch::Input)> sink);
+  // Asked immediately before PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED is sent (R4).
+  void set_may_send(std::function<bool(Ballot)> may_send);
+  // Called once when the epoch in the database is higher than ours: this life is over.
+  void on_displaced(std::function<void(Error)> observer);
+
+  // ── recovery ──────────────────────────────────────────────────────────────────────────────────
+
+  // Our cluster's and participant's prepared transactions in this database, owned by the work role,
+  // without those whose finish is queued or in flight (R6, R8).
+  void list_prepared(Done<std::vector<BranchId>> done);
+
+  [[nodiscard]] const DatabaseCounters& counters() const;
+
+  // Closes every connection; nothing is called back any more. Open branches roll back.
+  void close();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace assent::postgres

@@ -1,0 +1,32 @@
+/** What administrators ask of any process, on its admin port. */
+include "common.thrift"
+namespace cpp assent.wire
+namespace py assent_wire.admin
+
+struct ProcessStatusRequest {
+  1: i32 protocol_version
+}
+
+struct ProcessStatusReply {
+  1: i32 protocol_version
+  /** "assent-coordinator" or "assent-agent". */
+  2: string program
+  /** Version of the program, for example "0.1.0". */
+  3: string version
+  /** Operating system's process id. */
+  4: i32 pid
+  /** Since the process began. */
+  5: i64 uptime_ms
+  /** True when it serves all that it is for. */
+  6: bool ready
+  /** Facts in words, for example "cluster", "ballot", "epoch". */
+  7: map<string, string> facts
+  /** Counts since the process began and gauges of this moment; docs/architecture.md names them. */
+  8: map<string, i64> counters
+}
+
+/** Admin port of every process. */
+service Admin {
+  /** How this process is. */
+  ProcessStatusReply process_status(1: ProcessStatusRequest request) throws (1: common.AssentError error)
+}

@@ -1,0 +1,141 @@
+/** What agents and the coordinator say to each other. */
+include "common.thrift"
+namespace cpp assent.wire
+namespace py assent_wire.participant
+
+// ── agent → coordinator ─────────────────────────────────────────────────────────────────────────
+
+/** What a participant's name is bound to for ever (R16). */
+struct DatabaseIdentity {
+  /** pg_control_system().system_identifier, as unsigned bits. */
+  1: i64 system_identifier
+  /** pg_database.oid. */
+  2: i64 database_oid
+}
+
+struct RegisterRequest {
+  1: i32 protocol_version
+  2: string cluster
+  /** Participant's name: 1 to 63 of [a-z0-9_-]. */
+  3: string participant
+  /** Names this life of the agent; the same nonce gets the same epoch again. 1 to 64 bytes. */
+  4: string nonce
+  /** Epoch found in the database (`assent.epoch`); 0 when none was ever set. */
+  5: i64 stored_epoch
+  6: DatabaseIdentity identity
+  /** Timeline of the database now. */
+  7: i32 timeline
+  /** WAL position of the database now, in bytes. */
+  8: i64 wal_position
+  /** "host:port" that clients reach this agent at. */
+  9: string client_address
+  /** "host:port" that the coordinator reaches this agent at. */
+  10: string peer_address
+}
+
+struct RegisterReply {
+  1: i32 protocol_version
+  /** This life's epoch, issued through the log. */
+  2: i64 epoch
+  /** The agent refuses every lower ballot from now on (R4). */
+  3: common.Ballot ballot
+}
+
+struct HeartbeatRequest {
+  1: i32 protocol_version
+  2: string cluster
+  3: string participant
+  /** The sender's epoch; a lower one than the registered is answered DISPLACED. */
+  4: i64 epoch
+  /** True in the last heartbeat before a clean stop: the next life need not wait. */
+  5: bool leaving
+}
+
+struct HeartbeatReply {
+  1: i32 protocol_version
+  /** The coordinator's log time. */
+  2: i64 now_ms
+}
+
+/** What agents ask of a replica, on its peer port. */
+service Registry {
+  /** Issues an epoch. Refused while the previous life's heartbeat is fresh, or when the identity differs. */
+  RegisterReply enroll(1: RegisterRequest request) throws (1: common.AssentError error)
+  /** Says that this life goes on. */
+  HeartbeatReply heartbeat(1: HeartbeatRequest request) throws (1: common.AssentError error)
+}
+
+// ── coordinator → agent ─────────────────────────────────────────────────────────────────────────
+
+enum VoteKind {
+  /** Prepared, durable, and will commit or roll back as told. Carries evidence. */
+  YES = 1,
+  /** Not prepared and never will be. Carries a reason. */
+  NO = 2,
+}
+
+struct PrepareRequest {
+  1: i32 protocol_version
+  /** Refused with STALE_BALLOT when a higher one was seen (R4). */
+  2: common.Ballot ballot
+  3: common.BranchId branch
+  /** Statements that the client counted (R13). */
+  4: i32 statements
+}
+
+struct PrepareReply {
+  1: i32 protocol_version
+  2: VoteKind vote
+  /** Present exactly with YES. */
+  3: optional common.Evidence evidence
+  /** Present exactly with NO. */
+  4: optional common.AssentError reason
+}
+
+enum FinishResult {
+  /** The outcome asked for has been carried out, now or before. */
+  DONE = 1,
+  /** Someone else committed a branch that was to be rolled back. */
+  HEURISTIC_COMMIT = 2,
+  /** Someone else rolled back a branch that was to be committed. */
+  HEURISTIC_ROLLBACK = 3,
+  /** The branch is gone and its evidence does not settle how it ended. */
+  HAZARD = 4,
+}
+
+struct FinishRequest {
+  1: i32 protocol_version
+  2: common.Ballot ballot
+  3: common.BranchId branch
+  /** The logged outcome for this branch. */
+  4: common.Outcome outcome
+  /** As voted; absent when the coordinator has none (the branch never voted YES to it). */
+  5: optional common.Evidence evidence
+}
+
+struct FinishReply {
+  1: i32 protocol_version
+  2: FinishResult result
+}
+
+struct InventoryRequest {
+  1: i32 protocol_version
+  2: common.Ballot ballot
+  3: string cluster
+}
+
+struct InventoryReply {
+  1: i32 protocol_version
+  /** Branches of this participant that are prepared in its database, of whatever epoch. */
+  2: list<common.BranchId> prepared
+}
+
+/** What the leader asks of an agent, on the agent's peer port. */
+service Participant {
+  /** Prepares a branch and votes. Repeating it gives the same vote. */
+  PrepareReply prepare(1: PrepareRequest request) throws (1: common.AssentError error)
+  /** Carries a logged outcome out. Repeating it gives the same result. */
+  FinishReply finish(1: FinishRequest request) throws (1: common.AssentError error)
+  /** Lists what is prepared. */
+  InventoryReply inventory(1: InventoryRequest request) throws (1: common.AssentError error)
+}
