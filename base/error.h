@@ -59,8 +59,7 @@ struct Error {
   std::string message;                         // one sentence that names the thing and the remedy
   std::string participant = {};                // empty: none is concerned
   std::optional<SqlError> sql = std::nullopt;  // present exactly when code is kSql
-  std::string leader =
-      {};  // "host:port" of its client port, with kNotLeader when known; else empty
+  std::string leader = {};                     // its client port, with kNotLeader when known
 
   bool operator==(const Error&) const = default;
 };
