@@ -94,6 +94,14 @@ struct Evidence {
 enum class Outcome : std::uint8_t { kCommitted = 1, kAborted = 2 };
 std::string_view name(Outcome outcome);  // "COMMITTED" or "ABORTED"
 
+// How a branch ended when it was told its outcome.
+enum class FinishResult : std::uint8_t {
+  kDone = 1,               // the outcome has been carried out, now or before
+  kHeuristicCommit = 2,    // someone else committed a branch that was to be rolled back
+  kHeuristicRollback = 3,  // someone else rolled back a branch that was to be committed
+  kHazard = 4,             // it is gone, and its evidence does not settle how it ended
+};
+
 }  // namespace assent
 
 template <>

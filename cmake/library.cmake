@@ -3,7 +3,8 @@ add_library(assent_flags INTERFACE)
 target_include_directories(assent_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/include)
 target_compile_options(assent_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wswitch -Werror -fno-omit-frame-pointer)
-target_compile_definitions(assent_flags INTERFACE BOOST_LOG_DYN_LINK)
+target_compile_definitions(assent_flags INTERFACE
+  BOOST_LOG_DYN_LINK ASSENT_VERSION="${PROJECT_VERSION}")
 if(ASSENT_SANITIZE)
   add_compile_options(-fsanitize=${ASSENT_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${ASSENT_SANITIZE})

@@ -42,12 +42,7 @@ struct VoteNo {
 };
 using Vote = std::variant<VoteYes, VoteNo>;
 
-enum class FinishResult : std::uint8_t {
-  kDone = 1,
-  kHeuristicCommit = 2,
-  kHeuristicRollback = 3,
-  kHazard = 4,
-};
+using assent::FinishResult;
 
 // ── inputs ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -80,12 +80,7 @@ struct PrepareDone {
 struct RollbackDone {
   BranchId branch;
 };
-enum class FinishResult : std::uint8_t {
-  kDone = 1,
-  kHeuristicCommit = 2,
-  kHeuristicRollback = 3,
-  kHazard = 4,
-};
+using assent::FinishResult;
 // An Error means that nothing is known yet; the caller is told and asks again.
 struct FinishDone {
   BranchId branch;

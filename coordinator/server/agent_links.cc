@@ -1,0 +1,146 @@
+#include "coordinator/server/agent_links.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "runtime/logging.h"
+#include "runtime/process.h"
+#include "runtime/rpc/call.h"
+#include "runtime/rpc/ids.h"
+#include "wire/Participant.h"
+#include "wire/common_constants.h"
+
+namespace assent::coordinator {
+namespace {
+
+// A call without an answer for this long is sent again by the office; agents answer repeats.
+constexpr Millis kCallTimeout{5'000};
+
+// A vote as it stands in the reply; nothing when the reply holds none that makes sense.
+std::optional<commit::Vote> vote_of(const wire::PrepareReply& reply) {
+  if (reply.vote == wire::VoteKind::YES && reply.__isset.evidence) {
+    return commit::VoteYes{rpc::from_wire(reply.evidence)};
+  }
+  if (reply.vote == wire::VoteKind::NO && reply.__isset.reason) {
+    return commit::VoteNo{rpc::from_wire(reply.reason)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct AgentLinks::Link {
+  Link(boost::asio::io_context& loop, const std::string& address) : client(loop, address) {}
+
+  rpc::Client client;
+  bool asking = false;
+};
+
+AgentLinks::AgentLinks(boost::asio::io_context& loop, std::string cluster, Ballot ballot, Sink sink)
+    : loop_(loop), cluster_(std::move(cluster)), ballot_(ballot), sink_(std::move(sink)) {}
+
+AgentLinks::~AgentLinks() = default;
+
+void AgentLinks::follow(const std::string& participant, const std::string& address) {
+  auto& link = links_[participant];
+  if (!link || link->client.address() != address) {
+    link = std::make_unique<Link>(loop_, address);
+    link->client.on_connection([this, participant](bool up) {
+      log::info(up ? "agent connected" : "agent disconnected", {{"participant", participant}});
+      if (!up) return;
+      sink_(commit::AgentUp{participant});
+      // Not from inside the client's own callback: the connection is only just being set up.
+      boost::asio::post(loop_, [this, participant] {
+        if (const auto found = links_.find(participant); found != links_.end()) {
+          ask_inventory(participant, *found->second);
+        }
+      });
+    });
+  } else {
+    sink_(commit::AgentUp{participant});
+  }
+  ask_inventory(participant, *link);
+}
+
+rpc::Client* AgentLinks::client_of(const std::string& participant) {
+  const auto found = links_.find(participant);
+  return found == links_.end() ? nullptr : &found->second->client;
+}
+
+void AgentLinks::report_lost(commit::Input input) {
+  boost::asio::post(loop_, [this, input = std::move(input)] { sink_(input); });
+}
+
+void AgentLinks::send(const commit::SendPrepare& prepare) {
+  const BranchId& branch = prepare.branch;
+  rpc::Client* client = client_of(branch.participant);
+  if (client == nullptr) {
+    return report_lost(commit::PrepareLost{
+        branch, {ErrorCode::kUnavailable, "its agent never enrolled", branch.participant}});
+  }
+  wire::PrepareRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.ballot = rpc::to_wire(ballot_);
+  request.branch = rpc::to_wire(branch);
+  request.statements = static_cast<std::int32_t>(prepare.statements);
+  ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)
+  (*client, request, kCallTimeout, [this, branch](Result<wire::PrepareReply> reply) {
+    if (!reply) return sink_(commit::PrepareLost{branch, reply.error()});
+    if (auto vote = vote_of(*reply)) return sink_(commit::VoteArrived{branch, std::move(*vote)});
+    sink_(commit::PrepareLost{
+        branch, {ErrorCode::kInternal, "the agent's reply holds no vote", branch.participant}});
+  });
+}
+
+void AgentLinks::send(const commit::SendFinish& finish) {
+  const BranchId& branch = finish.branch;
+  rpc::Client* client = client_of(branch.participant);
+  if (client == nullptr) return report_lost(commit::FinishLost{branch});
+  wire::FinishRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.ballot = rpc::to_wire(ballot_);
+  request.branch = rpc::to_wire(branch);
+  request.outcome = rpc::to_wire(finish.outcome);
+  if (finish.evidence) request.__set_evidence(rpc::to_wire(*finish.evidence));
+  ASSENT_CALL(wire::Participant, finish, wire::FinishReply)
+  (*client, request, kCallTimeout, [this, branch](Result<wire::FinishReply> reply) {
+    if (reply) return sink_(commit::FinishArrived{branch, rpc::from_wire(reply->result)});
+    log::debug("finish not confirmed", {{"transaction", to_string(branch.transaction)},
+                                        {"participant", branch.participant},
+                                        {"why", reply.error().message}});
+    sink_(commit::FinishLost{branch});
+  });
+}
+
+void AgentLinks::ask_inventories() {
+  for (auto& [participant, link] : links_) ask_inventory(participant, *link);
+}
+
+void AgentLinks::ask_inventory(const std::string& participant, Link& link) {
+  if (link.asking) return;
+  link.asking = true;
+  wire::InventoryRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.ballot = rpc::to_wire(ballot_);
+  request.cluster = cluster_;
+  const MonoTime asked = process::monotonic_now();
+  ASSENT_CALL(wire::Participant, inventory, wire::InventoryReply)
+  (link.client, request, kCallTimeout,
+   [this, participant, &link, asked](Result<wire::InventoryReply> reply) {
+     link.asking = false;
+     if (!reply) {
+       log::debug("no inventory", {{"participant", participant}, {"why", reply.error().message}});
+       return;
+     }
+     commit::InventoryArrived arrived{participant, asked, {}};
+     for (const wire::BranchId& prepared : reply->prepared) {
+       // What does not parse or is another participant's is not ours to touch (R8).
+       const auto branch = rpc::from_wire(prepared);
+       if (branch && branch->participant == participant) arrived.prepared.push_back(*branch);
+     }
+     sink_(std::move(arrived));
+   });
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,54 @@
+// The leader's connections to the agents: one pipelined connection each, kept up by asking every
+// agent for its inventory again and again. Turns the office's sends into calls, and answers into
+// its inputs.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/ids.h"
+#include "coordinator/commit/office.h"
+#include "runtime/rpc/client.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace assent::coordinator {
+
+class AgentLinks {
+ public:
+  using Sink = std::function<void(commit::Input)>;
+
+  // Every request carries `cluster` and `ballot` (R4). Inputs go to `sink`, on the loop, never from
+  // inside a call of this class. The loop outlives the links.
+  AgentLinks(boost::asio::io_context& loop, std::string cluster, Ballot ballot, Sink sink);
+  ~AgentLinks();
+
+  // Reaches this participant at this "host:port" from now on, and asks for its inventory at once.
+  void follow(const std::string& participant, const std::string& address);
+
+  void send(const commit::SendPrepare& prepare);
+  void send(const commit::SendFinish& finish);
+
+  // Asks every agent that is not being asked already what it has prepared. Call this about once a
+  // second: it is how orphans of a lost leader are found, and how broken connections come back.
+  void ask_inventories();
+
+ private:
+  struct Link;
+
+  void ask_inventory(const std::string& participant, Link& link);
+  rpc::Client* client_of(const std::string& participant);
+  void report_lost(commit::Input input);
+
+  boost::asio::io_context& loop_;
+  const std::string cluster_;
+  const Ballot ballot_;
+  const Sink sink_;
+  std::map<std::string, std::unique_ptr<Link>> links_;
+};
+
+}  // namespace assent::coordinator

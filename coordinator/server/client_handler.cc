@@ -1,0 +1,194 @@
+// The client port of a replica: hello, start, commit, abort, status.
+#include <memory>
+#include <utility>
+
+#include "coordinator/server/handlers.h"
+#include "runtime/process.h"
+#include "runtime/rpc/handler.h"
+#include "runtime/rpc/ids.h"
+#include "wire/Coordinator.h"
+#include "wire/common_constants.h"
+
+namespace assent::coordinator {
+namespace {
+
+using rpc::answer;
+using rpc::Cob;
+using rpc::ExnCob;
+
+constexpr std::int32_t kCommitTimeoutDefault = 10'000;
+constexpr std::int32_t kCommitTimeoutMax = 600'000;
+
+template <class Reply>
+Reply versioned() {
+  Reply reply;
+  reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  return reply;
+}
+
+Result<std::vector<commit::RequestedBranch>> branches_from_wire(
+    const std::vector<wire::CommitBranch>& branches) {
+  std::vector<commit::RequestedBranch> out;
+  for (const wire::CommitBranch& branch : branches) {
+    auto participant = rpc::participant_from_wire(branch.participant);
+    if (!participant) return tl::unexpected(participant.error());
+    const auto epoch = rpc::positive_from_wire(branch.epoch, "branches.epoch");
+    if (!epoch) return tl::unexpected(epoch.error());
+    const auto attempt = rpc::positive_from_wire(branch.attempt, "branches.attempt");
+    if (!attempt) return tl::unexpected(attempt.error());
+    if (branch.statements < 0) {
+      return failure(ErrorCode::kInvalidArgument, "branches.statements is negative");
+    }
+    out.push_back({std::move(*participant), Epoch(*epoch), Attempt(*attempt),
+                   static_cast<std::uint32_t>(branch.statements)});
+  }
+  return out;
+}
+
+Result<commit::CommitAsked> commit_from_wire(const wire::CommitRequest& request) {
+  if (auto version = rpc::check_version(request.protocol_version); !version) {
+    return tl::unexpected(version.error());
+  }
+  const auto transaction = rpc::transaction_from_wire(request.transaction);
+  if (!transaction) return tl::unexpected(transaction.error());
+  auto branches = branches_from_wire(request.branches);
+  if (!branches) return tl::unexpected(branches.error());
+  const std::int32_t timeout =
+      request.__isset.timeout_ms ? request.timeout_ms : kCommitTimeoutDefault;
+  if (timeout < 1 || timeout > kCommitTimeoutMax) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "timeout_ms is " + std::to_string(timeout) + ", but must be 1 to 600000");
+  }
+  const bool decided =
+      request.__isset.acknowledge && request.acknowledge == wire::Acknowledge::DECIDED;
+  return commit::CommitAsked{
+      {},
+      *transaction,
+      std::move(*branches),
+      decided ? commit::Acknowledge::kDecided : commit::Acknowledge::kApplied,
+      Millis(timeout)};
+}
+
+wire::CommitReply commit_to_wire(commit::CommitAnswer answer) {
+  auto reply = versioned<wire::CommitReply>();
+  reply.outcome = rpc::to_wire(answer.outcome);
+  reply.pending = std::move(answer.pending);
+  if (answer.reason) reply.__set_reason(rpc::to_wire(*answer.reason));
+  if (!answer.heuristic.empty()) reply.__set_heuristic(answer.heuristic);
+  return reply;
+}
+
+class ClientHandler final : public wire::CoordinatorCobSvIf {
+ public:
+  explicit ClientHandler(Services& services) : services_(services) {}
+
+  void hello(Cob<wire::HelloReply> cob, ExnCob exn, const wire::HelloRequest& request) override {
+    answer(cob, exn, hello_reply(request));
+  }
+
+  void start(Cob<wire::StartReply> cob, ExnCob exn, const wire::StartRequest& request) override {
+    answer(cob, exn, start_reply(request));
+  }
+
+  void commit(Cob<wire::CommitReply> cob, ExnCob exn, const wire::CommitRequest& request) override {
+    auto asked = commit_from_wire(request);
+    if (!asked) return answer<wire::CommitReply>(cob, exn, tl::unexpected(asked.error()));
+    services_.office.commit(std::move(*asked), [cob, exn](Result<commit::CommitAnswer> done) {
+      answer(cob, exn, std::move(done).map(commit_to_wire));
+    });
+  }
+
+  void abort(Cob<wire::AbortReply> cob, ExnCob exn, const wire::AbortRequest& request) override {
+    auto asked = abort_from_wire(request);
+    if (!asked) return answer<wire::AbortReply>(cob, exn, tl::unexpected(asked.error()));
+    services_.office.abort(std::move(*asked), [cob, exn](Result<commit::AbortAnswer> done) {
+      answer(cob, exn, std::move(done).map([](const commit::AbortAnswer& outcome) {
+        auto reply = versioned<wire::AbortReply>();
+        reply.outcome = rpc::to_wire(outcome.outcome);
+        return reply;
+      }));
+    });
+  }
+
+  void status(Cob<wire::StatusReply> cob, ExnCob exn, const wire::StatusRequest& request) override {
+    answer(cob, exn, status_reply(request));
+  }
+
+ private:
+  Result<wire::HelloReply> hello_reply(const wire::HelloRequest& request) const {
+    if (auto version = rpc::check_version(request.protocol_version); !version) {
+      return tl::unexpected(version.error());
+    }
+    if (request.__isset.cluster && request.cluster != services_.config.cluster) {
+      return failure(ErrorCode::kWrongCluster, "this is cluster " + services_.config.cluster +
+                                                   ", the caller means another one");
+    }
+    auto reply = versioned<wire::HelloReply>();
+    reply.cluster = services_.config.cluster;
+    reply.now_ms = services_.log.now().value;
+    for (const auto& [name, record] : services_.log.state().participants()) {
+      wire::ParticipantInfo info;
+      info.name = name;
+      info.client_address = record.client_address;
+      info.epoch = static_cast<std::int64_t>(record.epoch.value);
+      info.live = services_.enrolment.alive(process::monotonic_now(), name);
+      reply.participants.push_back(std::move(info));
+    }
+    return reply;
+  }
+
+  Result<wire::StartReply> start_reply(const wire::StartRequest& request) const {
+    if (auto version = rpc::check_version(request.protocol_version); !version) {
+      return tl::unexpected(version.error());
+    }
+    auto reply = versioned<wire::StartReply>();
+    const LogTime now = services_.log.now();
+    reply.transaction = to_string(make_transaction_id(
+        now, process::random_u64(), process::random_u64(), creator_tag("anonymous")));
+    reply.now_ms = now.value;
+    return reply;
+  }
+
+  static Result<commit::AbortAsked> abort_from_wire(const wire::AbortRequest& request) {
+    if (auto version = rpc::check_version(request.protocol_version); !version) {
+      return tl::unexpected(version.error());
+    }
+    const auto transaction = rpc::transaction_from_wire(request.transaction);
+    if (!transaction) return tl::unexpected(transaction.error());
+    auto branches = branches_from_wire(request.branches);
+    if (!branches) return tl::unexpected(branches.error());
+    return commit::AbortAsked{{}, *transaction, std::move(*branches)};
+  }
+
+  Result<wire::StatusReply> status_reply(const wire::StatusRequest& request) const {
+    if (auto version = rpc::check_version(request.protocol_version); !version) {
+      return tl::unexpected(version.error());
+    }
+    const auto transaction = rpc::transaction_from_wire(request.transaction);
+    if (!transaction) return tl::unexpected(transaction.error());
+    const state::StateMachine& state = services_.log.state();
+    const state::TransactionRecord* record = state.find(*transaction);
+    if (record == nullptr && transaction->time() <= state.floor()) {
+      return failure(ErrorCode::kExpired,
+                     "the transaction is older than the retention of outcomes");
+    }
+    auto reply = versioned<wire::StatusReply>();
+    reply.state = record == nullptr                        ? wire::TransactionState::UNDECIDED
+                  : record->outcome == Outcome::kCommitted ? wire::TransactionState::COMMITTED
+                                                           : wire::TransactionState::ABORTED;
+    reply.pending = services_.office.office().pending(*transaction);
+    reply.applied = record != nullptr && reply.pending.empty();
+    return reply;
+  }
+
+  Services& services_;
+};
+
+}  // namespace
+
+std::shared_ptr<apache::thrift::async::TAsyncProcessor> client_processor(Services& services) {
+  return std::make_shared<wire::CoordinatorAsyncProcessor>(
+      std::make_shared<ClientHandler>(services));
+}
+
+}  // namespace assent::coordinator

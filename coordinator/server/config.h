@@ -1,0 +1,31 @@
+// A coordinator replica's configuration: a TOML file, checked as a whole before anything starts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "runtime/logging.h"
+
+namespace assent::coordinator {
+
+struct Config {
+  std::string cluster;         // required; 1 to 32 of [a-z0-9_-]
+  ReplicaId replica{1};        // unique in the cluster, never used again once its disk is lost
+  std::string data_directory;  // required; made when missing
+
+  std::string client_address = "127.0.0.1:7101";  // for clients
+  std::string peer_address = "127.0.0.1:7201";    // for agents and other replicas
+  std::string admin_address = "127.0.0.1:7301";   // for administrators
+
+  Millis retention{600'000};    // how long an outcome can be asked for
+  Millis agent_silence{1'500};  // without a heartbeat for this long an agent counts as gone
+  log::Level log_level = log::Level::kInfo;
+};
+
+// kInvalidArgument names file, line and key.
+Result<Config> load_config(const std::string& path);
+
+}  // namespace assent::coordinator

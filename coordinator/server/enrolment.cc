@@ -1,0 +1,72 @@
+#include "coordinator/server/enrolment.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/overloaded.h"
+#include "runtime/logging.h"
+
+namespace assent::coordinator {
+
+Enrolment::Enrolment(state::ReplicatedLog& log, Millis silence, MonoTime now, OnEnrolled enrolled)
+    : log_(log), silence_(silence), enrolled_(std::move(enrolled)) {
+  for (const auto& [name, participant] : log_.state().participants()) heard_[name] = now;
+}
+
+bool Enrolment::alive(MonoTime now, const std::string& participant) const {
+  const auto found = heard_.find(participant);
+  return found != heard_.end() && now - found->second < silence_;
+}
+
+void Enrolment::enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> done) {
+  const state::ParticipantRecord* record = log_.state().participant(request.participant);
+  const bool same_life = record != nullptr && record->nonce == request.nonce;
+  if (record != nullptr && !same_life && alive(now, request.participant)) {
+    return done(tl::unexpected(Error{ErrorCode::kDisplaced,
+                                     "another agent serves participant " + request.participant +
+                                         " (epoch " + to_string(record->epoch) + ", at " +
+                                         record->peer_address +
+                                         "); stop it first, or wait until it has been silent for " +
+                                         std::to_string(silence_.value) + " ms",
+                                     request.participant}));
+  }
+  log_.propose(request, [this, now, request, done](const state::CommandResult& result) {
+    if (const auto* refused = std::get_if<state::EnrolmentRefused>(&result)) {
+      log::warning("enrolment refused",
+                   {{"participant", request.participant}, {"why", refused->error.message}});
+      return done(tl::unexpected(refused->error));
+    }
+    const auto* issued = std::get_if<state::EpochIssued>(&result);
+    CHECK(issued != nullptr, "an enrolment is answered with an epoch or a refusal");
+    heard_[request.participant] = now;
+    log::info("agent enrolled", {{"participant", request.participant},
+                                 {"epoch", to_string(issued->epoch)},
+                                 {"address", request.peer_address}});
+    enrolled_(request.participant, request.peer_address);
+    done(issued->epoch);
+  });
+}
+
+Result<void> Enrolment::heartbeat(MonoTime now, const std::string& participant, Epoch epoch,
+                                  bool leaving) {
+  const state::ParticipantRecord* record = log_.state().participant(participant);
+  if (record == nullptr) {
+    return failure(ErrorCode::kUnknownParticipant,
+                   "no participant " + participant + " has enrolled");
+  }
+  if (epoch != record->epoch) {
+    return tl::unexpected(Error{ErrorCode::kDisplaced,
+                                "epoch " + to_string(epoch) + " of participant " + participant +
+                                    " is over: epoch " + to_string(record->epoch) + " serves at " +
+                                    record->peer_address,
+                                participant});
+  }
+  if (leaving) {
+    heard_.erase(participant);
+  } else {
+    heard_[participant] = now;
+  }
+  return {};
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,43 @@
+// Enrolment of agents (R16): who is alive, and whether a new life may take a participant over.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/state/replicated_log.h"
+
+namespace assent::coordinator {
+
+class Enrolment {
+ public:
+  template <class T>
+  using Done = std::function<void(Result<T>)>;
+  // Called when a life has been issued its epoch: it is reached at `peer_address`.
+  using OnEnrolled =
+      std::function<void(const std::string& participant, const std::string& peer_address)>;
+
+  // `silence`: an agent without a heartbeat for this long counts as gone. A life that this office
+  // has never heard of may still be at work, so every enrolled agent counts as heard of at `now`.
+  Enrolment(state::ReplicatedLog& log, Millis silence, MonoTime now, OnEnrolled enrolled);
+
+  // Issues an epoch through the log. kDisplaced while another life is alive.
+  void enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> done);
+
+  // kUnknownParticipant, or kDisplaced when a newer life was issued its epoch.
+  Result<void> heartbeat(MonoTime now, const std::string& participant, Epoch epoch, bool leaving);
+
+  [[nodiscard]] bool alive(MonoTime now, const std::string& participant) const;
+
+ private:
+  state::ReplicatedLog& log_;
+  const Millis silence_;
+  const OnEnrolled enrolled_;
+  // When each participant's present life was last heard of; absent: it said that it leaves.
+  std::map<std::string, MonoTime> heard_;
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,56 @@
+// assent-coordinator: one replica of the coordinator.
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+
+#include "coordinator/server/config.h"
+#include "coordinator/server/replica.h"
+#include "runtime/logging.h"
+#include "runtime/process.h"
+#include "runtime/program.h"
+
+namespace {
+
+using namespace assent;
+
+constexpr const char* kDescription =
+    "Decides distributed transactions over PostgreSQL, durably: one replica of the coordinator.\n"
+    "Exit codes: 0 stopped cleanly, 1 could not go on, 2 usage or configuration.";
+
+int run(const coordinator::Config& config) {
+  boost::asio::io_context loop(1);
+  int exit_code = process::kExitOk;
+  coordinator::Replica replica(loop, config);
+  const process::Signals signals(loop, [&](const std::string& signal) {
+    log::info("stopping", {{"signal", signal}});
+    replica.drain([&] { loop.stop(); });
+  });
+  const auto opened = replica.open([&](const Error& error) {
+    log::error("cannot serve", {{"why", error.message}});
+    exit_code = process::kExitFailure;
+    loop.stop();
+  });
+  if (!opened) {
+    log::error("cannot open the log", {{"why", opened.error().message}});
+    return process::kExitFailure;
+  }
+  loop.run();
+  log::info("stopped");
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int exit_code = process::kExitOk;
+  const auto invocation = program::parse(argc, argv, "assent-coordinator", kDescription, exit_code);
+  if (!invocation) return exit_code;
+  const auto config = coordinator::load_config(invocation->config_path);
+  if (!config) {
+    std::fprintf(stderr, "assent-coordinator: %s\n", config.error().message.c_str());
+    return process::kExitUsage;
+  }
+  if (invocation->check_only) return process::kExitOk;
+  log::init("assent-coordinator", config->log_level);
+  process::raise_file_limit();
+  return run(*config);
+}

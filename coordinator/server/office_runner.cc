@@ -1,0 +1,109 @@
+#include "coordinator/server/office_runner.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/overloaded.h"
+#include "runtime/logging.h"
+#include "runtime/process.h"
+
+namespace assent::coordinator {
+namespace {
+
+constexpr Millis kInventoryEvery{1'000};
+
+}  // namespace
+
+OfficeRunner::OfficeRunner(boost::asio::io_context& loop, std::string cluster,
+                           state::ReplicatedLog& log, commit::OfficeOptions options)
+    : log_(log),
+      office_(log.state(), options),
+      links_(loop, std::move(cluster), log.ballot(),
+             [this](const commit::Input& input) { feed(input); }),
+      tick_(loop, [this] { feed(commit::Tick{}); }),
+      inventory_(loop, [this] { ask_inventories(); }) {}
+
+OfficeRunner::~OfficeRunner() = default;
+
+commit::Now OfficeRunner::now() const {
+  return {process::monotonic_now(), log_.now()};
+}
+
+void OfficeRunner::take_office() {
+  carry_out(office_.take_office(now()));
+  for (const auto& [name, participant] : log_.state().participants()) {
+    follow(name, participant.peer_address);
+  }
+  inventory_.arm(process::monotonic_now() + kInventoryEvery);
+}
+
+void OfficeRunner::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done) {
+  last_token_ = last_token_.next();
+  asked.token = last_token_;
+  waiters_.emplace(last_token_, std::move(done));
+  feed(asked);
+}
+
+void OfficeRunner::abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done) {
+  last_token_ = last_token_.next();
+  asked.token = last_token_;
+  waiters_.emplace(last_token_, std::move(done));
+  feed(asked);
+}
+
+void OfficeRunner::follow(const std::string& participant, const std::string& peer_address) {
+  links_.follow(participant, peer_address);
+}
+
+void OfficeRunner::feed(const commit::Input& input) {
+  carry_out(office_.step(now(), input));
+}
+
+void OfficeRunner::carry_out(commit::Effects effects) {
+  // Neither propose() nor send() calls back from inside, so no effect of a later step can overtake.
+  for (state::Command& command : effects.propose) propose(std::move(command));
+  for (const commit::SendPrepare& prepare : effects.prepares) links_.send(prepare);
+  for (const commit::SendFinish& finish : effects.finishes) links_.send(finish);
+  for (commit::Reply& answer : effects.replies) reply(std::move(answer));
+  for (const commit::Warning& warning : effects.warnings) {
+    log::warning(warning.text, {{"transaction", to_string(warning.transaction)}});
+  }
+  tick_.arm(office_.next_deadline());
+}
+
+void OfficeRunner::propose(state::Command command) {
+  std::optional<TransactionId> decides;
+  if (const auto* committed = std::get_if<state::Committed>(&command)) {
+    decides = committed->transaction;
+  } else if (const auto* aborted = std::get_if<state::Aborted>(&command)) {
+    decides = aborted->transaction;
+  }
+  log_.propose(std::move(command), [this, decides](const state::CommandResult& result) {
+    if (decides) feed(commit::DecisionExecuted{*decides, result});
+  });
+}
+
+void OfficeRunner::reply(commit::Reply reply) {
+  const auto found = waiters_.find(reply.token);
+  CHECK(found != waiters_.end(), "every token is answered once");
+  const Waiter waiter = std::move(found->second);
+  waiters_.erase(found);
+  std::visit(
+      Overloaded{
+          [&](commit::CommitAnswer& answer) {
+            std::get<Done<commit::CommitAnswer>>(waiter)(std::move(answer));
+          },
+          [&](commit::AbortAnswer& answer) { std::get<Done<commit::AbortAnswer>>(waiter)(answer); },
+          [&](Error& error) {
+            std::visit([&](const auto& done) { done(tl::unexpected(std::move(error))); }, waiter);
+          },
+      },
+      reply.answer);
+}
+
+void OfficeRunner::ask_inventories() {
+  links_.ask_inventories();
+  inventory_.arm(process::monotonic_now() + kInventoryEvery);
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,63 @@
+// Runs the leader's office: feeds the PURE core of coordinator/commit and carries its effects out,
+// in their order: propose, then send, then reply.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+
+#include "coordinator/commit/office.h"
+#include "coordinator/server/agent_links.h"
+#include "coordinator/state/replicated_log.h"
+#include "runtime/deadline_timer.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace assent::coordinator {
+
+class OfficeRunner {
+ public:
+  template <class T>
+  using Done = std::function<void(Result<T>)>;
+
+  // Precondition: the log's own OfficeTaken has been executed. Both references outlive the runner.
+  OfficeRunner(boost::asio::io_context& loop, std::string cluster, state::ReplicatedLog& log,
+               commit::OfficeOptions options);
+  ~OfficeRunner();
+
+  // Goes on with what an earlier office left, and follows every enrolled agent.
+  void take_office();
+
+  // The tokens of `asked` are filled in here. `done` is called once; never when the process ends
+  // first.
+  void commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done);
+  void abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done);
+
+  // An agent enrolled: it is reached at this address from now on.
+  void follow(const std::string& participant, const std::string& peer_address);
+
+  [[nodiscard]] const commit::Office& office() const { return office_; }
+
+ private:
+  using Waiter = std::variant<Done<commit::CommitAnswer>, Done<commit::AbortAnswer>>;
+
+  void feed(const commit::Input& input);
+  void carry_out(commit::Effects effects);
+  void propose(state::Command command);
+  void reply(commit::Reply reply);
+  void ask_inventories();
+  [[nodiscard]] commit::Now now() const;
+
+  state::ReplicatedLog& log_;
+  commit::Office office_;
+  AgentLinks links_;
+  DeadlineTimer tick_;       // of the office
+  DeadlineTimer inventory_;  // of the next round of inventories
+  std::unordered_map<commit::Token, Waiter> waiters_;
+  commit::Token last_token_;
+};
+
+}  // namespace assent::coordinator

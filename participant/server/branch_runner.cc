@@ -1,0 +1,82 @@
+#include "participant/server/branch_runner.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/overloaded.h"
+#include "runtime/process.h"
+
+namespace assent::participant {
+
+BranchRunner::BranchRunner(boost::asio::io_context& loop, postgres::Database& database,
+                           branch::BranchTableOptions options, Ballot ballot)
+    : database_(database),
+      table_(std::move(options), ballot),
+      tick_(loop, [this] { feed(branch::Tick{}); }) {
+  database_.set_sink([this](const branch::Input& input) { feed(input); });
+  database_.set_may_send([this](Ballot sender) { return table_.may_send(sender); });
+}
+
+BranchRunner::~BranchRunner() = default;
+
+branch::Token BranchRunner::wait_with(Waiter waiter) {
+  last_token_ = last_token_.next();
+  waiters_.emplace(last_token_, std::move(waiter));
+  return last_token_;
+}
+
+void BranchRunner::execute(branch::ExecuteAsked asked, Done<branch::ExecuteAnswer> done) {
+  asked.token = wait_with(std::move(done));
+  feed(std::move(asked));
+}
+
+void BranchRunner::prepare(branch::PrepareAsked asked, Done<Vote> done) {
+  asked.token = wait_with(std::move(done));
+  feed(std::move(asked));
+}
+
+void BranchRunner::finish(branch::FinishAsked asked, Done<branch::FinishResult> done) {
+  asked.token = wait_with(std::move(done));
+  feed(std::move(asked));
+}
+
+void BranchRunner::inventory(Ballot ballot, Done<std::vector<BranchId>> done) {
+  if (!table_.may_send(ballot)) {
+    return done(failure(ErrorCode::kStaleBallot, "ballot " + to_string(ballot) +
+                                                     " is over: ballot " +
+                                                     to_string(table_.ballot()) + " leads"));
+  }
+  table_.observe(ballot);
+  database_.list_prepared(std::move(done));
+}
+
+void BranchRunner::feed(const branch::Input& input) {
+  branch::Effects effects = table_.step(process::monotonic_now(), input);
+  for (const branch::Operation& operation : effects.operations) database_.carry_out(operation);
+  for (branch::Reply& answer : effects.replies) reply(std::move(answer));
+  tick_.arm(table_.next_deadline());
+}
+
+void BranchRunner::reply(branch::Reply reply) {
+  const auto found = waiters_.find(reply.token);
+  CHECK(found != waiters_.end(), "every token is answered once");
+  const Waiter waiter = std::move(found->second);
+  waiters_.erase(found);
+  std::visit(Overloaded{
+                 [&](branch::ExecuteAnswer& answer) {
+                   std::get<Done<branch::ExecuteAnswer>>(waiter)(std::move(answer));
+                 },
+                 [&](branch::Yes& vote) { std::get<Done<Vote>>(waiter)(Vote(vote)); },
+                 [&](branch::No& vote) { std::get<Done<Vote>>(waiter)(Vote(std::move(vote))); },
+                 [&](branch::FinishResult& result) {
+                   std::get<Done<branch::FinishResult>>(waiter)(result);
+                 },
+                 [&](Error& error) {
+                   std::visit([&](const auto& done) { done(tl::unexpected(std::move(error))); },
+                              waiter);
+                 },
+             },
+             reply.answer);
+}
+
+}  // namespace assent::participant

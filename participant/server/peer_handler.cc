@@ -1,0 +1,144 @@
+// The peer port of an agent: the leader prepares, finishes and asks for the inventory.
+#include <memory>
+#include <utility>
+
+#include "base/overloaded.h"
+#include "participant/server/handlers.h"
+#include "runtime/rpc/handler.h"
+#include "runtime/rpc/ids.h"
+#include "wire/Participant.h"
+#include "wire/common_constants.h"
+
+namespace assent::participant {
+namespace {
+
+using rpc::answer;
+using rpc::Cob;
+using rpc::ExnCob;
+
+template <class Reply>
+Reply versioned() {
+  Reply reply;
+  reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  return reply;
+}
+
+wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
+  auto reply = versioned<wire::PrepareReply>();
+  std::visit(Overloaded{
+                 [&](const branch::Yes& yes) {
+                   reply.vote = wire::VoteKind::YES;
+                   reply.__set_evidence(rpc::to_wire(yes.evidence));
+                 },
+                 [&](const branch::No& no) {
+                   reply.vote = wire::VoteKind::NO;
+                   reply.__set_reason(rpc::to_wire(no.reason));
+                 },
+             },
+             vote);
+  return reply;
+}
+
+class PeerHandler final : public wire::ParticipantCobSvIf {
+ public:
+  explicit PeerHandler(Services& services) : services_(services) {}
+
+  void prepare(Cob<wire::PrepareReply> cob, ExnCob exn,
+               const wire::PrepareRequest& request) override {
+    auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    if (!asked) return answer<wire::PrepareReply>(cob, exn, tl::unexpected(asked.error()));
+    services_.branches->prepare(std::move(*asked),
+                                [this, cob, exn](Result<BranchRunner::Vote> vote) {
+                                  if (vote) name_participant(*vote);
+                                  answer(cob, exn, std::move(vote).map(vote_to_wire));
+                                });
+  }
+
+  void finish(Cob<wire::FinishReply> cob, ExnCob exn, const wire::FinishRequest& request) override {
+    auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    if (!asked) return answer<wire::FinishReply>(cob, exn, tl::unexpected(asked.error()));
+    services_.branches->finish(std::move(*asked), [cob, exn](Result<branch::FinishResult> done) {
+      answer(cob, exn, std::move(done).map([](branch::FinishResult result) {
+        auto reply = versioned<wire::FinishReply>();
+        reply.result = rpc::to_wire(result);
+        return reply;
+      }));
+    });
+  }
+
+  void inventory(Cob<wire::InventoryReply> cob, ExnCob exn,
+                 const wire::InventoryRequest& request) override {
+    auto ballot = check(request.protocol_version)
+                      .and_then([&] { return check_cluster(request.cluster); })
+                      .and_then([&] { return rpc::from_wire(request.ballot); });
+    if (!ballot) return answer<wire::InventoryReply>(cob, exn, tl::unexpected(ballot.error()));
+    services_.branches->inventory(*ballot, [cob, exn](Result<std::vector<BranchId>> prepared) {
+      answer(cob, exn, std::move(prepared).map([](const std::vector<BranchId>& branches) {
+        auto reply = versioned<wire::InventoryReply>();
+        for (const BranchId& branch : branches) reply.prepared.push_back(rpc::to_wire(branch));
+        return reply;
+      }));
+    });
+  }
+
+ private:
+  Result<void> check(std::int32_t version) const {
+    if (auto known = rpc::check_version(version); !known) return known;
+    if (services_.branches) return {};
+    return failure(ErrorCode::kUnavailable, "the agent is starting: it has no epoch yet");
+  }
+
+  Result<void> check_cluster(const std::string& cluster) const {
+    if (cluster == services_.config.cluster) return {};
+    return failure(ErrorCode::kWrongCluster,
+                   "this agent belongs to cluster " + services_.config.cluster);
+  }
+
+  Result<BranchId> ours(const wire::BranchId& named) const {
+    auto branch = rpc::from_wire(named);
+    if (!branch || branch->participant == services_.config.participant) return branch;
+    return failure(ErrorCode::kUnknownParticipant,
+                   "this agent serves participant " + services_.config.participant);
+  }
+
+  Result<branch::PrepareAsked> from_wire(const wire::PrepareRequest& request) const {
+    const auto ballot = rpc::from_wire(request.ballot);
+    if (!ballot) return tl::unexpected(ballot.error());
+    auto branch = ours(request.branch);
+    if (!branch) return tl::unexpected(branch.error());
+    if (request.statements < 0) {
+      return failure(ErrorCode::kInvalidArgument, "statements is negative");
+    }
+    return branch::PrepareAsked{
+        {}, *ballot, std::move(*branch), static_cast<std::uint32_t>(request.statements)};
+  }
+
+  Result<branch::FinishAsked> from_wire(const wire::FinishRequest& request) const {
+    const auto ballot = rpc::from_wire(request.ballot);
+    if (!ballot) return tl::unexpected(ballot.error());
+    auto branch = ours(request.branch);
+    if (!branch) return tl::unexpected(branch.error());
+    const auto outcome = rpc::from_wire(request.outcome);
+    if (!outcome) return tl::unexpected(outcome.error());
+    branch::FinishAsked out{{}, *ballot, std::move(*branch), *outcome, std::nullopt};
+    if (request.__isset.evidence) out.evidence = rpc::from_wire(request.evidence);
+    return out;
+  }
+
+  // Every reason of a NO names the participant that gave it.
+  void name_participant(BranchRunner::Vote& vote) const {
+    if (auto* no = std::get_if<branch::No>(&vote); no && no->reason.participant.empty()) {
+      no->reason.participant = services_.config.participant;
+    }
+  }
+
+  Services& services_;
+};
+
+}  // namespace
+
+std::shared_ptr<apache::thrift::async::TAsyncProcessor> peer_processor(Services& services) {
+  return std::make_shared<wire::ParticipantAsyncProcessor>(std::make_shared<PeerHandler>(services));
+}
+
+}  // namespace assent::participant

@@ -1,0 +1,53 @@
+// The agent's side of enrolment: asks the coordinator for an epoch, then says that it lives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "participant/postgres/database.h"
+#include "participant/server/config.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace assent::participant {
+
+// What the coordinator issued to this life.
+struct Enrolment {
+  Epoch epoch;
+  Ballot ballot;
+};
+
+class Registration {
+ public:
+  template <class T>
+  using Done = std::function<void(Result<T>)>;
+
+  // `config` and the loop outlive the registration.
+  Registration(boost::asio::io_context& loop, const Config& config);
+  ~Registration();
+
+  // Asks one replica after the other until one answers, for as long as it takes: without the
+  // coordinator nothing could be decided anyway. Fails only with what waiting does not mend:
+  // kDisplaced (another life is alive beyond displaced_wait), kIdentityMismatch, kWrongCluster,
+  // kInvalidArgument …
+  void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done);
+
+  // Heartbeats from now on. `displaced` is called once, when a newer life was issued its epoch.
+  void keep_alive(Epoch epoch, std::function<void(Error)> displaced);
+
+  // Says that this life ends, so that the next need not wait; calls `done` when said, or in vain.
+  void leave(std::function<void()> done);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace assent::participant
