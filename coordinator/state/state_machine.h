@@ -3,12 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -32,6 +31,7 @@ struct TransactionRecord {
 struct ParticipantRecord {
   DatabaseIdentity identity;  // immutable (R16)
   Epoch epoch;
+  Epoch proven_epoch;  // highest known to stand in the database itself; below `epoch` at enrolment
   std::string nonce;
   std::uint32_t timeline = 0;
   std::uint64_t wal_position = 0;
@@ -72,6 +72,34 @@ class StateMachine {
 
   // Aborts the process when an invariant of the class is broken. Cost: linear.
   void check_invariants() const;
+
+ private:
+  CommandResult on(Slot slot, const OfficeTaken& command);
+  CommandResult on(Slot slot, const Committed& command);
+  CommandResult on(Slot slot, const Aborted& command);
+  CommandResult on(Slot slot, const Forgotten& command);
+  CommandResult on(Slot slot, const Enrolled& command);
+
+  void advance_time(LogTime time);
+  void drop_expired();
+  CommandResult decide(const TransactionId& transaction, TransactionRecord record);
+  void forget(const TransactionId& transaction);
+  void prove_epochs(const std::vector<DecidedBranch>& branches);
+  [[nodiscard]] std::optional<Error> objection(const Enrolled& life) const;
+  void check_records() const;
+  void check_participants() const;
+
+  const StateOptions options_;
+  Slot executed_;
+  LogTime time_;
+  LogTime floor_;
+  Ballot office_;
+  std::unordered_map<TransactionId, TransactionRecord> records_;
+  // Every record's id stands in exactly one of the two, in order of the ids' times: ids compare by
+  // their time first.
+  std::set<TransactionId> unforgotten_;
+  std::set<TransactionId> forgotten_;  // all above the floor
+  std::map<std::string, ParticipantRecord> participants_;
 };
 
 }  // namespace assent::state

@@ -1,0 +1,300 @@
+#include "coordinator/state/state_machine.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "coordinator/state/encoding.h"
+
+namespace assent::state {
+namespace {
+
+constexpr std::size_t kNonceMax = 64;
+
+Error refusal(ErrorCode code, const Enrolled& life, std::string why) {
+  return Error{code, "participant '" + life.participant + "' is not enrolled: " + std::move(why),
+               life.participant};
+}
+
+std::string wal_text(std::uint32_t timeline, std::uint64_t position) {
+  return "timeline " + std::to_string(timeline) + ", WAL position " + std::to_string(position);
+}
+
+// What the coordinator knows of a database that answers a participant's name, against what its new
+// life says. The database may go forward only: R14 rolls back a gid below the floor on the strength
+// of this, and R16 wants one life after the other.
+std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& life) {
+  // A lower position means lost WAL on a higher timeline too: the new timeline left the old one
+  // before the recorded point.
+  if (life.timeline < known.timeline || life.wal_position < known.wal_position) {
+    return refusal(ErrorCode::kIdentityMismatch, life,
+                   "its database went back, from " + wal_text(known.timeline, known.wal_position) +
+                       ", to " + wal_text(life.timeline, life.wal_position) +
+                       "; acknowledged transactions may be lost, an operator has to look");
+  }
+  // 1. The log issues epoch e; only then may the agent write e to the database; it may die before.
+  //    So a stored epoch below the recorded one is usual, by one for each life that died like that.
+  // 2. Stored epochs only grow in one history of a database (compare-and-set under R16).
+  // 3. An epoch is proven to have been stored when a life reported it, or when a branch of it was
+  //    committed: an agent opens branches only after it stored its epoch.
+  // So a stored epoch below a proven one means that the write of the proven one is lost.
+  if (life.stored_epoch < known.proven_epoch) {
+    return refusal(ErrorCode::kIdentityMismatch, life,
+                   "its database went back, from epoch " + to_string(known.proven_epoch) + " to " +
+                       to_string(life.stored_epoch) +
+                       "; acknowledged transactions may be lost, an operator has to look");
+  }
+  return std::nullopt;
+}
+
+// Only the log issues epochs, each before it is stored (R4, R16): a higher stored one comes from
+// another log, or from a part of this one that is gone.
+std::optional<Error> from_another_log(Epoch issued, const Enrolled& life) {
+  if (life.stored_epoch <= issued) return std::nullopt;
+  return refusal(
+      ErrorCode::kWrongCluster, life,
+      "its database has epoch " + to_string(life.stored_epoch) +
+          ", and this coordinator issued none above " + to_string(issued) +
+          "; the database belongs to another cluster, or the coordinator's log was lost");
+}
+
+std::optional<Error> malformed(const Enrolled& life) {
+  if (!valid_participant_name(life.participant)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "a participant's name is 1 to 63 characters of [a-z0-9_-]", life.participant};
+  }
+  if (life.nonce.empty() || life.nonce.size() > kNonceMax) {
+    return refusal(ErrorCode::kInvalidArgument, life, "its nonce is not 1 to 64 bytes long");
+  }
+  return std::nullopt;
+}
+
+void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record) {
+  put(out, id);
+  out.put_u8(static_cast<std::uint8_t>(record.outcome));
+  out.put_u64(record.request_hash);
+  put(out, record.reason);
+  put(out, record.branches);
+  out.put_u64(record.decided_in.value);
+  out.put_u64(static_cast<std::uint64_t>(record.decided_at.value));
+  out.put_u8(record.forgotten ? 1 : 0);
+}
+
+void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record) {
+  out.put_string(name);
+  put(out, record.identity);
+  out.put_varint(record.epoch.value);
+  out.put_varint(record.proven_epoch.value);
+  out.put_string(record.nonce);
+  out.put_varint(record.timeline);
+  out.put_varint(record.wal_position);
+  out.put_string(record.client_address);
+  out.put_string(record.peer_address);
+}
+
+}  // namespace
+
+StateMachine::StateMachine(StateOptions options) : options_(options) {
+  CHECK_LE(Millis(0), options_.retention, "the floor must not run ahead of time");
+}
+
+std::vector<CommandResult> StateMachine::execute(Slot slot, const Entry& entry) {
+  CHECK_EQ(slot, executed_.next(), "slots are executed strictly in order (R1)");
+  executed_ = slot;
+  advance_time(entry.time);
+  std::vector<CommandResult> results;
+  results.reserve(entry.commands.size());
+  for (const Command& command : entry.commands) {
+    results.push_back(std::visit([&](const auto& one) { return on(slot, one); }, command));
+  }
+  return results;
+}
+
+// Time and floor never go back, whatever a leader's clock says (R14, R17).
+void StateMachine::advance_time(LogTime time) {
+  time_ = std::max(time_, time);
+  floor_ = std::max(floor_, time_ - options_.retention);
+  drop_expired();
+}
+
+// A record leaves only when it is below the floor and forgotten (R14). The set is in order of the
+// ids' times, so those to leave are at its front.
+void StateMachine::drop_expired() {
+  while (!forgotten_.empty() && forgotten_.begin()->time() <= floor_) {
+    records_.erase(*forgotten_.begin());
+    forgotten_.erase(forgotten_.begin());
+  }
+}
+
+// An OfficeTaken of a lower ballot can still be executed after a higher one's: a new leader
+// proposes again what it finds accepted in later slots. It is then a no-op, and nobody waits for
+// it.
+CommandResult StateMachine::on(Slot /*slot*/, const OfficeTaken& command) {
+  office_ = std::max(office_, command.ballot);
+  return TookEffect{};
+}
+
+CommandResult StateMachine::on(Slot slot, const Committed& command) {
+  const CommandResult result = decide(command.transaction, {.outcome = Outcome::kCommitted,
+                                                            .request_hash = command.request_hash,
+                                                            .reason = {},
+                                                            .branches = command.branches,
+                                                            .decided_in = slot,
+                                                            .decided_at = time_});
+  if (std::holds_alternative<TookEffect>(result)) prove_epochs(command.branches);
+  return result;
+}
+
+CommandResult StateMachine::on(Slot slot, const Aborted& command) {
+  return decide(command.transaction, {.outcome = Outcome::kAborted,
+                                      .request_hash = command.request_hash,
+                                      .reason = command.reason,
+                                      .branches = command.branches,
+                                      .decided_in = slot,
+                                      .decided_at = time_});
+}
+
+// R1: a decision expects no record of T, and is a no-op otherwise.
+// R14: no record is made for an id at or below the floor. One that stood there may have left, so
+// absence proves nothing about what T's outcome was.
+CommandResult StateMachine::decide(const TransactionId& transaction, TransactionRecord record) {
+  const auto found = records_.find(transaction);
+  if (found != records_.end()) return AlreadyDecided{found->second.outcome};
+  if (transaction.time() <= floor_) return BelowFloor{};
+  records_.emplace(transaction, std::move(record));
+  unforgotten_.insert(transaction);
+  return TookEffect{};
+}
+
+CommandResult StateMachine::on(Slot /*slot*/, const Forgotten& command) {
+  for (const TransactionId& transaction : command.transactions) forget(transaction);
+  return TookEffect{};
+}
+
+void StateMachine::forget(const TransactionId& transaction) {
+  // Not there: forgotten before, or never decided.
+  if (unforgotten_.erase(transaction) == 0) return;
+  records_.at(transaction).forgotten = true;
+  forgotten_.insert(transaction);
+  drop_expired();
+}
+
+void StateMachine::prove_epochs(const std::vector<DecidedBranch>& branches) {
+  for (const DecidedBranch& branch : branches) {
+    const auto found = participants_.find(branch.participant);
+    if (found == participants_.end()) continue;
+    ParticipantRecord& participant = found->second;
+    participant.proven_epoch = std::max(participant.proven_epoch, branch.epoch);
+  }
+}
+
+CommandResult StateMachine::on(Slot /*slot*/, const Enrolled& life) {
+  if (std::optional<Error> error = objection(life)) return EnrolmentRefused{std::move(*error)};
+  ParticipantRecord& record = participants_[life.participant];
+  // The same life asks again: it has its epoch.
+  if (record.nonce == life.nonce) return EpochIssued{record.epoch};
+  record.identity = life.identity;
+  record.epoch = record.epoch.next();
+  record.proven_epoch = std::max(record.proven_epoch, life.stored_epoch);
+  record.nonce = life.nonce;
+  record.timeline = life.timeline;
+  record.wal_position = life.wal_position;
+  record.client_address = life.client_address;
+  record.peer_address = life.peer_address;
+  return EpochIssued{record.epoch};
+}
+
+// Why this life may not begin; none when it may (R16).
+std::optional<Error> StateMachine::objection(const Enrolled& life) const {
+  if (std::optional<Error> error = malformed(life)) return error;
+  const ParticipantRecord* known = participant(life.participant);
+  if (known != nullptr && known->identity != life.identity) {
+    return refusal(ErrorCode::kIdentityMismatch, life,
+                   "its name is bound to another database for ever; use another name");
+  }
+  if (known != nullptr && known->nonce == life.nonce) return std::nullopt;
+  // One database, one name: two agents would end each other's backends and share one epoch row.
+  for (const auto& [name, other] : participants_) {
+    if (name == life.participant || other.identity != life.identity) continue;
+    return refusal(ErrorCode::kIdentityMismatch, life,
+                   "its database is already enrolled as '" + name + "'");
+  }
+  if (std::optional<Error> error = from_another_log(known ? known->epoch : Epoch(), life)) {
+    return error;
+  }
+  return known == nullptr ? std::nullopt : went_back(*known, life);
+}
+
+const TransactionRecord* StateMachine::find(const TransactionId& transaction) const {
+  const auto found = records_.find(transaction);
+  return found == records_.end() ? nullptr : &found->second;
+}
+
+const ParticipantRecord* StateMachine::participant(const std::string& name) const {
+  const auto found = participants_.find(name);
+  return found == participants_.end() ? nullptr : &found->second;
+}
+
+const std::map<std::string, ParticipantRecord>& StateMachine::participants() const {
+  return participants_;
+}
+
+std::vector<TransactionId> StateMachine::unforgotten() const {
+  return {unforgotten_.begin(), unforgotten_.end()};
+}
+
+std::size_t StateMachine::record_count() const {
+  return records_.size();
+}
+
+// The records are visited through the two ordered indexes: the order of a hash map may differ
+// between replicas.
+std::uint64_t StateMachine::state_hash() const {
+  Encoder out;
+  out.put_u64(executed_.value);
+  out.put_u64(static_cast<std::uint64_t>(time_.value));
+  out.put_u64(static_cast<std::uint64_t>(floor_.value));
+  put(out, office_);
+  out.put_varint(unforgotten_.size());
+  for (const TransactionId& id : unforgotten_) put_record(out, id, records_.at(id));
+  out.put_varint(forgotten_.size());
+  for (const TransactionId& id : forgotten_) put_record(out, id, records_.at(id));
+  out.put_varint(participants_.size());
+  for (const auto& [name, record] : participants_) put_participant(out, name, record);
+  return XXH3_64bits(out.bytes().data(), out.bytes().size());
+}
+
+void StateMachine::check_invariants() const {
+  CHECK_LE(floor_, time_, "the floor never runs ahead of time (R14)");
+  check_records();
+  check_participants();
+}
+
+void StateMachine::check_records() const {
+  CHECK_EQ(records_.size(), unforgotten_.size() + forgotten_.size(),
+           "every record stands in exactly one index");
+  for (const auto& [id, record] : records_) {
+    CHECK_EQ(forgotten_.count(id), record.forgotten ? 1u : 0u, "the index agrees with the record");
+    CHECK_EQ(unforgotten_.count(id), record.forgotten ? 0u : 1u,
+             "the index agrees with the record");
+    CHECK(!record.forgotten || floor_ < id.time(), "a forgotten record left at the floor (R14)");
+    CHECK_LE(record.decided_in, executed_, "records come from executed slots (R1)");
+    CHECK_LE(record.decided_at, time_, "records come from executed slots (R1)");
+    CHECK(record.outcome == Outcome::kAborted || !record.branches.empty(),
+          "a commit lists its branches (R5)");
+  }
+}
+
+void StateMachine::check_participants() const {
+  for (const auto& [name, record] : participants_) {
+    CHECK(valid_participant_name(name), "only valid names are enrolled");
+    CHECK_LT(Epoch(0), record.epoch, "an enrolled participant has an epoch");
+    CHECK_LE(record.proven_epoch, record.epoch, "only issued epochs are stored");
+    CHECK(!record.nonce.empty(), "every life has a nonce");
+  }
+}
+
+}  // namespace assent::state
