@@ -49,8 +49,8 @@ void call(Client& client, std::string_view method, const Request& request, Milli
 
 // ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)(client, request, timeout, done)
 #define ASSENT_CALL(service, method, Reply)                                               \
-  [](::assent::rpc::Client& client_, const auto& request_, ::assent::Millis timeout_,     \
-     std::function<void(::assent::Result<Reply>)> done_) {                                \
+  [](::assent::rpc::Client& to_client, const auto& with_request, ::assent::Millis within, \
+     std::function<void(::assent::Result<Reply>)> then_done) {                            \
     ::assent::rpc::call<service##_##method##_pargs, service##_##method##_presult, Reply>( \
-        client_, #method, request_, timeout_, std::move(done_));                          \
+        to_client, #method, with_request, within, std::move(then_done));                  \
   }
