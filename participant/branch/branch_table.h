@@ -21,9 +21,9 @@ using Token = Strong<struct BranchTokenTag>;
 
 // ── inputs from callers ─────────────────────────────────────────────────────────────────────────
 
-// The first statement's wish to open the branch (R13).
+// The first statement's wish to open the branch (R13). The same nonce again gets the same answer.
 struct Opening {
-  std::string nonce;
+  std::string nonce;  // 1 to 64 bytes
   Millis idle_timeout{60'000};
 };
 // How every other statement names its branch.
@@ -32,6 +32,8 @@ struct BranchRef {
   Attempt attempt;
 };
 
+// Answered with ExecuteAnswer or an Error. A number is used up exactly when the statement was sent:
+// by ExecuteAnswer, by kSql, and by whatever ended the branch under it; never by a refusal.
 struct ExecuteAsked {
   Token token;
   TransactionId transaction;
@@ -39,12 +41,15 @@ struct ExecuteAsked {
   std::uint32_t number = 0;  // of the statement, from 1
   Statement statement;
 };
+// Answered with Yes, No, or an Error, which is no vote. Repeating it gives the same vote.
 struct PrepareAsked {
   Token token;
   Ballot ballot;
   BranchId branch;
   std::uint32_t statements = 0;
 };
+// Answered with FinishResult or an Error. Repeating it gives the same result. The outcome has been
+// logged for exactly this branch (R3, R5).
 struct FinishAsked {
   Token token;
   Ballot ballot;
@@ -55,7 +60,7 @@ struct FinishAsked {
 
 // ── inputs from PostgreSQL, through the shell ───────────────────────────────────────────────────
 
-// A connection is the branch's own until Release.
+// A connection is the branch's own until Release or ConnectionLost.
 struct ConnectionGranted {
   BranchId branch;
 };
@@ -63,6 +68,7 @@ struct ConnectionRefused {
   BranchId branch;
   Error why;
 };
+// Of one branch in the order of its RunStatements.
 struct StatementDone {
   BranchId branch;
   std::uint32_t number = 0;
@@ -72,7 +78,7 @@ struct StatementDone {
 };
 // Prepared for certain, or not prepared for certain and never to be. When the connection was lost
 // during PREPARE the shell first proves which (POSTGRES.md, "The fence", 4), however long that
-// takes.
+// takes. kStaleBallot says that may_send was false and nothing was sent: the branch is open still.
 struct PrepareDone {
   BranchId branch;
   tl::expected<Evidence, Error> result;
@@ -81,13 +87,14 @@ struct RollbackDone {
   BranchId branch;
 };
 using assent::FinishResult;
-// An Error means that nothing is known yet; the caller is told and asks again.
+// An Error means that nothing is known yet; the caller is told and asks again. kStaleBallot says
+// that may_send was false.
 struct FinishDone {
   BranchId branch;
   tl::expected<FinishResult, Error> result;
 };
 // The branch's connection was lost while no PREPARE was in flight: PostgreSQL rolls the branch
-// back.
+// back. It answers every statement and rollback in flight.
 struct ConnectionLost {
   BranchId branch;
   Error why;
@@ -117,12 +124,15 @@ struct RunPrepare {
   BranchId branch;
   Ballot ballot;
 };
-// ROLLBACK on the branch's connection (cancelling a running statement first); answer RollbackDone.
+// ROLLBACK on the branch's connection (cancelling a running statement first), or, when the branch
+// still waits for one, an end of that wait; answer RollbackDone or ConnectionLost. Statements in
+// flight are answered before that or not at all.
 struct RunRollback {
   BranchId branch;
 };
 // COMMIT PREPARED or ROLLBACK PREPARED of the branch's gid, on any connection; settle a missing gid
-// by `evidence` (R7). Check may_send(ballot) immediately before each send (R4).
+// by `evidence` (R7). Check may_send(ballot) immediately before each send (R4). The branch may be of
+// an older life: then its absence proves nothing before that life's backends are gone.
 struct RunFinish {
   BranchId branch;
   Ballot ballot;
@@ -130,6 +140,7 @@ struct RunFinish {
   std::optional<Evidence> evidence;
 };
 // The branch no longer needs its connection; the shell resets it and puts it back into the pool.
+// Comes exactly once for every ConnectionGranted that no ConnectionLost has taken back.
 struct Release {
   BranchId branch;
 };
@@ -178,9 +189,11 @@ struct BranchCounters {
 
 class BranchTable {
  public:
+  // `ballot` is the one that this life was enrolled under (R4).
   BranchTable(BranchTableOptions options, Ballot ballot);
   ~BranchTable();
 
+  // Inputs that contradict the effects asked for end the process: the shell is ours.
   Effects step(MonoTime now, const Input& input);
 
   // When the next Tick is due; none when nothing waits.
@@ -199,6 +212,10 @@ class BranchTable {
 
   // Aborts the process when an invariant is broken. Cost: linear.
   void check_invariants() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace assent::branch
