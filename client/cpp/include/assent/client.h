@@ -1,39 +1,58 @@
 // Assent's C++ client: transactions that span several PostgreSQL databases.
 //
-//   assent::Client client = assent::Client::connect({.coordinators = {"127.0.0.1:7101"}}).value();
-//   assent::Transaction transfer = client.start();
-//   transfer.execute("orders", "UPDATE accounts SET balance = balance - $1 WHERE id = $2", {10,
-//   7}); transfer.execute("stock", "UPDATE accounts SET balance = balance + $1 WHERE id = $2", {10,
-//   9}); assent::CommitResult result = transfer.commit();
+//   auto client = assent::Client::connect({.coordinators = {"127.0.0.1:7101"}}).value();
+//   auto transfer = client.start();
+//   transfer.execute("orders", "UPDATE accounts SET balance = balance - 10 WHERE id = $1", {7});
+//   transfer.execute("stock", "UPDATE accounts SET balance = balance + 10 WHERE id = $1", {9});
+//   assent::CommitResult result = transfer.commit();
+//
+// Both updates take effect, or none does. A failed execute() need not be looked at when its rows
+// are not: commit() then aborts and gives that error as its reason.
 //
 // A Client may be shared by any number of threads; a Transaction belongs to one thread at a time.
 // Calls block. Nothing here throws, except that value() of a failed Result throws as tl::expected
 // does.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 
 namespace assent {
 
-// A parameter: NULL, or a value in PostgreSQL's text form.
+// Any integer type but bool and the character types.
+template <class T>
+concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
+                  !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
+                  !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+// A parameter: NULL, or a value in PostgreSQL's text form. The conversions are implicit so that a
+// list of values reads as one: {10, "seven", nullptr, 0.5}. A value of any other type (a date, an
+// array, bytea) is passed as its text; the server infers the type from the statement.
 class Parameter {
  public:
-  Parameter(std::nullptr_t) {}                                     // NOLINT: implicit on purpose
-  Parameter(std::string value) : text_(std::move(value)) {}        // NOLINT
-  Parameter(const char* value) : text_(value) {}                   // NOLINT
-  Parameter(bool value) : text_(value ? "t" : "f") {}              // NOLINT
-  Parameter(int value) : text_(std::to_string(value)) {}           // NOLINT
-  Parameter(std::int64_t value) : text_(std::to_string(value)) {}  // NOLINT
-  Parameter(double value);  // NOLINT: shortest form that reads back equal
+  Parameter(std::nullptr_t) {}                               // NOLINT: NULL
+  Parameter(std::nullopt_t) {}                               // NOLINT: NULL
+  Parameter(std::string value) : text_(std::move(value)) {}  // NOLINT
+  Parameter(std::string_view value) : text_(value) {}        // NOLINT
+  Parameter(const char* value) : text_(value) {}             // NOLINT: precondition: not null
+  Parameter(double value);                                   // NOLINT: reads back as the same value
+  Parameter(Integer auto value) : text_(std::to_string(value)) {}         // NOLINT
+  Parameter(std::same_as<bool> auto value) : text_(value ? "t" : "f") {}  // NOLINT
+  template <class T>
+  Parameter(const std::optional<T>& value) {  // NOLINT: empty is NULL
+    if (value) *this = Parameter(*value);
+  }
 
+  // nullopt is NULL.
   [[nodiscard]] const std::optional<std::string>& text() const { return text_; }
 
  private:
@@ -47,45 +66,60 @@ class Rows {
     std::string name;
     std::uint32_t type_oid = 0;  // pg_type.oid
   };
+  using Value = std::optional<std::string>;  // PostgreSQL's text form; nullopt is NULL
+
+  Rows() = default;
+  // Precondition: every row has a value for each column.
+  Rows(std::vector<Column> columns, std::vector<std::vector<Value>> values, std::int64_t row_count,
+       std::string command_tag);
 
   [[nodiscard]] const std::vector<Column>& columns() const { return columns_; }
   [[nodiscard]] std::size_t size() const { return values_.size(); }
   [[nodiscard]] bool empty() const { return values_.empty(); }
-  // Rows affected or returned, as the command tag says.
+  // Rows affected or returned, as the command tag says; 0 when it names none.
   [[nodiscard]] std::int64_t row_count() const { return row_count_; }
   // For example "UPDATE 1".
   [[nodiscard]] const std::string& command_tag() const { return command_tag_; }
 
-  // A value in PostgreSQL's text form; nullopt is NULL. Precondition: row and column exist.
-  [[nodiscard]] const std::optional<std::string>& text(std::size_t row, std::size_t column) const;
-  // The same by column name; kInvalidArgument names a column that does not exist, NULL, or a value
-  // that is not a number of this type.
+  // Precondition: row and column exist.
+  [[nodiscard]] const Value& text(std::size_t row, std::size_t column) const;
+
+  // A value by its column's name (the first of that name). kInvalidArgument when the row or the
+  // column does not exist, the value is NULL, or it is not of this type.
   [[nodiscard]] Result<std::int64_t> integer(std::size_t row, std::string_view column) const;
   [[nodiscard]] Result<double> number(std::size_t row, std::string_view column) const;
   [[nodiscard]] Result<bool> boolean(std::size_t row, std::string_view column) const;
   [[nodiscard]] Result<std::string> string(std::size_t row, std::string_view column) const;
+  // True for NULL; kInvalidArgument when the row or the column does not exist.
+  [[nodiscard]] Result<bool> is_null(std::size_t row, std::string_view column) const;
 
  private:
-  friend class Transaction;
+  [[nodiscard]] Result<const Value*> find(std::size_t row, std::string_view column) const;
+  [[nodiscard]] Result<std::string_view> present(std::size_t row, std::string_view column) const;
+
   std::vector<Column> columns_;
-  std::vector<std::vector<std::optional<std::string>>> values_;
+  std::vector<std::vector<Value>> values_;
   std::int64_t row_count_ = 0;
   std::string command_tag_;
 };
 
-// How a commit ended, as far as it is known here.
+// How a transaction ended, as far as it is known here.
 enum class CommitState {
   kCommitted,  // on every participant, for ever
   kAborted,    // on every participant, for ever; `reason` says why
-  kUnknown,    // no answer in time: it is one of the two. Ask Client::outcome, or commit() again
+  kUnknown,    // no answer in time: committed, aborted or not decided yet. Ask Client::outcome
+               // later, or call commit() or abort() again
 };
+std::string_view name(CommitState state);  // "committed", "aborted" or "unknown"
 
 struct CommitResult {
   CommitState state = CommitState::kUnknown;
   std::string transaction;             // its id, to ask with later
   std::vector<std::string> pending;    // committed, but not yet readable on these participants
   std::vector<std::string> heuristic;  // participants whose branch someone else ended by hand
-  std::optional<Error> reason;         // of kAborted; of kUnknown: what was in the way
+  // Of kAborted: why; retryable(*reason) says whether the same work may succeed in a new
+  // transaction. Of kUnknown: what was in the way.
+  std::optional<Error> reason;
 
   [[nodiscard]] bool committed() const { return state == CommitState::kCommitted; }
 };
@@ -97,13 +131,14 @@ enum class Acknowledge {
 
 struct CommitOptions {
   Acknowledge acknowledge = Acknowledge::kApplied;
-  std::int32_t timeout_ms = 10'000;  // for the votes; then the transaction aborts
+  std::int32_t timeout_ms = 10'000;  // for the votes; then the transaction aborts. 1 to 600,000
 };
 
 class ClientCore;
 
-// One distributed transaction. Dropping it unfinished leaves its branches to their idle deadline;
-// call abort() to free them at once.
+// One distributed transaction. Dropping it before commit() rolls its branches back in the
+// background, as far as a coordinator can still be reached; else their idle deadline does.
+// A Transaction may outlive its Client.
 class Transaction {
  public:
   Transaction(Transaction&&) noexcept;
@@ -112,16 +147,43 @@ class Transaction {
 
   [[nodiscard]] const std::string& id() const;
 
-  // Runs one statement on a participant; the first one opens its branch. A kSql error leaves the
-  // transaction good only for abort() (or ROLLBACK TO SAVEPOINT).
+  // Runs one statement on a participant; the first one opens its branch. The message of an error
+  // says the statement's number, `participant` where it was to run.
+  //
+  // Lost connections and restarts are ridden out until statement_timeout_ms, without running the
+  // statement twice. After an error the transaction cannot commit any more: each further execute()
+  // gives the same error, and commit() aborts. Only a kSql error after a SAVEPOINT of this branch
+  // can be mended, by ROLLBACK TO SAVEPOINT.
+  //   kSql                 PostgreSQL refused it; `sql` has its words
+  //   kUnknownParticipant  nobody of that name is registered
+  //   kUnavailable         its agent or database could not be reached in time
+  //   kOverloaded          its agent had no free connection in time
+  //   kOutcomeUnknown      sent, but not answered in time
+  //   kTransactionControl  the statement is COMMIT, ROLLBACK or the like
+  //   kBranchEnded         the transaction has ended, or the branch passed its idle deadline
+  //   kUnknownBranch       the agent restarted and with it the branch ended
+  //   kClock, kExpired     the transaction was started too long ago, or the clocks disagree
   Result<Rows> execute(const std::string& participant, const std::string& sql,
                        std::vector<Parameter> parameters = {});
 
-  // Commits everywhere or aborts everywhere. May be repeated after kUnknown; never gives two
-  // answers.
+  // Commits everywhere or aborts everywhere. The request is repeated, to every coordinator, until
+  // one gives the outcome or unknown_after_ms is over; then the result is kUnknown, and commit()
+  // may be called again (it repeats the first call's options). It never gives two answers.
+  //
+  // kAborted has for `reason` what made it so: the first failed statement, a participant's refusal
+  // (kSql with statement number 0 is one of PREPARE itself, such as a deferred constraint),
+  // kDeadline when the votes came too late, or a refusal of the request as a whole (kClock,
+  // kExpired, kInvalidArgument, …). Such a refusal of a request that was repeated after a lost
+  // connection proves nothing, and is kUnknown.
+  //
+  // A transaction without any statement commits without a message, and leaves no record: outcome()
+  // does not know it.
   CommitResult commit(const CommitOptions& options = {});
 
-  // Aborts, unless the commit came first. Answers what the outcome is: kAborted normally.
+  // Aborts and frees what the branches hold. kAborted, unless a commit() that ended kUnknown came
+  // first: then it is the outcome that was decided, or again kUnknown. When commit() was never
+  // called the result is kAborted even if no coordinator could be reached; `reason` then says so,
+  // and the branches end at their idle deadline.
   CommitResult abort();
 
  private:
@@ -133,17 +195,20 @@ class Transaction {
 
 struct ClientOptions {
   std::vector<std::string> coordinators;  // "host:port" of the client ports, in any order
-  std::string cluster;                    // empty: whichever answers
+  std::string cluster;                    // empty: the cluster of the first that answers
   std::string name = "anonymous";         // creator of the transactions, for people to recognise
   std::int32_t connect_timeout_ms = 5'000;
-  std::int32_t statement_timeout_ms = 30'000;  // of each execute
-  std::int32_t idle_timeout_ms = 60'000;       // the agent rolls an idle branch back after this
-  std::int32_t unknown_after_ms = 30'000;      // how long commit() asks on before it says kUnknown
+  std::int32_t statement_timeout_ms = 30'000;  // of each execute(); PostgreSQL cancels it then
+  std::int32_t idle_timeout_ms = 60'000;   // the agent rolls an idle branch back. 1 to 3,600,000
+  std::int32_t unknown_after_ms = 30'000;  // how long commit() asks on before it says kUnknown
 };
 
 class Client {
  public:
   // Reaches a coordinator and learns participants and time.
+  //   kInvalidArgument  an option is out of range; the message names it
+  //   kUnavailable      no coordinator answered in connect_timeout_ms
+  //   kWrongCluster     it is not the cluster that was asked for
   static Result<Client> connect(ClientOptions options);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
@@ -152,11 +217,11 @@ class Client {
   // Begins a transaction; costs no message.
   Transaction start();
 
-  // Names of the registered participants.
+  // Names of the registered participants, freshly asked.
   Result<std::vector<std::string>> participants();
 
-  // What became of a transaction. kUnknown means undecided, or that nobody could be asked; `reason`
-  // then says which.
+  // What became of a transaction. kUnknown means not decided yet (`reason` is kOutcomeUnknown), no
+  // longer remembered (kExpired), or that nobody could be asked.
   CommitResult outcome(const std::string& transaction);
 
  private:

@@ -1,0 +1,81 @@
+#include "assent/client.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "client/cpp/src/convert.h"
+#include "client/cpp/src/core.h"
+#include "client/cpp/src/transaction_state.h"
+#include "wire/common_constants.h"
+
+namespace assent {
+namespace {
+
+Result<void> check_range(const char* option, std::int32_t value, std::int32_t high) {
+  if (value >= 1 && value <= high) return {};
+  return failure(ErrorCode::kInvalidArgument, std::string("option ") + option + " is " +
+                                                  std::to_string(value) + ", but goes from 1 to " +
+                                                  std::to_string(high));
+}
+
+Result<void> check_times(const ClientOptions& options) {
+  constexpr std::int32_t kHourMs = 3'600'000;
+  const std::pair<const char*, std::int32_t> times[] = {
+      {"connect_timeout_ms", options.connect_timeout_ms},
+      {"statement_timeout_ms", options.statement_timeout_ms},
+      {"idle_timeout_ms", options.idle_timeout_ms},
+      {"unknown_after_ms", options.unknown_after_ms}};
+  for (const auto& [option, value] : times) {
+    if (auto checked = check_range(option, value, kHourMs); !checked) return checked;
+  }
+  return {};
+}
+
+Result<void> check_options(const ClientOptions& options) {
+  if (options.coordinators.empty()) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "option coordinators is empty: it needs at least one \"host:port\"");
+  }
+  if (!options.cluster.empty() && !valid_cluster_name(options.cluster)) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "option cluster is not a name: expected 1 to 32 of [a-z0-9_-]");
+  }
+  return check_times(options);
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<ClientCore> core) : core_(std::move(core)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client> Client::connect(ClientOptions options) {
+  if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
+  const auto core = std::make_shared<ClientCore>(std::move(options));
+  if (auto connected = core->connect(); !connected) return tl::unexpected(connected.error());
+  return Client(core);
+}
+
+Transaction Client::start() {
+  CHECK(core_, "a client is not used after it was moved from");
+  return Transaction(std::make_unique<Transaction::State>(core_, core_->new_transaction_id()));
+}
+
+Result<std::vector<std::string>> Client::participants() {
+  CHECK(core_, "a client is not used after it was moved from");
+  if (auto asked = core_->refresh(); !asked) return tl::unexpected(asked.error());
+  return core_->participants();
+}
+
+CommitResult Client::outcome(const std::string& transaction) {
+  CHECK(core_, "a client is not used after it was moved from");
+  wire::StatusRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.transaction = transaction;
+  auto asked = core_->status(request);
+  if (asked.answer) return client::from_wire(transaction, *asked.answer);
+  return {CommitState::kUnknown, transaction, {}, {}, std::move(asked.answer.error())};
+}
+
+}  // namespace assent
