@@ -1,0 +1,180 @@
+// Enrolment of agents (R16): one name, one database, one life.
+#include "coordinator/server/enrolment.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace assent::coordinator {
+namespace {
+
+constexpr Millis kSilence{1'500};
+
+// A log that executes what was proposed when told to.
+class ManualLog final : public state::ReplicatedLog {
+ public:
+  ManualLog() : machine_(state::StateOptions{}) {
+    propose(state::OfficeTaken{ballot()}, [](const state::CommandResult&) {});
+    execute_all();
+  }
+
+  void propose(state::Command command, OnExecuted done) override {
+    queue_.emplace_back(std::move(command), std::move(done));
+  }
+  const state::StateMachine& state() const override { return machine_; }
+  Ballot ballot() const override { return {Incarnation(1), Round(1), ReplicaId(1)}; }
+  LogTime now() const override { return LogTime(1'700'000'000'000); }
+
+  void execute_all() {
+    while (!queue_.empty()) {
+      auto [command, done] = std::move(queue_.front());
+      queue_.pop_front();
+      const auto results = machine_.execute(machine_.executed().next(), {now(), {command}});
+      done(results.at(0));
+    }
+  }
+
+ private:
+  state::StateMachine machine_;
+  std::deque<std::pair<state::Command, OnExecuted>> queue_;
+};
+
+class EnrolmentTest : public testing::Test {
+ protected:
+  static state::Enrolled life(const std::string& nonce, Epoch stored = Epoch(0)) {
+    state::Enrolled out;
+    out.participant = "orders";
+    out.nonce = nonce;
+    out.stored_epoch = stored;
+    out.identity = {77, 5};
+    out.timeline = 1;
+    out.wal_position = 1'000;
+    out.client_address = "127.0.0.1:1";
+    out.peer_address = "127.0.0.1:" + nonce;
+    return out;
+  }
+
+  Enrolment make(MonoTime now) {
+    return Enrolment(log_, kSilence, now, [this](const std::string&, const std::string& address) {
+      followed_.push_back(address);
+    });
+  }
+
+  // Enrols and answers what came of it; nothing while the log has not executed it.
+  std::optional<Result<Epoch>> enrol(Enrolment& enrolment, MonoTime now,
+                                     const state::Enrolled& request) {
+    std::optional<Result<Epoch>> answer;
+    enrolment.enrol(now, request, [&](Result<Epoch> done) { answer = std::move(done); });
+    log_.execute_all();
+    return answer;
+  }
+
+  ManualLog log_;
+  std::vector<std::string> followed_;
+};
+
+TEST_F(EnrolmentTest, AnswersOnlyWhenTheLogHasExecutedIt) {
+  Enrolment enrolment = make(MonoTime(0));
+  std::optional<Result<Epoch>> answer;
+
+  enrolment.enrol(MonoTime(0), life("1"), [&](Result<Epoch> done) { answer = std::move(done); });
+
+  EXPECT_FALSE(answer.has_value());
+  log_.execute_all();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->value(), Epoch(1));
+}
+
+TEST_F(EnrolmentTest, TheSameLifeAskingAgainGetsTheSameEpoch) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+
+  const auto again = enrol(enrolment, MonoTime(1), life("1"));
+
+  EXPECT_EQ(again->value(), Epoch(1));
+}
+
+TEST_F(EnrolmentTest, AnotherLifeIsRefusedWhileTheFirstOneIsAlive) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  ASSERT_TRUE(enrolment.heartbeat(MonoTime(1'000), "orders", Epoch(1), false));
+
+  const auto second = enrol(enrolment, MonoTime(2'499), life("2", Epoch(1)));
+
+  ASSERT_FALSE(second->has_value());
+  EXPECT_EQ(second->error().code, ErrorCode::kDisplaced);
+  EXPECT_NE(second->error().message.find("127.0.0.1:1"), std::string::npos);
+}
+
+TEST_F(EnrolmentTest, AnotherLifeIsTakenInAfterSilence) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  ASSERT_TRUE(enrolment.heartbeat(MonoTime(1'000), "orders", Epoch(1), false));
+
+  const auto second = enrol(enrolment, MonoTime(2'500), life("2", Epoch(1)));
+
+  EXPECT_EQ(second->value(), Epoch(2));
+  EXPECT_EQ(followed_.back(), "127.0.0.1:2");
+}
+
+TEST_F(EnrolmentTest, AnotherLifeIsTakenInAtOnceAfterALeave) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  ASSERT_TRUE(enrolment.heartbeat(MonoTime(10), "orders", Epoch(1), true));
+
+  const auto second = enrol(enrolment, MonoTime(11), life("2", Epoch(1)));
+
+  EXPECT_EQ(second->value(), Epoch(2));
+}
+
+TEST_F(EnrolmentTest, TheDisplacedLifeHearsItAtItsNextHeartbeat) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  enrol(enrolment, MonoTime(5'000), life("2", Epoch(1)));
+
+  const auto late = enrolment.heartbeat(MonoTime(5'001), "orders", Epoch(1), false);
+
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().code, ErrorCode::kDisplaced);
+}
+
+TEST_F(EnrolmentTest, ANewOfficeTakesEveryEnrolledAgentForAliveAtFirst) {
+  {
+    Enrolment first = make(MonoTime(0));
+    enrol(first, MonoTime(0), life("1"));
+  }
+  Enrolment second = make(MonoTime(10'000));
+
+  const auto early = enrol(second, MonoTime(11'000), life("2", Epoch(1)));
+  const auto late = enrol(second, MonoTime(11'500), life("2", Epoch(1)));
+
+  EXPECT_EQ(early->error().code, ErrorCode::kDisplaced);
+  EXPECT_EQ(late->value(), Epoch(2));
+}
+
+TEST_F(EnrolmentTest, ARefusalOfTheStateMachineReachesTheAgent) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  state::Enrolled other_database = life("2", Epoch(1));
+  other_database.identity.system_identifier = 78;
+
+  const auto answer = enrol(enrolment, MonoTime(5'000), other_database);
+
+  ASSERT_FALSE(answer->has_value());
+  EXPECT_EQ(answer->error().code, ErrorCode::kIdentityMismatch);
+  EXPECT_EQ(followed_.size(), 1u);
+}
+
+TEST_F(EnrolmentTest, AHeartbeatOfAnUnknownParticipantIsRefused) {
+  Enrolment enrolment = make(MonoTime(0));
+
+  const auto answer = enrolment.heartbeat(MonoTime(0), "nobody", Epoch(1), false);
+
+  EXPECT_EQ(answer.error().code, ErrorCode::kUnknownParticipant);
+}
+
+}  // namespace
+}  // namespace assent::coordinator

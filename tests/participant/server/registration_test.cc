@@ -1,0 +1,183 @@
+// The agent's side of enrolment, against coordinators made for the test on real sockets.
+#include "participant/server/registration.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <deque>
+#include <optional>
+
+#include "runtime/rpc/handler.h"
+#include "runtime/rpc/ids.h"
+#include "runtime/rpc/server.h"
+#include "wire/Replica.h"
+
+namespace assent::participant {
+namespace {
+
+// Answers enrolments from a script, then with epoch 7; remembers what it heard.
+class FakeCoordinator final : public wire::ReplicaCobSvIf {
+ public:
+  void enroll(rpc::Cob<wire::RegisterReply> cob, rpc::ExnCob exn,
+              const wire::RegisterRequest& request) override {
+    enrolments.push_back(request);
+    if (!refusals.empty()) {
+      const Error refusal = refusals.front();
+      refusals.pop_front();
+      return rpc::answer<wire::RegisterReply>(cob, exn, tl::unexpected(refusal));
+    }
+    wire::RegisterReply reply;
+    reply.epoch = 7;
+    reply.ballot = rpc::to_wire(Ballot{Incarnation(1), Round(3), ReplicaId(1)});
+    rpc::answer<wire::RegisterReply>(cob, exn, reply);
+  }
+
+  void heartbeat(rpc::Cob<wire::HeartbeatReply> cob, rpc::ExnCob exn,
+                 const wire::HeartbeatRequest& request) override {
+    heartbeats.push_back(request);
+    if (displaced) {
+      return rpc::answer<wire::HeartbeatReply>(
+          cob, exn, failure(ErrorCode::kDisplaced, "a newer life serves"));
+    }
+    rpc::answer<wire::HeartbeatReply>(cob, exn, wire::HeartbeatReply());
+  }
+
+  void identify(rpc::Cob<wire::IdentifyReply> cob, rpc::ExnCob exn,
+                const wire::IdentifyRequest&) override {
+    rpc::answer<wire::IdentifyReply>(cob, exn, wire::IdentifyReply());
+  }
+
+  std::deque<Error> refusals;
+  bool displaced = false;
+  std::vector<wire::RegisterRequest> enrolments;
+  std::vector<wire::HeartbeatRequest> heartbeats;
+};
+
+class RegistrationTest : public testing::Test {
+ protected:
+  RegistrationTest()
+      : coordinator_(std::make_shared<FakeCoordinator>()),
+        server_(loop_, "fake coordinator",
+                std::make_shared<wire::ReplicaAsyncProcessor>(coordinator_), rpc::ServerLimits{}) {
+    config_.cluster = "demo";
+    config_.participant = "orders";
+    config_.heartbeat_every = Millis(50);
+    config_.coordinators = {"127.0.0.1:" + std::to_string(server_.listen("127.0.0.1:0").value())};
+  }
+
+  // Runs the loop until `condition` holds; false when ten seconds were not enough.
+  template <class Condition>
+  bool run_until(Condition condition) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!condition() && std::chrono::steady_clock::now() < give_up) {
+      loop_.run_one_for(std::chrono::milliseconds(20));
+    }
+    return condition();
+  }
+
+  Result<Enrolment> enrol(Registration& registration) {
+    std::optional<Result<Enrolment>> answer;
+    registration.enrol(postgres::Position{77, 5, 1, 1'000}, Epoch(6),
+                       [&](Result<Enrolment> done) { answer = std::move(done); });
+    if (!run_until([&] { return answer.has_value(); })) {
+      return failure(ErrorCode::kInternal, "the test waited in vain");
+    }
+    return *answer;
+  }
+
+  boost::asio::io_context loop_;
+  Config config_;
+  std::shared_ptr<FakeCoordinator> coordinator_;
+  rpc::Server server_;
+};
+
+TEST_F(RegistrationTest, BringsBackEpochAndBallot) {
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  ASSERT_TRUE(enrolment) << enrolment.error().message;
+  EXPECT_EQ(enrolment->epoch, Epoch(7));
+  EXPECT_EQ(enrolment->ballot.round, Round(3));
+  EXPECT_EQ(coordinator_->enrolments.at(0).stored_epoch, 6);
+  EXPECT_EQ(coordinator_->enrolments.at(0).identity.system_identifier, 77);
+}
+
+TEST_F(RegistrationTest, AsksAgainUnderTheSameNonceWhileTheCoordinatorCannotAnswer) {
+  coordinator_->refusals = {{ErrorCode::kUnavailable, "not yet"}, {ErrorCode::kNotLeader, "no"}};
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  ASSERT_TRUE(enrolment) << enrolment.error().message;
+  ASSERT_EQ(coordinator_->enrolments.size(), 3u);
+  EXPECT_EQ(coordinator_->enrolments[0].nonce, coordinator_->enrolments[2].nonce);
+}
+
+TEST_F(RegistrationTest, GoesOnToTheNextCoordinator) {
+  config_.coordinators.insert(config_.coordinators.begin(), "127.0.0.1:1");
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  EXPECT_TRUE(enrolment) << enrolment.error().message;
+}
+
+TEST_F(RegistrationTest, WaitsForTheEarlierLifesSilence) {
+  coordinator_->refusals = {{ErrorCode::kDisplaced, "alive"}, {ErrorCode::kDisplaced, "alive"}};
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  EXPECT_TRUE(enrolment) << enrolment.error().message;
+}
+
+TEST_F(RegistrationTest, GivesWayToALifeThatStaysAlive) {
+  config_.displaced_wait = Millis(0);
+  coordinator_->refusals = {{ErrorCode::kDisplaced, "alive"}};
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  ASSERT_FALSE(enrolment);
+  EXPECT_EQ(enrolment.error().code, ErrorCode::kDisplaced);
+}
+
+TEST_F(RegistrationTest, WhatWaitingDoesNotMendIsAnErrorAtOnce) {
+  coordinator_->refusals = {{ErrorCode::kIdentityMismatch, "another database"}};
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  ASSERT_FALSE(enrolment);
+  EXPECT_EQ(enrolment.error().code, ErrorCode::kIdentityMismatch);
+  EXPECT_EQ(coordinator_->enrolments.size(), 1u);
+}
+
+TEST_F(RegistrationTest, HeartbeatsGoOnUntilANewerLifeServes) {
+  Registration registration(loop_, config_);
+  std::optional<Error> over;
+  registration.keep_alive(Epoch(7), [&](Error error) { over = std::move(error); });
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() >= 3; }));
+  EXPECT_FALSE(over.has_value());
+
+  coordinator_->displaced = true;
+
+  ASSERT_TRUE(run_until([&] { return over.has_value(); }));
+  EXPECT_EQ(over->code, ErrorCode::kDisplaced);
+}
+
+TEST_F(RegistrationTest, LeavingIsSaid) {
+  Registration registration(loop_, config_);
+  registration.keep_alive(Epoch(7), [](const Error&) {});
+  bool said = false;
+
+  registration.leave([&] { said = true; });
+
+  ASSERT_TRUE(run_until([&] { return said; }));
+  EXPECT_TRUE(coordinator_->heartbeats.back().leaving);
+}
+
+}  // namespace
+}  // namespace assent::participant
