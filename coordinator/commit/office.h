@@ -149,6 +149,7 @@ struct OfficeOptions {
   Millis forget_every{200};               // Forgotten is proposed at most this often
   Millis clock_skew_max{60'000};          // ids further ahead of the log's time are refused (R17)
   std::size_t transactions_max = 20'000;  // driven at once; one more is refused as OVERLOADED
+  std::size_t finishes_remembered = 65'536;  // against inventories that were asked for before
 };
 
 // Counts since the office was taken.
@@ -165,6 +166,8 @@ class Office {
   // inside its own calls.
   Office(const state::StateMachine& state, OfficeOptions options);
   ~Office();
+  Office(const Office&) = delete;
+  Office& operator=(const Office&) = delete;
 
   // Goes on with what was decided and not forgotten. Call once, after the office's own OfficeTaken
   // has been executed (R1).
@@ -184,6 +187,10 @@ class Office {
 
   // Aborts the process when an invariant is broken. Cost: linear.
   void check_invariants() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace assent::commit

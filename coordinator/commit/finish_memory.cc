@@ -1,0 +1,21 @@
+#include "coordinator/commit/finish_memory.h"
+
+namespace assent::commit {
+
+void FinishMemory::remember(const TransactionId& transaction, MonoTime when) {
+  finished_[transaction] = when;
+  order_.emplace_back(transaction, when);
+  if (order_.size() <= capacity_) return;
+  const auto& [oldest, then] = order_.front();
+  const auto found = finished_.find(oldest);
+  // A later finish of the same transaction stays.
+  if (found != finished_.end() && found->second == then) finished_.erase(found);
+  order_.pop_front();
+}
+
+bool FinishMemory::finished_since(const TransactionId& transaction, MonoTime asked) const {
+  const auto found = finished_.find(transaction);
+  return found != finished_.end() && asked <= found->second;
+}
+
+}  // namespace assent::commit

@@ -1,0 +1,32 @@
+// When transactions were last finished: an inventory that was asked for before then may still show
+// what is gone by now.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace assent::commit {
+
+// Remembers the last `capacity` finishes. When one is lost early, a branch that is gone may be
+// finished once more: its agent settles that by evidence.
+class FinishMemory {
+ public:
+  explicit FinishMemory(std::size_t capacity) : capacity_(capacity) {}
+
+  void remember(const TransactionId& transaction, MonoTime when);
+  [[nodiscard]] bool finished_since(const TransactionId& transaction, MonoTime asked) const;
+  [[nodiscard]] std::size_t size() const { return order_.size(); }
+
+ private:
+  std::size_t capacity_;
+  std::unordered_map<TransactionId, MonoTime> finished_;  // the last time of each
+  std::deque<std::pair<TransactionId, MonoTime>> order_;  // all times, oldest first
+};
+
+}  // namespace assent::commit

@@ -1,0 +1,106 @@
+#include "coordinator/commit/reasons.h"
+
+#include <utility>
+
+namespace assent::commit::reasons {
+namespace {
+
+constexpr std::size_t kTextMax = 1'000;  // bytes
+
+// Cuts before a character of UTF-8, never inside one.
+void cut(std::string& text) {
+  if (text.size() <= kTextMax) return;
+  std::size_t end = kTextMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+}
+
+Error about(ErrorCode code, const TransactionId& transaction, std::string_view what) {
+  return Error{code, "transaction " + to_string(transaction) + ' ' + std::string(what)};
+}
+
+}  // namespace
+
+Error bounded(Error error) {
+  cut(error.message);
+  cut(error.participant);
+  cut(error.leader);
+  if (!error.sql) return error;
+  cut(error.sql->sqlstate);
+  cut(error.sql->message);
+  cut(error.sql->detail);
+  cut(error.sql->hint);
+  cut(error.sql->constraint_name);
+  return error;
+}
+
+Error invalid(std::string why) {
+  return Error{ErrorCode::kInvalidArgument, std::move(why)};
+}
+
+Error unknown_participant(const std::string& participant) {
+  return Error{ErrorCode::kUnknownParticipant,
+               "no participant '" + participant + "' has enrolled with this coordinator",
+               participant};
+}
+
+Error clock(const TransactionId& transaction, LogTime now) {
+  return about(ErrorCode::kClock, transaction,
+               "is " + std::to_string((transaction.time() - now).value) +
+                   " ms ahead of the coordinator's time; make ids from the time in its replies");
+}
+
+Error expired(const TransactionId& transaction) {
+  return about(ErrorCode::kExpired, transaction,
+               "is older than outcomes are kept, and has no record");
+}
+
+Error id_reused(const TransactionId& transaction) {
+  return about(ErrorCode::kIdReused, transaction,
+               "was used for a request with other branches; nothing of this request was done");
+}
+
+Error overloaded(std::string_view what, std::size_t limit) {
+  return Error{ErrorCode::kOverloaded, "no more than " + std::to_string(limit) + ' ' +
+                                           std::string(what) + "; try again later"};
+}
+
+Error deadline(const std::string& participant, std::string_view last_loss) {
+  std::string message = "participant '" + participant + "' did not vote before the deadline";
+  if (!last_loss.empty()) message.append(": ").append(last_loss);
+  return Error{ErrorCode::kDeadline, std::move(message), participant};
+}
+
+Error asked_for() {
+  return Error{ErrorCode::kBranchEnded, "the transaction was aborted at a client's request"};
+}
+
+Error presumed(const BranchId& found) {
+  return Error{ErrorCode::kUnavailable,
+               "recovery found the branch of participant '" + found.participant +
+                   "' prepared while nobody was committing the transaction, and aborted it",
+               found.participant};
+}
+
+std::string heuristic(const BranchId& branch, Outcome wanted, FinishResult result) {
+  const std::string text =
+      "branch " + to_string(branch) + ", which is " + std::string(name(wanted)) + " in the log, ";
+  switch (result) {
+    case FinishResult::kDone:
+      return text + "has carried the outcome out";
+    case FinishResult::kHeuristicCommit:
+      return text + "was committed by someone else";
+    case FinishResult::kHeuristicRollback:
+      return text + "was rolled back by someone else";
+    case FinishResult::kHazard:
+      return text + "is gone, and nothing proves how it ended";
+  }
+  return text + "ended in an unknown way";
+}
+
+std::string stranger(const BranchId& branch) {
+  return "prepared branch " + to_string(branch) +
+         " is left alone: this coordinator never issued that epoch, or the id is from the future";
+}
+
+}  // namespace assent::commit::reasons
