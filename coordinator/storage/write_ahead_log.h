@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -25,9 +25,9 @@ struct Record {
 };
 
 struct WriteAheadLogOptions {
-  std::string directory;                    // made when missing
-  std::uint64_t segment_bytes = 16u << 20;  // preallocated size of one segment file
-  std::uint32_t record_bytes_max = 8u << 20;
+  std::string directory;                      // made when missing; its parent must exist
+  std::uint64_t segment_bytes = 16u << 20;    // preallocated size of one segment file
+  std::uint32_t record_bytes_max = 8u << 20;  // of one payload; a segment must hold it
   // Runs a function on the event loop; called from the flush thread.
   std::function<void(std::function<void()>)> post;
 };
@@ -36,25 +36,33 @@ struct WriteAheadLogCounters {
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
   std::uint64_t flushes = 0;  // fdatasync calls that made records durable
+
+  bool operator==(const WriteAheadLogCounters&) const = default;
 };
 
 // One writer, owned by the event loop, with a thread of its own for writing and fdatasync. A failed
-// write or fdatasync ends the process: what is on disk is then unknown, and a retry would lie.
+// write or fdatasync ends the process: what is on disk is then unknown, and a retry would lie. So
+// does a disk without room for the next segment: nothing that was acknowledged is lost by it.
 class WriteAheadLog {
  public:
-  struct Opened;  // the log, and the records found in it
+  struct Opened;  // the log, and what was found in it
+
+  // Takes one record that was found, in order of appending; its bytes are the log's, for the time
+  // of the call. An error of it refuses the log.
+  using Replay = std::function<Result<void>(RecordType type, std::string_view payload)>;
 
   // Takes the directory's lock (kUnavailable when another process holds it), reads every record,
-  // cuts a torn tail off, and is ready to append. Corruption is kInternal and names file and
-  // offset; nothing is changed then.
-  static Result<Opened> open(WriteAheadLogOptions options);
+  // cuts a torn tail off, and is ready to append. Everything replayed is durable on return, and not
+  // before: act on nothing until then. A damaged log is kInternal, a newer format
+  // kUnsupportedVersion; both name file and offset, and nothing is changed then.
+  static Result<Opened> open(WriteAheadLogOptions options, const Replay& replay);
 
-  // Writes out what is queued, then stops the thread. Callbacks not yet posted are dropped.
+  // Writes out what is queued, then stops the thread. No callback runs after it.
   ~WriteAheadLog();
 
   // Queues the record. `durable` runs on the event loop, in order, once it is on stable storage
-  // (R2).
-  void append(Record record, std::function<void()> durable);
+  // (R2). Precondition: the payload is at most record_bytes_max long.
+  void append(const Record& record, std::function<void()> durable);
 
   // As of the last durable callback that ran; read on the event loop.
   [[nodiscard]] const WriteAheadLogCounters& counters() const;
@@ -67,7 +75,6 @@ class WriteAheadLog {
 
 struct WriteAheadLog::Opened {
   std::unique_ptr<WriteAheadLog> log;
-  std::vector<Record> records;   // in order of appending
   std::uint64_t torn_bytes = 0;  // cut off the tail
 };
 

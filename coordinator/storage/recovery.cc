@@ -1,0 +1,192 @@
+#include "coordinator/storage/recovery.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace assent::storage {
+namespace {
+
+struct SegmentFile {
+  Sequence first;
+  std::string path;
+};
+
+struct Segment {
+  File file;
+  SegmentHeader header;
+  std::string bytes;
+};
+
+// Where the intact records of a segment end.
+struct Scan {
+  std::uint64_t end = kSegmentHeaderBytes;
+  std::uint64_t proven = kSegmentHeaderBytes;
+  Sequence next;
+};
+
+std::string place(const std::string& path, std::uint64_t offset) {
+  return path + " at offset " + std::to_string(offset);
+}
+
+tl::unexpected<Error> damage(std::string sentence) {
+  return failure(ErrorCode::kInternal,
+                 std::move(sentence) + " Nothing was changed; restore the file.");
+}
+
+tl::unexpected<Error> newer(const std::string& where, const std::string& what) {
+  return failure(ErrorCode::kUnsupportedVersion,
+                 where + " has " + what + ": a newer version of Assent wrote it.");
+}
+
+// Files that do not claim to be segments are not ours to judge.
+Result<std::vector<SegmentFile>> list_segments(const std::string& directory) {
+  std::vector<SegmentFile> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::filesystem::path& path = at->path();
+    if (path.extension() != ".wal") continue;
+    const auto first = parse_segment_name(path.filename().string());
+    if (!first) {
+      return failure(ErrorCode::kInternal, path.string() +
+                                               " is not named like a segment of a log, which "
+                                               "has 20 digits: move it out of the directory.");
+    }
+    files.push_back({*first, path.string()});
+  }
+  if (error) {
+    return failure(ErrorCode::kInternal, "cannot list " + directory + ": " + error.message());
+  }
+  std::ranges::sort(files, {}, &SegmentFile::first);
+  return files;
+}
+
+Result<Segment> load_segment(const SegmentFile& named) {
+  Result<File> file = File::open(named.path, O_RDWR);
+  if (!file) return tl::unexpected(std::move(file.error()));
+  Result<std::string> bytes = file->read_all();
+  if (!bytes) return tl::unexpected(std::move(bytes.error()));
+  // A segment gets its name after its header is durable, so no crash leaves a bad header.
+  const auto header = decode_segment_header(*bytes);
+  if (!header) return damage("The segment header of " + named.path + " is damaged.");
+  if (header->format > kSegmentFormat) {
+    return newer(named.path, "segment format " + std::to_string(header->format));
+  }
+  if (header->first != named.first) {
+    return damage(named.path + " begins with record " + to_string(header->first) +
+                  ", which is not what its name says.");
+  }
+  return Segment{std::move(*file), *header, std::move(*bytes)};
+}
+
+Result<void> replay_record(const FoundRecord& record, const std::string& where,
+                           const WriteAheadLog::Replay& replay) {
+  const RecordHeader& header = record.header;
+  if (header.format > kRecordFormat) {
+    return newer(where, "record format " + std::to_string(header.format));
+  }
+  if (header.type != static_cast<std::uint8_t>(RecordType::kEntry)) {
+    return newer(where, "a record of type " + std::to_string(header.type));
+  }
+  Result<void> taken = replay(static_cast<RecordType>(header.type), record.payload);
+  if (!taken) taken.error().message = where + ": " + taken.error().message;
+  return taken;
+}
+
+Result<Scan> scan_records(const Segment& segment, const WriteAheadLog::Replay& replay) {
+  Scan scan{.next = segment.header.first};
+  while (const auto record = find_record(segment.bytes, scan.end, segment.header.salt)) {
+    if (record->header.sequence != scan.next) break;
+    // The first record of a batch: all before it was durable when it was written.
+    if (record->header.durable.next() == scan.next) scan.proven = scan.end;
+    const auto taken = replay_record(*record, place(segment.file.path(), scan.end), replay);
+    if (!taken) return tl::unexpected(taken.error());
+    scan.end = record->end;
+    scan.next = scan.next.next();
+  }
+  return scan;
+}
+
+// A segment is begun after all records before it are durable: none may lack then.
+Result<void> check_followed(const Segment& segment, const Scan& scan, const SegmentFile& next) {
+  if (scan.next == next.first) return {};
+  return damage("Record " + to_string(scan.next) + " does not stand in " +
+                place(segment.file.path(), scan.end) + ", although " + next.path +
+                " follows: either the record is damaged, or a segment is missing.");
+}
+
+// At the end of the log a record may lack only if no later record knew it to be durable.
+Result<void> check_torn(const Segment& segment, const Scan& scan) {
+  const Sequence mark = durable_mark_behind(segment.bytes, scan.end, segment.header.salt);
+  if (mark < scan.next) return {};
+  return damage("Record " + to_string(scan.next) + " in " + place(segment.file.path(), scan.end) +
+                " is damaged: a later record says that all up to record " + to_string(mark) +
+                " were durable.");
+}
+
+std::uint64_t torn_bytes(std::string_view segment, std::uint64_t end) {
+  const std::size_t last = segment.find_last_not_of('\0');
+  return last == std::string_view::npos || last < end ? 0 : last + 1 - end;
+}
+
+Tail make_tail(Segment segment, const Scan& scan) {
+  const std::uint64_t size = segment.bytes.size();
+  return {.segment = {std::move(segment.file), segment.header.salt, scan.end, size},
+          .bytes = std::move(segment.bytes),
+          .proven = scan.proven};
+}
+
+// Reads one segment. `follower` is the one behind it, null for the last.
+Result<void> recover_segment(const SegmentFile& named, const SegmentFile* follower,
+                             const WriteAheadLog::Replay& replay, Recovered& found) {
+  if (named.first != found.next) {
+    return damage("The segment that begins with record " + to_string(found.next) +
+                  " is missing in front of " + named.path + ".");
+  }
+  Result<Segment> segment = load_segment(named);
+  if (!segment) return tl::unexpected(std::move(segment.error()));
+  const Result<Scan> scan = scan_records(*segment, replay);
+  if (!scan) return tl::unexpected(scan.error());
+  const auto complete = follower != nullptr ? check_followed(*segment, *scan, *follower)
+                                            : check_torn(*segment, *scan);
+  if (!complete) return complete;
+  found.next = scan->next;
+  if (follower != nullptr) return {};
+  found.torn_bytes = torn_bytes(segment->bytes, scan->end);
+  found.tail = make_tail(std::move(*segment), *scan);
+  return {};
+}
+
+}  // namespace
+
+Result<Recovered> recover(const std::string& directory, const WriteAheadLog::Replay& replay) {
+  const Result<std::vector<SegmentFile>> files = list_segments(directory);
+  if (!files) return tl::unexpected(files.error());
+  Recovered found;
+  for (std::size_t i = 0; i < files->size(); ++i) {
+    const SegmentFile* follower = i + 1 < files->size() ? &(*files)[i + 1] : nullptr;
+    const auto recovered = recover_segment((*files)[i], follower, replay, found);
+    if (!recovered) return tl::unexpected(recovered.error());
+  }
+  return found;
+}
+
+Result<OpenSegment> settle(Tail tail) {
+  OpenSegment& segment = tail.segment;
+  std::fill(tail.bytes.begin() + static_cast<std::ptrdiff_t>(segment.end), tail.bytes.end(), '\0');
+  // All of it is written, also what reads back as it should: the page cache can hold what a failed
+  // flush of an earlier process left, which the disk does not have and a flush alone would skip.
+  const std::string_view rewritten = std::string_view(tail.bytes).substr(tail.proven);
+  if (auto done = segment.file.write_at(tail.proven, rewritten); !done) {
+    return tl::unexpected(std::move(done.error()));
+  }
+  if (auto done = segment.file.flush(); !done) return tl::unexpected(std::move(done.error()));
+  return std::move(segment);
+}
+
+}  // namespace assent::storage

@@ -1,0 +1,44 @@
+// What a directory of segments holds after any crash: reading it, and settling its end.
+// docs/log-format.md has the argument, step by step.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "coordinator/storage/file.h"
+#include "coordinator/storage/segment.h"
+#include "coordinator/storage/write_ahead_log.h"
+
+namespace assent::storage {
+
+// The last segment of a log, where appending goes on.
+struct OpenSegment {
+  File file;
+  std::uint64_t salt = 0;
+  std::uint64_t end = 0;   // where the next record goes
+  std::uint64_t size = 0;  // of the file
+};
+
+// The last segment as it was read, not yet safe to append to.
+struct Tail {
+  OpenSegment segment;
+  std::string bytes;         // the whole file
+  std::uint64_t proven = 0;  // all records in front of this offset are known durable
+};
+
+struct Recovered {
+  Sequence next{1};              // of the first record to append
+  std::uint64_t torn_bytes = 0;  // behind the last intact record
+  std::optional<Tail> tail;      // none: there is no segment yet
+};
+
+// Reads all records in order and hands each to `replay`. Changes nothing. Refuses, naming file and
+// offset: damage (kInternal), a newer format (kUnsupportedVersion), and what `replay` refuses.
+Result<Recovered> recover(const std::string& directory, const WriteAheadLog::Replay& replay);
+
+// Makes durable what was read and is not proven so, and zero all that stands behind it.
+Result<OpenSegment> settle(Tail tail);
+
+}  // namespace assent::storage

@@ -1,0 +1,78 @@
+#include "coordinator/storage/segment_writer.h"
+
+#include <utility>
+
+namespace assent::storage {
+
+void Batch::add(const Record& record, std::function<void()> on_durable) {
+  const std::size_t start = bytes.size();
+  bytes.append(kRecordHeaderBytes, '\0');
+  bytes.append(record.payload);
+  bytes.resize(start + record_bytes(record.payload.size()), '\0');
+  items.push_back({record.type, static_cast<std::uint32_t>(record.payload.size())});
+  durable.push_back(std::move(on_durable));
+}
+
+void Batch::clear() {
+  bytes.clear();
+  items.clear();
+  durable.clear();
+}
+
+SegmentWriter::SegmentWriter(OpenSegment segment, Sequence next, SpareSegment spare)
+    : segment_(std::move(segment)),
+      next_(next),
+      durable_(next.value - 1),
+      spare_(std::move(spare)) {}
+
+Result<void> SegmentWriter::write(Batch& batch) {
+  std::size_t begin = 0;  // of the records sealed and not yet written
+  std::size_t at = 0;
+  for (const Batch::Item& item : batch.items) {
+    const std::size_t bytes = record_bytes(item.payload_bytes);
+    if (segment_.end + (at - begin) + bytes > segment_.size) {
+      const std::string_view sealed(batch.bytes.data() + begin, at - begin);
+      const auto done = put(sealed).and_then([this] { return begin_segment(); });
+      if (!done) return done;
+      begin = at;
+    }
+    const RecordHeader header{.type = static_cast<std::uint8_t>(item.type),
+                              .length = item.payload_bytes,
+                              .sequence = next_,
+                              .durable = durable_};
+    seal_record(batch.bytes.data() + at, header, segment_.salt, segment_.end + (at - begin));
+    next_ = next_.next();
+    at += bytes;
+  }
+  return put(std::string_view(batch.bytes).substr(begin));
+}
+
+Result<void> SegmentWriter::put(std::string_view records) {
+  if (records.empty()) return {};
+  const auto done = segment_.file.write_at(segment_.end, records).and_then([this] {
+    return segment_.file.flush();
+  });
+  if (!done) return done;
+  segment_.end += records.size();
+  counters_.records += next_.value - 1 - durable_.value;
+  counters_.bytes += records.size();
+  ++counters_.flushes;
+  durable_ = Sequence(next_.value - 1);
+  return {};
+}
+
+Result<void> SegmentWriter::begin_segment() {
+  Result<OpenSegment> next = spare_.become_segment(next_);
+  if (!next) return tl::unexpected(std::move(next.error()));
+  segment_ = std::move(*next);
+  spare_refused_ = false;
+  return {};
+}
+
+Result<void> SegmentWriter::prepare_spare() {
+  if (spare_.reserved()) return spare_.zero_slice();
+  spare_refused_ = !spare_.reserve();
+  return {};
+}
+
+}  // namespace assent::storage

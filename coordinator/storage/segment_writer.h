@@ -1,0 +1,63 @@
+// Writes batches of records to the last segment and goes on to a new one when it is full.
+// Used by one thread at a time: by the flush thread once that runs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "coordinator/storage/recovery.h"
+#include "coordinator/storage/spare_segment.h"
+#include "coordinator/storage/write_ahead_log.h"
+
+namespace assent::storage {
+
+// Records on their way to the file, laid out as they will stand there but for their headers. Its
+// memory is used again for later batches.
+struct Batch {
+  struct Item {
+    RecordType type;
+    std::uint32_t payload_bytes;
+  };
+
+  std::string bytes;
+  std::vector<Item> items;
+  std::vector<std::function<void()>> durable;  // one for each item
+
+  [[nodiscard]] bool empty() const { return items.empty(); }
+  void add(const Record& record, std::function<void()> on_durable);
+  void clear();
+};
+
+class SegmentWriter {
+ public:
+  // Writes go on behind the records in `segment`; `next` is the sequence of the next record.
+  SegmentWriter(OpenSegment segment, Sequence next, SpareSegment spare);
+
+  // Writes all records and makes them durable: one flush, and one more for each new segment.
+  [[nodiscard]] Result<void> write(Batch& batch);
+
+  // True when preparing the next segment ahead of need can go on.
+  [[nodiscard]] bool wants_spare() const { return !spare_refused_ && !spare_.ready(); }
+
+  // Does a small part of it. A full disk is no error yet: the segment in use has room.
+  [[nodiscard]] Result<void> prepare_spare();
+
+  [[nodiscard]] const WriteAheadLogCounters& counters() const { return counters_; }
+
+ private:
+  // Writes and flushes the records whose bytes are given; they are sealed.
+  [[nodiscard]] Result<void> put(std::string_view records);
+  [[nodiscard]] Result<void> begin_segment();
+
+  OpenSegment segment_;
+  Sequence next_;     // of the next record to seal
+  Sequence durable_;  // of the last record known durable
+  SpareSegment spare_;
+  bool spare_refused_ = false;  // no space for it: tried again when it is needed
+  WriteAheadLogCounters counters_;
+};
+
+}  // namespace assent::storage

@@ -1,0 +1,204 @@
+#include "coordinator/storage/write_ahead_log.h"
+
+#include <fcntl.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "coordinator/storage/file.h"
+#include "coordinator/storage/recovery.h"
+#include "coordinator/storage/segment_writer.h"
+
+namespace assent::storage {
+namespace {
+
+// What only the event loop touches. Posted completions outlive the log: they hold this weakly.
+struct LoopSide {
+  WriteAheadLogCounters counters;
+  bool open = true;  // false once the log is being destroyed, which a callback may do
+};
+
+// A batch that has become durable, on its way to the event loop.
+struct Completion {
+  std::weak_ptr<LoopSide> side;
+  WriteAheadLogCounters counters;
+  std::vector<std::function<void()>> callbacks;
+};
+
+void complete(const Completion& completion) {
+  const std::shared_ptr<LoopSide> side = completion.side.lock();
+  if (!side) return;
+  side->counters = completion.counters;
+  for (const auto& callback : completion.callbacks) {
+    if (!side->open) return;
+    callback();
+  }
+}
+
+// A failed write or flush leaves unknown what the disk holds, and a second try may report success
+// without having written anything: only a new process, which reads the disk, can go on.
+std::string last_words(const Error& error) {
+  const bool full = error.code == ErrorCode::kUnavailable;
+  return error.message + ": the log cannot go on, so the process ends; nothing acknowledged is " +
+         "lost. " + (full ? "Free space on this disk" : "Check this disk") + ", then start again.";
+}
+
+Result<void> check_options(const WriteAheadLogOptions& options) {
+  const std::uint64_t needed = kSegmentHeaderBytes + record_bytes(options.record_bytes_max);
+  if (options.segment_bytes >= needed) return {};
+  return failure(ErrorCode::kInvalidArgument,
+                 "a segment of " + std::to_string(options.segment_bytes) +
+                     " bytes cannot hold the largest record: it takes " + std::to_string(needed) +
+                     " bytes");
+}
+
+Result<File> lock_directory(const std::string& directory) {
+  Result<File> file = File::open(directory + "/LOCK", O_RDWR | O_CREAT);
+  if (!file) return file;
+  const Result<bool> locked = file->try_lock();
+  if (!locked) return tl::unexpected(locked.error());
+  if (!*locked) {
+    return failure(ErrorCode::kUnavailable,
+                   "the log in " + directory + " is in use by another process");
+  }
+  return file;
+}
+
+// Readies the end of the log for appending. Names are flushed too: a segment that an earlier
+// process had renamed, and died, may be known to the page cache only.
+Result<OpenSegment> open_end(const std::string& directory, Recovered& found, SpareSegment& spare) {
+  if (auto done = flush_directory(directory); !done) return tl::unexpected(done.error());
+  if (found.tail) return settle(std::move(*found.tail));
+  return spare.become_segment(found.next);
+}
+
+}  // namespace
+
+class WriteAheadLog::Impl {
+ public:
+  Impl(WriteAheadLogOptions options, File lock, SegmentWriter writer);
+  ~Impl();
+
+  void append(const Record& record, std::function<void()> durable);
+  [[nodiscard]] const WriteAheadLogCounters& counters() const { return side_->counters; }
+
+ private:
+  void run();
+  bool take_batch();
+  void flush_batch();
+  void prepare_spare();
+
+  const WriteAheadLogOptions options_;
+  const File lock_;
+  const std::shared_ptr<LoopSide> side_ = std::make_shared<LoopSide>();
+
+  // The only lock in the program: held for the time it takes to copy a record in, on the event
+  // loop, or to swap two batches, on the flush thread.
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Batch waiting_;          // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
+
+  // The flush thread's own.
+  Batch flushing_;
+  SegmentWriter writer_;
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+WriteAheadLog::Impl::Impl(WriteAheadLogOptions options, File lock, SegmentWriter writer)
+    : options_(std::move(options)),
+      lock_(std::move(lock)),
+      writer_(std::move(writer)),
+      thread_([this] { run(); }) {}
+
+WriteAheadLog::Impl::~Impl() {
+  side_->open = false;
+  {
+    const std::lock_guard guard(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void WriteAheadLog::Impl::append(const Record& record, std::function<void()> durable) {
+  CHECK_LE(record.payload.size(), options_.record_bytes_max, "a segment must hold every record");
+  const std::lock_guard guard(mutex_);
+  if (waiting_.empty()) wake_.notify_one();
+  waiting_.add(record, std::move(durable));
+}
+
+void WriteAheadLog::Impl::run() {
+  while (take_batch()) {
+    flush_batch();
+    // Under load the thread is never idle: a slice with every batch has the spare ready in time.
+    if (writer_.wants_spare()) prepare_spare();
+  }
+}
+
+// Waits for records and takes all of them; idle time goes into the next segment. False: the log is
+// being closed and nothing is left to write.
+bool WriteAheadLog::Impl::take_batch() {
+  std::unique_lock lock(mutex_);
+  while (waiting_.empty() && !stopping_) {
+    if (writer_.wants_spare()) {
+      lock.unlock();
+      prepare_spare();
+      lock.lock();
+    } else {
+      wake_.wait(lock);
+    }
+  }
+  std::swap(waiting_, flushing_);
+  return !flushing_.empty();
+}
+
+void WriteAheadLog::Impl::flush_batch() {
+  const auto written = writer_.write(flushing_);
+  CHECK(written, last_words(written.error()));
+  auto completion = std::make_shared<Completion>(
+      Completion{side_, writer_.counters(), std::move(flushing_.durable)});
+  flushing_.clear();
+  options_.post([completion = std::move(completion)] { complete(*completion); });
+}
+
+void WriteAheadLog::Impl::prepare_spare() {
+  const auto prepared = writer_.prepare_spare();
+  CHECK(prepared, last_words(prepared.error()));
+}
+
+Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options,
+                                                  const Replay& replay) {
+  if (auto done = check_options(options); !done) return tl::unexpected(std::move(done.error()));
+  const std::string& directory = options.directory;
+  if (auto done = make_directory(directory); !done) return tl::unexpected(std::move(done.error()));
+  Result<File> lock = lock_directory(directory);
+  if (!lock) return tl::unexpected(std::move(lock.error()));
+  Result<Recovered> found = recover(directory, replay);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  SpareSegment spare(directory, options.segment_bytes);
+  Result<OpenSegment> end = open_end(directory, *found, spare);
+  if (!end) return tl::unexpected(std::move(end.error()));
+  SegmentWriter writer(std::move(*end), found->next, std::move(spare));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*lock), std::move(writer));
+  return Opened{std::unique_ptr<WriteAheadLog>(new WriteAheadLog(std::move(impl))),
+                found->torn_bytes};
+}
+
+WriteAheadLog::WriteAheadLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+WriteAheadLog::~WriteAheadLog() = default;
+
+void WriteAheadLog::append(const Record& record, std::function<void()> durable) {
+  impl_->append(record, std::move(durable));
+}
+
+const WriteAheadLogCounters& WriteAheadLog::counters() const {
+  return impl_->counters();
+}
+
+}  // namespace assent::storage
