@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -131,8 +132,8 @@ struct RunRollback {
   BranchId branch;
 };
 // COMMIT PREPARED or ROLLBACK PREPARED of the branch's gid, on any connection; settle a missing gid
-// by `evidence` (R7). Check may_send(ballot) immediately before each send (R4). The branch may be of
-// an older life: then its absence proves nothing before that life's backends are gone.
+// by `evidence` (R7). Check may_send(ballot) immediately before each send (R4). The branch may be
+// of an older life: then its absence proves nothing before that life's backends are gone.
 struct RunFinish {
   BranchId branch;
   Ballot ballot;
@@ -206,6 +207,9 @@ class BranchTable {
   // Remembers a ballot learnt elsewhere (an inventory request).
   void observe(Ballot ballot);
 
+  // The branch's state in words, for operators: "open", "prepared", …; "unknown" when it is not in
+  // memory.
+  [[nodiscard]] std::string_view state_of(const BranchId& branch) const;
   // Branches that hold or wait for a connection, or are prepared.
   [[nodiscard]] std::size_t live_count() const;
   [[nodiscard]] const BranchCounters& counters() const;

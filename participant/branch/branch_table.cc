@@ -1,0 +1,51 @@
+#include "participant/branch/branch_table.h"
+
+#include <utility>
+
+#include "participant/branch/core.h"
+
+namespace assent::branch {
+
+BranchTable::BranchTable(BranchTableOptions options, Ballot ballot)
+    : core_(std::make_unique<Core>(std::move(options), ballot)) {}
+
+BranchTable::~BranchTable() = default;
+
+Effects BranchTable::step(MonoTime now, const Input& input) {
+  return core_->step(now, input);
+}
+
+std::optional<MonoTime> BranchTable::next_deadline() const {
+  return core_->memory().next_deadline();
+}
+
+Ballot BranchTable::ballot() const {
+  return core_->ballot();
+}
+
+bool BranchTable::may_send(Ballot ballot) const {
+  return ballot >= core_->ballot();
+}
+
+void BranchTable::observe(Ballot ballot) {
+  core_->observe(ballot);
+}
+
+std::string_view BranchTable::state_of(const BranchId& branch) const {
+  const Branch* const found = core_->memory().find(branch);
+  return found == nullptr ? std::string_view("unknown") : name(found->state);
+}
+
+std::size_t BranchTable::live_count() const {
+  return core_->memory().live_count();
+}
+
+const BranchCounters& BranchTable::counters() const {
+  return core_->counters();
+}
+
+void BranchTable::check_invariants() const {
+  core_->check_invariants();
+}
+
+}  // namespace assent::branch

@@ -1,0 +1,117 @@
+// The inside of BranchTable. Each `on` is one row of the state × event table and visits every
+// state; execute.cc, vote.cc and finish.cc hold the rows of one concern each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "participant/branch/branch.h"
+#include "participant/branch/branch_memory.h"
+#include "participant/branch/branch_table.h"
+
+namespace assent::branch {
+
+class BranchTable::Core {
+ public:
+  Core(BranchTableOptions options, Ballot ballot);
+
+  Effects step(MonoTime now, const Input& input);
+
+  [[nodiscard]] const BranchMemory& memory() const { return memory_; }
+  [[nodiscard]] Ballot ballot() const { return ballot_; }
+  void observe(Ballot ballot);
+  [[nodiscard]] const BranchCounters& counters() const { return counters_; }
+  void check_invariants() const;
+
+ private:
+  // ── execute.cc ────────────────────────────────────────────────────────────────────────────────
+  void on(const ExecuteAsked& asked);
+  void on(const ConnectionGranted& granted);
+  void on(const ConnectionRefused& refused);
+  void on(const StatementDone& done);
+  void on(const ConnectionLost& lost);
+
+  void execute(const ExecuteAsked& asked, const Opening& opening);
+  void execute(const ExecuteAsked& asked, const BranchRef& named);
+  void open(const ExecuteAsked& asked, const Opening& opening);
+  void place(Branch& branch, const ExecuteAsked& asked);
+  void run_next(Branch& branch, const ExecuteAsked& asked);
+  bool record(Branch& branch, const StatementDone& done);
+  void reply(Token token, const Branch& branch, const StatementAnswer& answer);
+  void fail_statements(Branch& branch, const Error& why);
+
+  // ── vote.cc ───────────────────────────────────────────────────────────────────────────────────
+  void on(const PrepareAsked& asked);
+  void on(const PrepareDone& done);
+
+  void vote_open(Branch& branch, const PrepareAsked& asked);
+  bool same_request(const Branch& branch, const PrepareAsked& asked);
+  void vote_again(const Branch& branch, const PrepareAsked& asked);
+  void vote_without_branch(const PrepareAsked& asked);
+  void vote_no(Branch& branch, Token token, const Error& reason);
+  void prepared(Branch& branch, const Evidence& evidence);
+  void not_prepared(Branch& branch, const Error& why);
+  void prepare_not_sent(Branch& branch, const Error& why);
+
+  // ── finish.cc ─────────────────────────────────────────────────────────────────────────────────
+  void on(const FinishAsked& asked);
+  void on(const FinishDone& done);
+  void on(const RollbackDone& done);
+
+  void finish_without_branch(const FinishAsked& asked);
+  void finish(Branch& branch, const Evidence& evidence, Outcome outcome, Callers callers);
+  void join_finish(FinishRun& run, const FinishAsked& asked);
+  void refuse_commit(const BranchId& id, std::string_view state, Token token);
+  enum class Progress : std::uint8_t { kFinished, kSentAgain, kGivenUp };
+  Progress conclude(FinishRun& run, const FinishDone& done);
+  void rolled_back(Branch& branch);
+
+  // ── core.cc ───────────────────────────────────────────────────────────────────────────────────
+  void on(const Tick& tick);
+
+  // The only ways into each state but the first. They assert that the move is legal.
+  void become_open(Branch& branch);
+  void become_rolling_back(Branch& branch, RollingBack state, std::string because);
+  void become_preparing(Branch& branch, Callers callers);
+  void become_prepared(Branch& branch, const Evidence& evidence);
+  void become_finishing(Branch& branch, FinishRun run);
+  void become_ended(Branch& branch, Fate fate);
+
+  [[nodiscard]] bool never_issued(const BranchId& id) const;
+  // Remembers an attempt of this life that was never issued as ended, so that it never is issued.
+  void bury(const BranchId& id, std::string because);
+  void release(Branch& branch);
+  void count_end(Outcome asked, FinishResult result);
+
+  // Why a request of the coordinator cannot be looked at; none when it can. Learns its ballot.
+  std::optional<Error> inadmissible(Ballot ballot, const BranchId& id);
+  // Takes out the callers who asked under a ballot that is stale by now and tells them.
+  void refuse_stale(Callers& callers, const Error& why);
+
+  [[nodiscard]] Error error(ErrorCode code, std::string message) const;
+  [[nodiscard]] Error ended_error(const Branch& branch) const;
+  void refuse(Token token, ErrorCode code, std::string message);
+  void reply(Token token, decltype(Reply::answer) answer);
+  void run(Operation operation);
+
+  BranchTableOptions options_;
+  Ballot ballot_;  // the highest seen
+  MonoTime now_;
+  Attempt last_attempt_;  // issued in this life; 0 before the first
+  BranchMemory memory_;
+  // Finishes of branches that are not in memory: of older lives, or forgotten.
+  std::map<BranchId, FinishRun> settling_;
+  BranchCounters counters_;
+  Effects effects_;  // of the step that is running
+};
+
+// Ends the process: the shell reported what no operation of this branch can lead to.
+[[noreturn]] void impossible(const Branch& branch, std::string_view event);
+
+Ballot highest(const Callers& callers);  // precondition: there is one
+
+}  // namespace assent::branch

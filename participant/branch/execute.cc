@@ -1,0 +1,260 @@
+// Opening a branch, running its statements, losing its connection.
+#include <utility>
+
+#include "base/check.h"
+#include "participant/branch/core.h"
+#include "participant/branch/transaction_control.h"
+
+namespace assent::branch {
+
+void BranchTable::Core::on(const ExecuteAsked& asked) {
+  if (asked.number == 0) {
+    return refuse(asked.token, ErrorCode::kInvalidArgument, "statement numbers start at 1");
+  }
+  if (is_transaction_control(asked.statement.sql)) {
+    return refuse(asked.token, ErrorCode::kTransactionControl,
+                  "a branch is ended by the coordinator's commit or abort; of transaction control "
+                  "only savepoints are for its SQL");
+  }
+  std::visit([&](const auto& which) { execute(asked, which); }, asked.branch);
+}
+
+void BranchTable::Core::execute(const ExecuteAsked& asked, const Opening& opening) {
+  if (asked.number != 1) {
+    return refuse(asked.token, ErrorCode::kInvalidArgument,
+                  "only statement 1 opens a branch, not " + std::to_string(asked.number));
+  }
+  Branch* branch = memory_.find(asked.transaction);
+  if (branch == nullptr) {
+    return open(asked, opening);
+  }
+  if (branch->ended()) {
+    return reply(asked.token, ended_error(*branch));
+  }
+  if (branch->nonce != opening.nonce) {
+    return refuse(asked.token, ErrorCode::kIdReused,
+                  "transaction " + to_string(asked.transaction) +
+                      " already has a branch here, opened with another nonce");
+  }
+  place(*branch, asked);
+}
+
+void BranchTable::Core::execute(const ExecuteAsked& asked, const BranchRef& named) {
+  const BranchId id{asked.transaction, options_.participant, named.epoch, named.attempt};
+  Branch* branch = memory_.find(id);
+  if (branch == nullptr) {
+    return refuse(asked.token, ErrorCode::kUnknownBranch,
+                  "branch " + to_string(id) + " is not known here; start the transaction anew");
+  }
+  if (branch->ended()) {
+    return reply(asked.token, ended_error(*branch));
+  }
+  place(*branch, asked);
+}
+
+void BranchTable::Core::open(const ExecuteAsked& asked, const Opening& opening) {
+  if (memory_.live_count() >= options_.branches_max) {
+    return refuse(asked.token, ErrorCode::kOverloaded,
+                  std::to_string(options_.branches_max) + " branches are live here already");
+  }
+  last_attempt_ = last_attempt_.next();
+  Branch& branch = memory_.add(
+      Branch{.id = {asked.transaction, options_.participant, options_.epoch, last_attempt_},
+             .nonce = opening.nonce,
+             .idle_timeout = opening.idle_timeout,
+             .answers = Answers(options_.answers_kept),
+             .state = Waiting{}});
+  ++counters_.opened;
+  run(Acquire{branch.id});
+  run_next(branch, asked);
+}
+
+// R13: a duplicate gets the stored answer, whatever the branch does by now; a gap is an error.
+void BranchTable::Core::place(Branch& branch, const ExecuteAsked& asked) {
+  switch (branch.answers.place(asked.number)) {
+    case Answers::Place::kNext:
+      return run_next(branch, asked);
+    case Answers::Place::kInFlight:
+      return branch.answers.join(asked.number, asked.token);
+    case Answers::Place::kAnswered:
+      return reply(asked.token, branch, branch.answers.stored(asked.number));
+    case Answers::Place::kForgotten:
+      return refuse(asked.token, ErrorCode::kStatementNumber,
+                    "the answer of statement " + std::to_string(asked.number) +
+                        " is no longer kept; the branch is at " +
+                        std::to_string(branch.answers.count()));
+    case Answers::Place::kGap:
+      return refuse(asked.token, ErrorCode::kStatementNumber,
+                    "statement " + std::to_string(asked.number) + " leaves a gap; the next is " +
+                        std::to_string(branch.answers.count() + 1));
+  }
+}
+
+void BranchTable::Core::run_next(Branch& branch, const ExecuteAsked& asked) {
+  Waiting* const waiting = std::get_if<Waiting>(&branch.state);
+  if (waiting == nullptr && !std::holds_alternative<Open>(branch.state)) {
+    return reply(asked.token, ended_error(branch));
+  }
+  if (branch.answers.full()) {
+    return refuse(
+        asked.token, ErrorCode::kOverloaded,
+        std::to_string(options_.answers_kept) + " statements of this branch are in flight already");
+  }
+  branch.answers.start(asked.token);
+  ++counters_.statements;
+  memory_.disarm(branch);
+  RunStatement statement{branch.id, asked.number, asked.statement};
+  if (waiting != nullptr) {
+    waiting->queue.push_back(std::move(statement));
+  } else {
+    run(std::move(statement));
+  }
+}
+
+void BranchTable::Core::on(const ConnectionGranted& granted) {
+  Branch* const branch = memory_.find(granted.branch);
+  if (branch == nullptr) {
+    return run(Release{granted.branch});  // it ended while it waited, and was forgotten since
+  }
+  std::visit(Overloaded{
+                 [&](Waiting& waiting) {
+                   branch->connected = true;
+                   std::vector<RunStatement> queue = std::move(waiting.queue);
+                   become_open(*branch);
+                   for (RunStatement& statement : queue) {
+                     run(std::move(statement));
+                   }
+                 },
+                 // The grant was on its way when the branch gave up waiting.
+                 [&](RollingBack&) { branch->connected = true; },
+                 [&](Ended&) { run(Release{branch->id}); },
+                 [&](OneOf<Open, Preparing, Prepared, Finishing> auto&) {
+                   impossible(*branch, "ConnectionGranted");
+                 },
+             },
+             branch->state);
+}
+
+void BranchTable::Core::on(const ConnectionRefused& refused) {
+  Branch* const branch = memory_.find(refused.branch);
+  if (branch == nullptr) {
+    return;
+  }
+  std::visit(Overloaded{
+                 // Nothing was run, so the transaction may open a branch here anew.
+                 [&](Waiting&) {
+                   fail_statements(*branch, refused.why);
+                   memory_.erase(*branch);
+                 },
+                 [&](RollingBack&) { rolled_back(*branch); },
+                 [](Ended&) {},
+                 [&](OneOf<Open, Preparing, Prepared, Finishing> auto&) {
+                   impossible(*branch, "ConnectionRefused");
+                 },
+             },
+             branch->state);
+}
+
+void BranchTable::Core::on(const StatementDone& done) {
+  Branch* const branch = memory_.find(done.branch);
+  if (branch == nullptr) {
+    return;
+  }
+  // Nobody asked for the end of the transaction. A statement that failed left it rolled back; one
+  // that succeeded may have committed it as well.
+  const Fate gone = done.result ? Fate::kUnknown : Fate::kRolledBack;
+  std::visit(Overloaded{
+                 [&](Open&) {
+                   if (record(*branch, done)) {
+                     return;
+                   }
+                   become_rolling_back(
+                       *branch, RollingBack{.fate = gone},
+                       "its transaction ended under statement " + std::to_string(done.number));
+                 },
+                 // PREPARE is behind it and finds no transaction: PrepareDone tells the rest.
+                 [&](Preparing& preparing) {
+                   if (!record(*branch, done) && !preparing.gone) {
+                     preparing.gone = gone;
+                   }
+                 },
+                 [&](RollingBack&) { record(*branch, done); },
+                 // Whoever waited for it was told that its answer is lost.
+                 [](OneOf<Prepared, Finishing, Ended> auto&) {},
+                 [&](Waiting&) { impossible(*branch, "StatementDone"); },
+             },
+             branch->state);
+}
+
+// Answers those who wait. False: the transaction is gone.
+bool BranchTable::Core::record(Branch& branch, const StatementDone& done) {
+  StatementAnswer answer = done.result;
+  if (answer && !done.transaction_open) {
+    answer =
+        tl::unexpected(error(ErrorCode::kBranchEnded, "the transaction ended under statement " +
+                                                          std::to_string(done.number)));
+  }
+  for (const Token token : branch.answers.finish(done.number, answer)) {
+    reply(token, branch, answer);
+  }
+  if (answer) {
+    branch.failure.reset();
+  } else if (!branch.failure) {
+    branch.failure = answer.error();
+  }
+  if (branch.answers.in_flight() == 0 && std::holds_alternative<Open>(branch.state)) {
+    memory_.arm(branch, now_);
+  }
+  return done.transaction_open;
+}
+
+void BranchTable::Core::reply(Token token, const Branch& branch, const StatementAnswer& answer) {
+  if (answer) {
+    reply(token, ExecuteAnswer{{branch.id.epoch, branch.id.attempt}, *answer});
+  } else {
+    reply(token, answer.error());
+  }
+}
+
+void BranchTable::Core::fail_statements(Branch& branch, const Error& why) {
+  while (branch.answers.in_flight() > 0) {
+    const auto in_flight = static_cast<std::uint32_t>(branch.answers.in_flight());
+    const std::uint32_t first = branch.answers.count() + 1 - in_flight;
+    for (const Token token : branch.answers.finish(first, tl::unexpected(why))) {
+      reply(token, why);
+    }
+  }
+}
+
+void BranchTable::Core::on(const ConnectionLost& lost) {
+  Branch* const branch = memory_.find(lost.branch);
+  if (branch == nullptr) {
+    return;
+  }
+  const std::string because = "its connection was lost: " + lost.why.message;
+  std::visit(Overloaded{
+                 [&](Open&) {
+                   branch->connected = false;
+                   branch->ended_because = because;
+                   fail_statements(*branch, lost.why);
+                   count_end(Outcome::kAborted, FinishResult::kDone);
+                   become_ended(*branch, Fate::kRolledBack);
+                 },
+                 [&](RollingBack&) {
+                   branch->connected = false;
+                   rolled_back(*branch);
+                 },
+                 // The loss was on its way when PREPARE was asked for, so nothing was sent.
+                 [&](Preparing&) {
+                   branch->connected = false;
+                   branch->ended_because = because;
+                   not_prepared(*branch, lost.why);
+                 },
+                 // It crossed the Release.
+                 [](OneOf<Prepared, Finishing, Ended> auto&) {},
+                 [&](Waiting&) { impossible(*branch, "ConnectionLost"); },
+             },
+             branch->state);
+}
+
+}  // namespace assent::branch
