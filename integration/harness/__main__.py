@@ -1,0 +1,17 @@
+"""`python3 integration/harness COMMAND [ARGUMENT ...]`: what the executables start."""
+
+import pathlib
+import sys
+
+# The package's folder, where Python starts, is not where its name is found.
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from harness import cluster_command, demo_command, test_command  # noqa: E402
+
+COMMANDS = {
+    "cluster": cluster_command.main,
+    "demo": demo_command.main,
+    "test": test_command.main,
+}
+
+sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))

@@ -1,0 +1,233 @@
+"""A local cluster: PostgreSQL servers, one coordinator, one agent for each server.
+
+All that belongs to a cluster lies in its directory, and `cluster.json` in it says what runs, so
+that any later process can end it. The file is written anew after each start of a process.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+
+from . import interrupts, ports
+from .errors import HarnessError
+from .postgres import SUPERUSER, Postgres
+from .programs import Agent, Coordinator
+
+RECORD = "cluster.json"
+
+
+class Cluster:
+    """Use up() to make one, load() for one that is there."""
+
+    def __init__(self, directory, name, bin_directory):
+        self.directory = pathlib.Path(directory)
+        self.name = name
+        self.bin_directory = pathlib.Path(bin_directory)
+        self.servers = []
+        self.coordinators = []
+        self.agents = []
+
+    def services(self):
+        """All services, in the order in which they start."""
+        return [*self.servers, *self.coordinators, *self.agents]
+
+    def service(self, name):
+        """The service of that name, for example "agent-db1"."""
+        return next(service for service in self.services() if service.name == name)
+
+    def kill(self, name):
+        """Ends a process, of a PostgreSQL server all of them, with SIGKILL."""
+        self.service(name).kill()
+
+    def restart(self, name):
+        """Begins the next life of a killed process and returns when it is ready."""
+        self.begin_life(self.service(name))
+
+    def prepared_transactions(self):
+        """For each server by name its gids, None when the server does not run."""
+        return {
+            server.name: server.prepared_transactions() if server.is_running() else None
+            for server in self.servers
+        }
+
+    def down(self, keep=False):
+        """Ends every process. Returns what was not in order as sentences, none when all was.
+
+        The coordinator goes first: it ends what it has begun, and needs the agents for it. The
+        directory is removed, unless `keep` is set or something was not in order; then a second
+        down() removes it.
+        """
+        problems = [service.stop() for service in [*self.coordinators, *self.agents]]
+        problems += [_prepared_problem(server) for server in self.servers]
+        problems += [server.stop() for server in self.servers]
+        problems = [problem for problem in problems if problem is not None]
+        if keep or problems:
+            self.save()
+        else:
+            shutil.rmtree(self.directory)
+        return problems
+
+    def to_json(self):
+        """The content of cluster.json."""
+        return {
+            "cluster": self.name,
+            "dir": str(self.directory),
+            "bin": str(self.bin_directory),
+            "processes": [service.to_json() for service in self.services()],
+            "databases": [_database_json(server) for server in self.servers],
+        }
+
+    def save(self):
+        """Writes cluster.json; readers see the old or the new one, never a part."""
+        new = self.directory / (RECORD + ".new")
+        new.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        os.replace(new, self.directory / RECORD)
+
+    def begin_life(self, service):
+        """Starts a service and records it at once, ready or not."""
+        service.spawn()
+        self.save()
+        service.wait_ready()
+
+    def add_server(self, name, allocator):
+        """Makes and starts a PostgreSQL server with an empty database of participant `name`."""
+        server = self._new(self.servers, Postgres, f"postgres-{name}", _postgres_ports(allocator))
+        server.create()
+        self.begin_life(server)
+        server.create_database()
+
+    def add_coordinator(self, replica, allocator):
+        """Makes and starts a replica of the coordinator."""
+        numbers = _program_ports(allocator, ports.FIRST.get)
+        coordinator = self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
+        coordinator.create(self.name, replica)
+        self.begin_life(coordinator)
+
+    def add_agent(self, server, allocator):
+        """Makes and starts the agent of a server."""
+        participant = participant_of(server)
+        numbers = _program_ports(allocator, ports.agent_first)
+        agent = self._new(self.agents, Agent, f"agent-{participant}", numbers)
+        peers = [coordinator.ports["peer"] for coordinator in self.coordinators]
+        agent.create(self.name, participant, server, peers)
+        self.begin_life(agent)
+
+    def adopt(self, entry):
+        """Takes a service over from its entry in cluster.json."""
+        kind, group = {
+            "postgres": (Postgres, self.servers),
+            "coordinator": (Coordinator, self.coordinators),
+            "agent": (Agent, self.agents),
+        }[entry["kind"]]
+        self._new(group, kind, entry["name"], entry["ports"]).take_identity(entry)
+
+    def abandon(self):
+        """Kills what runs and removes the directory: for a cluster that never came up."""
+        for service in reversed(self.services()):
+            if service.is_running():
+                service.kill()
+        shutil.rmtree(self.directory)
+
+    def _new(self, group, kind, name, numbers):
+        own = () if kind is Postgres else (self.bin_directory,)
+        service = kind(name, self.directory / name, numbers, *own)
+        group.append(service)
+        return service
+
+
+def participant_of(server):
+    """The participant's name of a PostgreSQL server: "db1" of "postgres-db1"."""
+    return server.name.removeprefix("postgres-")
+
+
+def up(directory, name, databases, bin_directory, say=lambda line: None):
+    """Makes a cluster with that many databases and returns it when all of it serves.
+
+    `say` is told each step. On any failure, Ctrl-C too, nothing of it is left.
+    """
+    cluster = Cluster(_claim(directory), name, bin_directory)
+    try:
+        with ports.exclusive():
+            _start(cluster, databases, say)
+    except BaseException:
+        with interrupts.ignored():
+            cluster.abandon()
+        raise
+    return cluster
+
+
+def load(directory):
+    """The cluster that cluster.json in this directory describes."""
+    try:
+        text = (pathlib.Path(directory) / RECORD).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise HarnessError(f"There is no cluster in {directory}.") from None
+    try:
+        record = json.loads(text)
+    except ValueError:
+        raise HarnessError(f"{directory}/{RECORD} is damaged: it is not JSON.") from None
+    cluster = Cluster(directory, record["cluster"], record["bin"])
+    for entry in record["processes"]:
+        cluster.adopt(entry)
+    return cluster
+
+
+def _start(cluster, databases, say):
+    allocator = ports.Allocator()
+    for number in range(1, databases + 1):
+        say(f"PostgreSQL server db{number}")
+        cluster.add_server(f"db{number}", allocator)
+    say("coordinator")
+    cluster.add_coordinator(1, allocator)
+    for server in cluster.servers:
+        say(f"agent of {participant_of(server)}")
+        cluster.add_agent(server, allocator)
+
+
+def _claim(directory):
+    """Makes the directory ours, whole and alone: it must be new, or empty and owned by us."""
+    path = pathlib.Path(os.path.abspath(directory))
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if (path / RECORD).exists():
+        raise HarnessError(
+            f"There is a cluster in {path} already: `integration/cluster down --dir {path}` ends it.")
+    if path.stat().st_uid != os.geteuid() or any(path.iterdir()):
+        raise HarnessError(f"{path} is not an empty directory of yours; choose another one.")
+    path.chmod(0o755)  # the servers' user must pass, whatever the umask is
+    try:
+        (path / RECORD).open("x").close()
+    except FileExistsError:
+        raise HarnessError(f"Another cluster is starting in {path}.") from None
+    return path
+
+
+def _postgres_ports(allocator):
+    return {"postgres": allocator.take(ports.FIRST["postgres"])}
+
+
+def _program_ports(allocator, first_of):
+    return {role: allocator.take(first_of(role)) for role in ("client", "peer", "admin")}
+
+
+def _prepared_problem(server):
+    if not server.is_running():
+        return None  # its stop() says so
+    try:
+        gids = server.prepared_transactions()
+    except HarnessError as error:
+        return str(error)
+    if not gids:
+        return None
+    return f"{server.name} has {len(gids)} prepared transactions left, for example {gids[0]}."
+
+
+def _database_json(server):
+    return {
+        "name": participant_of(server),
+        "participant": participant_of(server),
+        "socket": str(server.directory),
+        "port": server.port,
+        "database": server.database,
+        "user": SUPERUSER,
+    }

@@ -1,0 +1,77 @@
+"""Loopback ports for the processes of a cluster.
+
+All lie below the kernel's ephemeral range (from 32768), so that no outgoing connection takes one
+between two lives of a server.
+"""
+
+import contextlib
+import errno
+import socket
+
+from . import waiting
+from .errors import HarnessError
+
+HOST = "127.0.0.1"
+FIRST = {"client": 7101, "peer": 7201, "admin": 7301, "postgres": 5501}
+AGENT_OFFSET = 300
+SPAN = 99
+
+
+def agent_first(role):
+    """The first port of a role of agents: 7401, 7501, 7601."""
+    return FIRST[role] + AGENT_OFFSET
+
+
+def is_free(port):
+    """True when a server could listen on the port now, also right after another one has ended."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def accepts(port):
+    """True when somebody listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+class Allocator:
+    """Hands out free ports, each once. Nobody holds them: see exclusive()."""
+
+    def __init__(self):
+        self._given = set()
+
+    def take(self, first):
+        """The lowest free port of the SPAN from `first`."""
+        for port in range(first, first + SPAN):
+            if port not in self._given and is_free(port):
+                self._given.add(port)
+                return port
+        raise HarnessError(f"No port from {first} to {first + SPAN - 1} is free on {HOST}.")
+
+
+@contextlib.contextmanager
+def exclusive(seconds=120):
+    """One cluster at a time chooses its ports and starts to listen on them, among all users.
+
+    The lock is an abstract unix socket: the kernel frees it with its holder, and it is shared by
+    exactly those who share the ports (one network namespace).
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        waiting.until(lambda: _try_lock(lock), seconds, "another cluster that is starting")
+        yield
+
+
+def _try_lock(lock):
+    try:
+        lock.bind("\0assent-cluster-ports")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True

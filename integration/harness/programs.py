@@ -1,0 +1,83 @@
+"""Our own programs as services: their configuration files, and the log line that says "ready"."""
+
+import json
+import pathlib
+
+from .ports import HOST
+from .service import Service
+
+
+def toml(tables):
+    """A TOML text: {table: {key: value}}, the table "" first; JSON's scalars are TOML's too."""
+    lines = []
+    for table, values in tables.items():
+        lines += ["", f"[{table}]"] if table else []
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def address(port):
+    """How configuration files name a loopback port."""
+    return f"{HOST}:{port}"
+
+
+class Program(Service):
+    """A program of ours: `BIN/assent-KIND --config FILE`."""
+
+    def __init__(self, name, directory, port_numbers, bin_directory):
+        super().__init__(name, directory, port_numbers)
+        self.bin_directory = pathlib.Path(bin_directory)
+
+    def command(self):
+        return [self.bin_directory / f"assent-{self.kind}", "--config", self.config]
+
+    def is_ready(self):
+        return f"{self.kind} ready" in self.new_log_text() and super().is_ready()
+
+    def _write_config(self, head, tables):
+        self.directory.mkdir(mode=0o755)
+        listen = {role: address(port) for role, port in self.ports.items()}
+        text = toml({"": head, "listen": listen, **tables, "log": {"level": "info"}})
+        self.config.write_text(text, encoding="utf-8")
+
+
+class Coordinator(Program):
+    """One replica of the coordinator."""
+
+    kind = "coordinator"
+
+    def create(self, cluster, replica):
+        """Makes its directory and configuration."""
+        head = {
+            "cluster": cluster,
+            "replica": replica,
+            "data_directory": str(self.data_directory),
+        }
+        self._write_config(head, {})
+
+
+class Agent(Program):
+    """The agent of one database."""
+
+    kind = "agent"
+
+    def create(self, cluster, participant, server, coordinator_peer_ports):
+        """Makes its directory and configuration."""
+        head = {
+            "cluster": cluster,
+            "participant": participant,
+            "coordinators": [address(port) for port in coordinator_peer_ports],
+        }
+        self._write_config(head, {"postgres": self._postgres(server)})
+
+    @staticmethod
+    def _postgres(server):
+        return {
+            "socket": str(server.directory),
+            "port": server.port,
+            "database": server.database,
+            "control_role": server.control_role,
+            "work_role": server.work_role,
+            "work_connections": 64,
+            "finish_connections": 8,
+        }

@@ -1,0 +1,89 @@
+"""What a run of the demo has shown: the table that it prints, and whether it was good."""
+
+import dataclasses
+
+from .workload import Result
+
+PASSED = ("no money was lost or made, nothing is left prepared, and every process stopped in good"
+          " order.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kill:
+    """A process that was killed and begun anew."""
+
+    name: str
+    was_at_work: bool  # it ran, and commits were coming in until then
+    down_seconds: float  # until it was ready again
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    """One run; lists have one element for each server."""
+
+    participants: list
+    result: Result
+    kill: Kill | None
+    cpu_seconds: dict  # by the name of the process
+    settle_seconds: float  # from the last client's end until nothing was prepared
+    before: list  # sums of the balances
+    after: list
+    prepared: list  # counted in pg_prepared_xacts
+
+
+def problems(played, min_commits):
+    """Why the run was no success, as sentences; none when it was."""
+    found = []
+    if sum(played.before) != sum(played.after):
+        found.append(f"The sum was {sum(played.before)} and is {sum(played.after)}.")
+    if sum(played.prepared) != 0:
+        found.append(f"{sum(played.prepared)} prepared transactions are left.")
+    if played.result.committed < min_commits:
+        found.append(f"{played.result.committed} transactions committed, expected {min_commits}.")
+    if played.kill is not None and not played.kill.was_at_work:
+        found.append(f"{played.kill.name} was not at work when it was to be killed.")
+    return found
+
+
+def show(played):
+    """Prints the tables."""
+    print()
+    for label, value, note in _rows(played):
+        print(f"{label:>30} {value:>12}  {note}".rstrip())
+    print()
+    for cells in _server_rows(played):
+        print(f"{cells[0]:>30} " + " ".join(f"{cell:>12}" for cell in cells[1:]))
+
+
+def _rows(played):
+    result = played.result
+    committed = max(result.committed, 1)
+    yield "committed", f"{result.committed:,}", f"{result.committed / result.seconds:,.0f} per second"
+    yield "aborted", f"{result.aborted:,}", ""
+    yield "unknown", f"{result.unknown:,}", "no answer in time; settled all the same"
+    yield "latency p50", f"{result.latency_p50:,.1f} ms", ""
+    yield "latency p99", f"{result.latency_p99:,.1f} ms", ""
+    yield "longest time without a commit", f"{result.longest_gap:,.0f} ms", _outage(played.kill)
+    yield "settled after the last client", f"{played.settle_seconds * 1000:,.0f} ms", ""
+    yield "commits per fsync of the log", f"{result.commits_per_flush:,.1f}", ""
+    total = sum(played.cpu_seconds.values())
+    yield "CPU per transaction", f"{total / committed * 1e6:,.0f} µs", _cpu_shares(played, committed)
+
+
+def _outage(kill):
+    if kill is None:
+        return ""
+    return f"{kill.name} was down for {kill.down_seconds * 1000:,.0f} ms of it"
+
+
+def _cpu_shares(played, committed):
+    shares = [f"{name} {seconds / committed * 1e6:,.0f}"
+              for name, seconds in played.cpu_seconds.items()]
+    return ", ".join(shares)
+
+
+def _server_rows(played):
+    yield ["", *played.participants, "total"]
+    for label, values in (("sum before", played.before), ("sum after", played.after),
+                          ("prepared transactions left", played.prepared)):
+        yield [label, *(f"{value:,}" for value in values), f"{sum(values):,}"]

@@ -1,0 +1,19 @@
+"""Waiting for conditions; nothing in the harness sleeps for a guessed time."""
+
+import time
+
+from .errors import HarnessError
+
+POLL_SECONDS = 0.02
+
+
+def until(condition, seconds, what):
+    """Returns the first true value of `condition()`; a HarnessError naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise HarnessError(f"Waited {seconds:g} s in vain for {what}.")
+        time.sleep(POLL_SECONDS)

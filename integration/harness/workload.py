@@ -1,0 +1,102 @@
+"""The program assent-bench while it runs: its progress, line by line, and its result."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import threading
+import time
+
+from . import processes
+from .errors import HarnessError
+
+COMMITTED = re.compile(r"\bcommitted\W*(\d+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What assent-bench has counted; times in milliseconds unless the name says otherwise."""
+
+    committed: int
+    aborted: int
+    unknown: int
+    seconds: float
+    latency_p50: float
+    latency_p99: float
+    longest_gap: float
+    commits_per_flush: float
+
+
+class Workload:
+    """Transfers by several clients, from construction until wait() or stop().
+
+    A thread reads the progress lines, prints them, and keeps their latest counts.
+    """
+
+    def __init__(self, command, report):
+        self._report = report
+        self._begun = time.monotonic()
+        self._counts = [0, 0]  # committed, as the last two progress lines say
+        self._process = subprocess.Popen(
+            [str(word) for word in [*command, "--progress", "--json", report]],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd="/",
+            env=processes.clean_environment(), start_new_session=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def elapsed(self):
+        """Seconds since it began."""
+        return time.monotonic() - self._begun
+
+    def is_running(self):
+        """True until it has ended."""
+        return self._process.poll() is None
+
+    def committed(self):
+        """Transactions committed so far, as the last progress line says."""
+        return self._counts[1]
+
+    def is_at_work(self):
+        """True when the last progress line shows more commits than the one before."""
+        before, now = self._counts
+        return now > before
+
+    def wait(self, seconds):
+        """Waits for its end and returns its Result."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise HarnessError(f"The workload did not end within {seconds:g} s.") from None
+        self._reader.join()
+        if code != 0:
+            raise HarnessError(f"The workload failed with exit code {code}.")
+        return self._read_report()
+
+    def stop(self):
+        """Ends it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+
+    def _read(self):
+        for line in self._process.stdout:
+            print(f"  {line.rstrip()}", flush=True)
+            if found := COMMITTED.search(line):
+                self._counts = [self._counts[1], int(found[1])]
+
+    def _read_report(self):
+        try:
+            report = json.loads(self._report.read_text(encoding="utf-8"))
+            return Result(
+                committed=report["committed"],
+                aborted=report["aborted"],
+                unknown=report["unknown"],
+                seconds=report["seconds"],
+                latency_p50=report["latency_ms"]["p50"],
+                latency_p99=report["latency_ms"]["p99"],
+                longest_gap=report["longest_gap_ms"],
+                commits_per_flush=report["commits_per_flush"],
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise HarnessError(f"The workload's report {self._report} is not whole: {error}.") from None

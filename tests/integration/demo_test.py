@@ -1,0 +1,78 @@
+"""The demo in small, with the programs of this build: whatever is killed, no money is lost."""
+
+import pathlib
+import subprocess
+import unittest
+
+import fixtures
+from harness import repository
+
+COMMAND = repository.ROOT / "integration" / "demo"
+
+
+class _Demo(unittest.TestCase):
+    victim = ""
+
+    def run_demo(self, *options):
+        command = [COMMAND, "--seconds", "4", "--kill", self.victim,
+                   "--build-dir", fixtures.BUILD_DIRECTORY, *options]
+        return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=200, check=False)
+
+    def check_money_is_safe(self):
+        before = _demo_directories()
+
+        done = self.run_demo("--min-commits", "100")
+
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("PASSED", done.stdout)
+        self.assertEqual(_demo_directories(), before)
+
+
+class CoordinatorKilled(_Demo):
+    """--kill coordinator"""
+
+    victim = "coordinator"
+
+    def test_money_is_safe(self):
+        self.check_money_is_safe()
+
+    def test_too_few_commits_are_a_failure(self):
+        done = self.run_demo("--min-commits", "100000000")
+
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("transactions committed, expected 100000000", done.stdout)
+        self._remove_what_was_kept(done.stdout)
+
+    def _remove_what_was_kept(self, output):
+        kept = pathlib.Path(output.rpartition("kept in ")[2].strip())
+        self.assertTrue((kept / "coordinator-1" / "log").exists())
+        self.assertEqual(fixtures.processes_of(kept), [])
+        subprocess.run([repository.ROOT / "integration" / "cluster", "down", "--dir", kept],
+                       stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+class AgentKilled(_Demo):
+    """--kill agent"""
+
+    victim = "agent"
+
+    def test_money_is_safe(self):
+        self.check_money_is_safe()
+
+
+class PostgresKilled(_Demo):
+    """--kill postgres"""
+
+    victim = "postgres"
+
+    def test_money_is_safe(self):
+        self.check_money_is_safe()
+
+
+def _demo_directories():
+    return sorted(pathlib.Path("/tmp").glob("assent-demo-*"))
+
+
+if __name__ == "__main__":
+    unittest.main()
