@@ -114,12 +114,12 @@ std::string_view name(CommitState state);  // "committed", "aborted" or "unknown
 
 struct CommitResult {
   CommitState state = CommitState::kUnknown;
-  std::string transaction;             // its id, to ask with later
-  std::vector<std::string> pending;    // committed, but not yet readable on these participants
-  std::vector<std::string> heuristic;  // participants whose branch someone else ended by hand
+  std::string transaction = {};             // its id, to ask with later
+  std::vector<std::string> pending = {};    // committed, but not yet readable on these participants
+  std::vector<std::string> heuristic = {};  // participants whose branch someone else ended by hand
   // Of kAborted: why; retryable(*reason) says whether the same work may succeed in a new
   // transaction. Of kUnknown: what was in the way.
-  std::optional<Error> reason;
+  std::optional<Error> reason = {};
 
   [[nodiscard]] bool committed() const { return state == CommitState::kCommitted; }
 };
@@ -194,9 +194,9 @@ class Transaction {
 };
 
 struct ClientOptions {
-  std::vector<std::string> coordinators;  // "host:port" of the client ports, in any order
-  std::string cluster;                    // empty: the cluster of the first that answers
-  std::string name = "anonymous";         // creator of the transactions, for people to recognise
+  std::vector<std::string> coordinators = {};  // "host:port" of the client ports, in any order
+  std::string cluster = {};                    // empty: the cluster of the first that answers
+  std::string name = "anonymous";  // creator of the transactions, for people to recognise
   std::int32_t connect_timeout_ms = 5'000;
   std::int32_t statement_timeout_ms = 30'000;  // of each execute(); PostgreSQL cancels it then
   std::int32_t idle_timeout_ms = 60'000;   // the agent rolls an idle branch back. 1 to 3,600,000

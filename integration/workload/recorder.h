@@ -1,0 +1,55 @@
+// What a run of the workload has seen, gathered from all of its clients.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "assent/client.h"
+#include "integration/workload/histogram.h"
+
+namespace assent::workload {
+
+using Clock = std::chrono::steady_clock;
+
+struct Tally {
+  std::uint64_t committed = 0;
+  std::uint64_t aborted = 0;
+  std::uint64_t unknown = 0;    // by the commit's own answer
+  std::uint64_t heuristic = 0;  // transactions with a branch that someone else ended
+  Histogram latency_us;         // of committed transactions, from start to the answer
+  std::map<std::string, std::uint64_t> errors;  // by code; those of PostgreSQL as "SQL 40001"
+};
+
+// Every method may be called from any thread.
+class Recorder {
+ public:
+  explicit Recorder(Clock::time_point started);
+
+  // `began` is when the transaction began. An abort and an unknown outcome count their reason.
+  void record(const CommitResult& result, Clock::time_point began);
+
+  // Since the last call.
+  Tally take_interval();
+  // Of the whole run.
+  [[nodiscard]] Tally total() const;
+  // The longest time without any commit, the one up to `now` included.
+  [[nodiscard]] Clock::duration longest_gap(Clock::time_point now) const;
+  // The ids of transactions whose outcome is not known.
+  [[nodiscard]] std::vector<std::string> unknown_transactions() const;
+
+ private:
+  void record_commit(Clock::time_point began);
+
+  mutable std::mutex mutex_;
+  Tally before_;    // the intervals that were taken
+  Tally interval_;  // the present one
+  Clock::time_point last_commit_;
+  Clock::duration longest_gap_{};
+  std::vector<std::string> unknown_;
+};
+
+}  // namespace assent::workload

@@ -1,0 +1,39 @@
+// A run's results, for people and for programs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/error.h"
+#include "integration/workload/recorder.h"
+
+namespace assent::workload {
+
+// What became of the transactions whose commit was answered "unknown".
+struct Resolved {
+  std::uint64_t committed = 0;
+  std::uint64_t aborted = 0;
+  std::uint64_t undecided = 0;  // still not known
+};
+
+struct Report {
+  Tally tally;
+  Resolved resolved;
+  Clock::duration elapsed{};
+  Clock::duration longest_gap{};
+  std::map<std::string, std::int64_t> counters;  // of the coordinator; empty: not asked
+};
+
+// A line for one interval of a run. `so_far` is of the whole run up to `at`.
+std::string progress_line(Clock::duration at, const Tally& so_far, const Tally& interval,
+                          Clock::duration interval_length);
+
+// Several lines, the last one ended.
+std::string summary(const Report& report);
+
+// Writes the report as JSON; README.md of this folder describes its fields.
+Result<void> write_json(const Report& report, const std::string& path);
+
+}  // namespace assent::workload

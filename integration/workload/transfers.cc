@@ -1,0 +1,86 @@
+#include "integration/workload/transfers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+
+namespace assent::workload {
+namespace {
+
+// While a process is down, clients must not keep the machine from starting it again.
+constexpr std::chrono::milliseconds kPauseWhenUnavailable{20};
+
+constexpr const char* kAdd = "UPDATE accounts SET balance = balance + $1 WHERE id = $2";
+
+bool unavailable(const CommitResult& result) {
+  return result.reason && !result.reason->sql && retryable(*result.reason);
+}
+
+}  // namespace
+
+Transfers::Transfers(Client& client, TransferOptions options, Recorder& recorder)
+    : client_(client), options_(std::move(options)), recorder_(recorder) {
+  CHECK_LE(2U, options_.participants.size(), "a transfer is between two participants");
+  for (std::uint32_t number = 0; number < options_.clients; ++number) {
+    threads_.emplace_back(
+        [this, number](const std::stop_token& stopping) { run_client(stopping, number); });
+  }
+}
+
+void Transfers::stop() {
+  for (auto& thread : threads_) thread.request_stop();
+  threads_.clear();
+}
+
+void Transfers::run_client(const std::stop_token& stopping, std::uint64_t number) {
+  std::seed_seq seeds{options_.seed, number};
+  Random random(seeds);
+  while (!stopping.stop_requested()) {
+    const auto began = Clock::now();
+    const CommitResult result = transfer(random);
+    recorder_.record(result, began);
+    if (unavailable(result)) std::this_thread::sleep_for(kPauseWhenUnavailable);
+  }
+}
+
+// Going on would lose the money.
+Error Transfers::no_account(const Change& change) {
+  return {ErrorCode::kInvalidArgument,
+          "table accounts has no row with id " + std::to_string(change.account),
+          change.participant};
+}
+
+CommitResult Transfers::transfer(Random& random) {
+  Changes changes = pick_changes(random);
+  // All clients lock in the same order of participants: no circle of waits goes through two
+  // databases, where neither of them could see it.
+  if (changes[1].participant < changes[0].participant) std::swap(changes[0], changes[1]);
+
+  Transaction transaction = client_.start();
+  for (const Change& change : changes) {
+    const auto rows =
+        transaction.execute(change.participant, kAdd, {change.amount, change.account});
+    if (rows && rows->row_count() == 1) continue;
+    auto result = transaction.abort();
+    result.reason = rows ? no_account(change) : rows.error();
+    return result;
+  }
+  return transaction.commit(options_.commit);
+}
+
+Transfers::Changes Transfers::pick_changes(Random& random) const {
+  const std::size_t count = options_.participants.size();
+  const auto from = std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
+  auto to = std::uniform_int_distribution<std::size_t>(0, count - 2)(random);
+  if (to >= from) ++to;
+  return {Change{options_.participants[from], -options_.amount, pick_account(random)},
+          Change{options_.participants[to], options_.amount, pick_account(random)}};
+}
+
+std::int64_t Transfers::pick_account(Random& random) const {
+  return std::uniform_int_distribution<std::int64_t>(1, options_.accounts)(random);
+}
+
+}  // namespace assent::workload
