@@ -7,7 +7,7 @@ BALANCE = 1_000
 def open_accounts(server, accounts=ACCOUNTS):
     """Creates accounts 1 to `accounts` on a server, each with BALANCE."""
     server.execute(f"""
-        CREATE TABLE accounts (id bigint PRIMARY KEY, balance bigint NOT NULL);
+        CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL);
         INSERT INTO accounts SELECT id, {BALANCE} FROM generate_series(1, {accounts}) AS id;
         VACUUM ANALYZE accounts;""")
 

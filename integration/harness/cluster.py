@@ -191,7 +191,8 @@ def _claim(directory):
     path.mkdir(mode=0o755, parents=True, exist_ok=True)
     if (path / RECORD).exists():
         raise HarnessError(
-            f"There is a cluster in {path} already: `integration/cluster down --dir {path}` ends it.")
+            f"There is a cluster in {path} already;"
+            f" `integration/cluster down --dir {path}` ends it.")
     if path.stat().st_uid != os.geteuid() or any(path.iterdir()):
         raise HarnessError(f"{path} is not an empty directory of yours; choose another one.")
     path.chmod(0o755)  # the servers' user must pass, whatever the umask is

@@ -7,21 +7,32 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def raise_on_signals():
-    """From now on each of SIGNALS raises KeyboardInterrupt in the main thread."""
-    for number in SIGNALS:
-        signal.signal(number, _interrupt)
+    """From now on the first of SIGNALS raises KeyboardInterrupt in the main thread.
 
-
-def _interrupt(number, _frame):
-    raise KeyboardInterrupt(signal.Signals(number).name)
+    Later ones do nothing, so that nobody interrupts the cleaning up; it has deadlines of its own.
+    """
+    _handle_all(_interrupt)
 
 
 @contextlib.contextmanager
 def ignored():
-    """Nothing interrupts the block: for cleaning up. It must have a deadline of its own."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    """Nothing interrupts the block, which must have a deadline of its own."""
+    before = _handle_all(_do_nothing)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _handle_all(handler):
+    return {number: signal.signal(number, handler) for number in SIGNALS}
+
+
+def _interrupt(number, _frame):
+    _handle_all(_do_nothing)
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _do_nothing(_number, _frame):
+    """A handler, where SIG_IGN would be inherited by the programs that are started meanwhile."""

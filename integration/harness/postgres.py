@@ -115,7 +115,7 @@ class Postgres(Service):
         """
         if not processes.send(self.identity, signal.SIGSTOP):
             return
-        waiting.until(lambda: processes.is_stopped(self.identity), 10, f"{self.name} to stand still")
+        waiting.until(lambda: processes.is_stopped(self.identity), 10, f"{self.name} to halt")
         processes.kill([self.identity, *processes.children_of(self.identity.pid)])
 
     def _check_reachable(self):
@@ -153,6 +153,7 @@ class Postgres(Service):
             done = subprocess.run(
                 command, input=input, text=True, capture_output=True, timeout=COMMAND_SECONDS,
                 cwd="/", env=processes.clean_environment(), check=False,
+                start_new_session=True,  # the terminal's Ctrl-C is for us
                 **processes.as_user(self.user))
         except subprocess.TimeoutExpired:
             raise HarnessError(f"{self.name}: {program} took over {COMMAND_SECONDS} s.") from None

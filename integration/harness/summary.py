@@ -4,9 +4,6 @@ import dataclasses
 
 from .workload import Result
 
-PASSED = ("no money was lost or made, nothing is left prepared, and every process stopped in good"
-          " order.")
-
 
 @dataclasses.dataclass(frozen=True)
 class Kill:
@@ -45,6 +42,13 @@ def problems(played, min_commits):
     return found
 
 
+def praise(played):
+    """What a run without problems has proved, in one sentence."""
+    killed = f" {played.kill.name} was killed at work;" if played.kill is not None else ""
+    return (f"{killed} no money was lost or made, nothing is left prepared, and every process"
+            " stopped in good order.").strip()
+
+
 def show(played):
     """Prints the tables."""
     print()
@@ -58,22 +62,28 @@ def show(played):
 def _rows(played):
     result = played.result
     committed = max(result.committed, 1)
-    yield "committed", f"{result.committed:,}", f"{result.committed / result.seconds:,.0f} per second"
+    rate = result.committed / result.seconds
+    yield "committed", f"{result.committed:,}", f"{rate:,.0f} per second"
     yield "aborted", f"{result.aborted:,}", ""
-    yield "unknown", f"{result.unknown:,}", "no answer in time; settled all the same"
+    yield "unknown to its client", f"{result.unknown:,}", _counts(result.unknown_resolved)
+    yield "errors told to clients", f"{sum(result.errors.values()):,}", _counts(result.errors)
     yield "latency p50", f"{result.latency_p50:,.1f} ms", ""
     yield "latency p99", f"{result.latency_p99:,.1f} ms", ""
     yield "longest time without a commit", f"{result.longest_gap:,.0f} ms", _outage(played.kill)
     yield "settled after the last client", f"{played.settle_seconds * 1000:,.0f} ms", ""
     yield "commits per fsync of the log", f"{result.commits_per_flush:,.1f}", ""
-    total = sum(played.cpu_seconds.values())
-    yield "CPU per transaction", f"{total / committed * 1e6:,.0f} µs", _cpu_shares(played, committed)
+    cpu = sum(played.cpu_seconds.values()) / committed
+    yield "CPU per transaction", f"{cpu * 1e6:,.0f} µs", _cpu_shares(played, committed)
 
 
 def _outage(kill):
     if kill is None:
         return ""
     return f"{kill.name} was down for {kill.down_seconds * 1000:,.0f} ms of it"
+
+
+def _counts(counts):
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
 
 
 def _cpu_shares(played, committed):

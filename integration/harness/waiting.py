@@ -8,7 +8,7 @@ POLL_SECONDS = 0.02
 
 
 def until(condition, seconds, what):
-    """Returns the first true value of `condition()`; a HarnessError naming `what` after `seconds`."""
+    """Returns the first true value of `condition()`; a HarnessError about `what` when none came."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -10,7 +10,7 @@ import time
 from . import processes
 from .errors import HarnessError
 
-COMMITTED = re.compile(r"\bcommitted\W*(\d+)")
+PROGRESS = re.compile(r"^ *[0-9.]+ s +(\d+) committed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Result:
     latency_p99: float
     longest_gap: float
     commits_per_flush: float
+    unknown_resolved: dict  # of the unknown, asked for after the run: by what they had become
+    errors: dict  # that clients were given and went on after: by code
 
 
 class Workload:
@@ -47,14 +49,6 @@ class Workload:
     def elapsed(self):
         """Seconds since it began."""
         return time.monotonic() - self._begun
-
-    def is_running(self):
-        """True until it has ended."""
-        return self._process.poll() is None
-
-    def committed(self):
-        """Transactions committed so far, as the last progress line says."""
-        return self._counts[1]
 
     def is_at_work(self):
         """True when the last progress line shows more commits than the one before."""
@@ -81,8 +75,8 @@ class Workload:
 
     def _read(self):
         for line in self._process.stdout:
-            print(f"  {line.rstrip()}", flush=True)
-            if found := COMMITTED.search(line):
+            if found := PROGRESS.match(line):
+                print(f"  {line.rstrip()}", flush=True)
                 self._counts = [self._counts[1], int(found[1])]
 
     def _read_report(self):
@@ -97,6 +91,8 @@ class Workload:
                 latency_p99=report["latency_ms"]["p99"],
                 longest_gap=report["longest_gap_ms"],
                 commits_per_flush=report["commits_per_flush"],
+                unknown_resolved=report["unknown_resolved"],
+                errors=report["errors"],
             )
         except (OSError, ValueError, KeyError) as error:
-            raise HarnessError(f"The workload's report {self._report} is not whole: {error}.") from None
+            raise HarnessError(f"The workload's report is not whole: {error}.") from None

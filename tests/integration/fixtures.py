@@ -9,7 +9,8 @@ import unittest
 
 from harness import cluster, ports, repository
 
-BUILD_DIRECTORY = pathlib.Path(os.environ.get("ASSENT_BUILD_DIR", repository.ROOT / "build" / "dev"))
+BUILD_DIRECTORY = pathlib.Path(
+    os.environ.get("ASSENT_BUILD_DIR", repository.build_directory("dev")))
 
 
 class DirectoryTest(unittest.TestCase):
