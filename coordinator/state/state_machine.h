@@ -37,6 +37,8 @@ struct ParticipantRecord {
   std::uint64_t wal_position = 0;
   std::string client_address;
   std::string peer_address;
+
+  bool operator==(const ParticipantRecord&) const = default;
 };
 
 // Bounds of the state; equal on every replica (they are part of the cluster's configuration).

@@ -1,0 +1,115 @@
+#include "coordinator/state/command.h"
+
+#include <gtest/gtest.h>
+
+#include "base/codec.h"
+
+namespace assent::state {
+namespace {
+
+TransactionId transaction(std::uint64_t number) {
+  return make_transaction_id(LogTime(1'000'000), number, number, 7);
+}
+
+DecidedBranch branch(std::string participant) {
+  return {std::move(participant), Epoch(3), Attempt(14), Evidence{900, ~0ULL, 2, 0x16'B374'D848}};
+}
+
+Error sql_error() {
+  Error error{ErrorCode::kSql, "the insert failed", "orders"};
+  error.sql =
+      SqlError{"23505", "duplicate key", "Key (id)=(1)", "use another", "orders_pkey", 2, 8};
+  error.leader = "10.0.0.1:7001";
+  return error;
+}
+
+Entry every_command() {
+  return {LogTime(1'234'567),
+          {OfficeTaken{{Incarnation(1), Round(2), ReplicaId(3)}},
+           Committed{transaction(1), 42, {branch("orders"), branch("stock")}},
+           Aborted{transaction(2), 0, sql_error(), {branch("orders")}},
+           Aborted{transaction(3), 1, Error{ErrorCode::kDeadline, "late"}, {}},
+           Forgotten{{transaction(1), transaction(2)}},
+           Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2"}}};
+}
+
+TEST(EntryEncoding, EveryCommandComesBack) {
+  const Entry entry = every_command();
+  const Result<Entry> back = decode_entry(encode(entry));
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, entry);
+}
+
+TEST(EntryEncoding, AnEmptyEntryOfAnyTimeComesBack) {
+  for (const std::int64_t time : {std::int64_t{0}, std::int64_t{-1}, INT64_MAX, INT64_MIN}) {
+    const Entry entry{LogTime(time), {}};
+    EXPECT_EQ(decode_entry(encode(entry)), entry);
+  }
+}
+
+// What an agent made up must not make the log unreadable.
+TEST(EntryEncoding, ReasonsThatMakeNoSenseComeBack) {
+  Error odd = sql_error();
+  odd.code = static_cast<ErrorCode>(250);
+  odd.sql->statement_number = -1;
+  odd.sql->position = INT32_MIN;
+  odd.message = std::string("\0\xFF", 2);
+  const Entry entry{LogTime(1), {Aborted{transaction(1), 0, odd, {}}}};
+  EXPECT_EQ(decode_entry(encode(entry)), entry);
+}
+
+TEST(EntryEncoding, EveryTruncationIsRefused) {
+  const std::string bytes = encode(every_command());
+  for (std::size_t length = 0; length < bytes.size(); ++length) {
+    const Result<Entry> cut = decode_entry(std::string_view(bytes).substr(0, length));
+    ASSERT_FALSE(cut.has_value()) << length;
+    EXPECT_EQ(cut.error().code, ErrorCode::kInternal);
+  }
+}
+
+TEST(EntryEncoding, TrailingBytesAreRefused) {
+  EXPECT_FALSE(decode_entry(encode(every_command()) + '\0').has_value());
+}
+
+TEST(EntryEncoding, EveryOneByteChangeIsRefusedOrIsAnotherEntry) {
+  const Entry entry = every_command();
+  const std::string bytes = encode(entry);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (const int flip : {0x01, 0x80, 0xFF}) {
+      std::string changed = bytes;
+      changed[i] = static_cast<char>(changed[i] ^ flip);
+      const Result<Entry> back = decode_entry(changed);
+      if (back) {
+        EXPECT_NE(*back, entry) << i;
+      }
+    }
+  }
+}
+
+TEST(EntryEncoding, ANewerFormatIsRefusedByName) {
+  std::string bytes = encode(every_command());
+  bytes[0] = static_cast<char>(kEntryFormat + 1);
+  const Result<Entry> newer = decode_entry(bytes);
+  ASSERT_FALSE(newer.has_value());
+  EXPECT_NE(newer.error().message.find("format 2"), std::string::npos) << newer.error().message;
+}
+
+TEST(EntryEncoding, ACountAboveTheBytesIsRefusedWithoutAllocating) {
+  Encoder out;
+  out.put_u8(kEntryFormat);
+  out.put_u64(1);
+  out.put_varint(1ULL << 60);
+  EXPECT_FALSE(decode_entry(out.bytes()).has_value());
+}
+
+TEST(EntryEncoding, AnUnknownCommandIsRefused) {
+  Encoder out;
+  out.put_u8(kEntryFormat);
+  out.put_u64(1);
+  out.put_varint(1);
+  out.put_u8(99);
+  EXPECT_FALSE(decode_entry(out.bytes()).has_value());
+}
+
+}  // namespace
+}  // namespace assent::state
