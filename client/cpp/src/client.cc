@@ -6,6 +6,7 @@
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/core.h"
 #include "client/cpp/src/transaction_state.h"
+#include "runtime/rpc/address.h"
 #include "wire/common_constants.h"
 
 namespace assent {
@@ -35,6 +36,11 @@ Result<void> check_options(const ClientOptions& options) {
   if (options.coordinators.empty()) {
     return failure(ErrorCode::kInvalidArgument,
                    "option coordinators is empty: it needs at least one \"host:port\"");
+  }
+  for (const auto& coordinator : options.coordinators) {
+    if (const auto address = rpc::parse_address(coordinator); !address) {
+      return tl::unexpected(address.error());
+    }
   }
   if (!options.cluster.empty() && !valid_cluster_name(options.cluster)) {
     return failure(ErrorCode::kInvalidArgument,

@@ -1,0 +1,176 @@
+#include "tests/client/fake_cluster.h"
+
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "base/overloaded.h"
+#include "runtime/rpc/handler.h"
+#include "wire/Branches.h"
+#include "wire/Coordinator.h"
+
+namespace assent::fake {
+namespace {
+
+template <class Request, class Reply>
+void react(Method<Request, Reply>& method, Port& port, const Request& request,
+           const std::function<void(const Reply&)>& cob, const rpc::ThrowCob& exn_cob) {
+  auto reaction = method.take(request);
+  std::visit(
+      Overloaded{
+          [&](Reply& reply) { rpc::answer<Reply>(cob, exn_cob, std::move(reply)); },
+          [&](Error& error) { rpc::answer<Reply>(cob, exn_cob, tl::unexpected(std::move(error))); },
+          [](Silence) {},
+          [&](Disconnect) { port.bounce_later(); },
+      },
+      reaction);
+}
+
+template <class Reply>
+using Cob = std::function<void(const Reply&)>;
+
+class CoordinatorHandler final : public wire::CoordinatorCobSvIf {
+ public:
+  explicit CoordinatorHandler(Coordinator& fake) : fake_(fake) {}
+
+  void hello(Cob<wire::HelloReply> cob, rpc::ThrowCob exn, const wire::HelloRequest& r) override {
+    react(fake_.hello, fake_.port, r, cob, exn);
+  }
+  void start(Cob<wire::StartReply>, rpc::ThrowCob, const wire::StartRequest&) override {
+    CHECK(false, "the library makes its ids itself");
+  }
+  void commit(Cob<wire::CommitReply> cob, rpc::ThrowCob exn,
+              const wire::CommitRequest& r) override {
+    react(fake_.commit, fake_.port, r, cob, exn);
+  }
+  void abort(Cob<wire::AbortReply> cob, rpc::ThrowCob exn, const wire::AbortRequest& r) override {
+    react(fake_.abort, fake_.port, r, cob, exn);
+  }
+  void status(Cob<wire::StatusReply> cob, rpc::ThrowCob exn,
+              const wire::StatusRequest& r) override {
+    react(fake_.status, fake_.port, r, cob, exn);
+  }
+
+ private:
+  Coordinator& fake_;
+};
+
+class AgentHandler final : public wire::BranchesCobSvIf {
+ public:
+  explicit AgentHandler(Agent& fake) : fake_(fake) {}
+
+  void execute(Cob<wire::ExecuteReply> cob, rpc::ThrowCob exn,
+               const wire::ExecuteRequest& r) override {
+    react(fake_.execute, fake_.port, r, cob, exn);
+  }
+
+ private:
+  Agent& fake_;
+};
+
+}  // namespace
+
+Loop::Loop() : busy_(context_.get_executor()), thread_([this] { context_.run(); }) {}
+
+Loop::~Loop() {
+  context_.stop();
+  thread_.join();
+}
+
+void Loop::run(const std::function<void()>& work) {
+  std::promise<void> done;
+  boost::asio::post(context_, [&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+void Port::open(std::shared_ptr<apache::thrift::async::TAsyncProcessor> processor) {
+  processor_ = std::move(processor);
+  reopen();
+}
+
+void Port::close() {
+  loop_.run([this] { server_.reset(); });
+}
+
+void Port::reopen() {
+  loop_.run([this] { listen(); });
+}
+
+void Port::bounce_later() {
+  boost::asio::post(loop_.context(), [this] {
+    server_.reset();
+    listen();
+  });
+}
+
+void Port::listen() {
+  server_ = std::make_shared<rpc::Server>(loop_.context(), "fake", processor_, rpc::ServerLimits{});
+  const auto port = server_->listen(address_);
+  CHECK(port.has_value(), port ? "" : port.error().message);
+  address_ = "127.0.0.1:" + std::to_string(*port);
+}
+
+Coordinator::Coordinator(Loop& loop) : port(loop) {
+  commit.always([](const auto&) { return decided(wire::Outcome::COMMITTED); });
+  abort.always([](const auto&) {
+    wire::AbortReply reply;
+    reply.outcome = wire::Outcome::ABORTED;
+    return reply;
+  });
+  status.always([](const auto&) {
+    wire::StatusReply reply;
+    reply.state = wire::TransactionState::UNDECIDED;
+    return reply;
+  });
+  port.open(std::make_shared<wire::CoordinatorAsyncProcessor>(
+      std::make_shared<CoordinatorHandler>(*this)));
+}
+
+Agent::Agent(Loop& loop) : port(loop) {
+  execute.always([](const auto&) { return executed(); });
+  port.open(std::make_shared<wire::BranchesAsyncProcessor>(std::make_shared<AgentHandler>(*this)));
+}
+
+Cluster::Cluster() {
+  for (Coordinator* coordinator : {&first, &second}) {
+    coordinator->hello.always([reply = hello()](const auto&) { return reply; });
+  }
+}
+
+ClientOptions Cluster::options() const {
+  ClientOptions options;
+  options.coordinators = {first.port.address(), second.port.address()};
+  return options;
+}
+
+wire::HelloReply Cluster::hello() const {
+  wire::HelloReply reply;
+  reply.cluster = "home";
+  reply.now_ms = kNowMs;
+  for (const auto& [name, agent] : {std::pair{"orders", &orders}, std::pair{"stock", &stock}}) {
+    auto& participant = reply.participants.emplace_back();
+    participant.name = name;
+    participant.client_address = agent->port.address();
+    participant.live = true;
+  }
+  return reply;
+}
+
+wire::ExecuteReply executed(std::int64_t epoch, std::int64_t attempt) {
+  wire::ExecuteReply reply;
+  reply.branch.epoch = epoch;
+  reply.branch.attempt = attempt;
+  reply.row_count = 1;
+  reply.command_tag = "UPDATE 1";
+  return reply;
+}
+
+wire::CommitReply decided(wire::Outcome::type outcome) {
+  wire::CommitReply reply;
+  reply.outcome = outcome;
+  return reply;
+}
+
+}  // namespace assent::fake
