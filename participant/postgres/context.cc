@@ -1,0 +1,72 @@
+#include "participant/postgres/context.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace assent::postgres {
+namespace {
+
+// Longer names are cut by the server, with a notice.
+constexpr std::size_t kApplicationNameMax = 63;
+
+// A limit for client SQL must not cut the agent's own commands: it does cut COMMIT PREPARED. The
+// control connection writes the epoch and the barriers, which must be durable, and on the
+// synchronous standby where there is one, whatever the database's default.
+std::string settings(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::kControl:
+      return "-c statement_timeout=0 -c synchronous_commit=on";
+    case Purpose::kWork:
+      return "";
+    case Purpose::kFinish:
+      return "-c statement_timeout=0";
+  }
+  return "";
+}
+
+}  // namespace
+
+void Context::report(branch::Input input) const {
+  if (!closed && sink) sink(std::move(input));
+}
+
+void Context::later(std::function<void()> action) {
+  boost::asio::post(loop, [self = shared_from_this(), action = std::move(action)] {
+    if (!self->closed) action();
+  });
+}
+
+void Context::report_displaced(const Error& why) {
+  const auto observer = std::exchange(displaced, nullptr);
+  if (!closed && observer) observer(why);
+}
+
+void Context::remember(const std::shared_ptr<Connection>& connection) {
+  std::erase_if(connections_, [](const auto& known) { return known.expired(); });
+  connections_.push_back(connection);
+  ++counters.connects;
+}
+
+std::string Context::own_pids() const {
+  std::string pids = "{";
+  for (const auto& known : connections_) {
+    const auto connection = known.lock();
+    if (!connection || !connection->is_open()) continue;
+    if (pids.size() > 1) pids += ",";
+    pids += std::to_string(connection->backend_pid());
+  }
+  return pids + "}";
+}
+
+ConnectionOptions Context::connection_options(Purpose purpose) const {
+  const bool control = purpose == Purpose::kControl;
+  return {options.socket_directory,
+          options.port,
+          options.database,
+          control ? options.control_role : options.work_role,
+          ("assent " + options.participant).substr(0, kApplicationNameMax),
+          settings(purpose)};
+}
+
+}  // namespace assent::postgres

@@ -1,0 +1,60 @@
+// What all parts of one Database share. One per Database; everything runs on the loop's thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "participant/branch/branch_table.h"
+#include "participant/postgres/connection.h"
+#include "participant/postgres/database.h"
+
+namespace assent::postgres {
+
+// What a connection is for.
+enum class Purpose {
+  kControl,  // the agent's own queries, in the control role
+  kWork,     // client SQL, in the work role
+  kFinish,   // COMMIT PREPARED and ROLLBACK PREPARED, in the work role, which owns what they end
+};
+
+struct Context : std::enable_shared_from_this<Context> {
+  Context(boost::asio::io_context& event_loop, DatabaseOptions database_options)
+      : loop(event_loop), options(std::move(database_options)) {}
+
+  // Hands an input to the branch table. Never called from inside Database::carry_out.
+  void report(branch::Input input) const;
+  // Calls `action` from the loop, unless the database is closed by then.
+  void later(std::function<void()> action);
+  // The epoch in the database is higher than ours.
+  void report_displaced(const Error& why);
+
+  // Keeps account of a new connection, so that the fence spares it.
+  void remember(const std::shared_ptr<Connection>& connection);
+  // Backends of our open connections, as a PostgreSQL array literal of process ids.
+  [[nodiscard]] std::string own_pids() const;
+
+  [[nodiscard]] ConnectionOptions connection_options(Purpose purpose) const;
+
+  boost::asio::io_context& loop;
+  const DatabaseOptions options;
+  DatabaseCounters counters;
+  std::optional<std::uint64_t> system_identifier;  // of the database that identify() found
+  std::optional<Epoch> epoch;                      // once claimed
+  bool fenced = false;                             // no backend of an older life is left
+  bool closed = false;
+
+  std::function<void(branch::Input)> sink;
+  std::function<bool(Ballot)> may_send;
+  std::function<void(Error)> displaced;
+
+ private:
+  std::vector<std::weak_ptr<Connection>> connections_;
+};
+
+}  // namespace assent::postgres

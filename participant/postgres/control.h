@@ -1,0 +1,58 @@
+// The control connection: the agent's own queries, in its control role. Connects when it is needed
+// and again after a loss.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "participant/branch/statement.h"
+#include "participant/postgres/context.h"
+#include "participant/postgres/session.h"
+
+namespace assent::postgres {
+
+class Control : public std::enable_shared_from_this<Control> {
+ public:
+  explicit Control(std::shared_ptr<Context> context);
+
+  // Runs one command. Errors: those of open_session, kUnavailable when the connection was lost
+  // under it (what it did is not known then), and kSql, also for a success with a WARNING: that is
+  // how PostgreSQL tells that a commit has not reached the synchronous standby.
+  boost::asio::awaitable<Result<branch::StatementResult>> query(
+      std::string sql, std::vector<branch::Value> parameters = {});
+
+  // A write after whose success everything committed or prepared before is durable, on the
+  // synchronous standby as well.
+  boost::asio::awaitable<Result<void>> barrier();
+
+  // Asks the backend to give up its running statement; it may have none. The signal has been sent
+  // when this ends without an error.
+  boost::asio::awaitable<Result<void>> cancel(Backend backend);
+
+  // Ends the backend, and returns when it is gone: from then on nothing that it had been sent can
+  // take effect. A stopped backend makes it wait.
+  boost::asio::awaitable<Result<void>> terminate(Backend backend);
+
+  // What the present connection knows of the server. Precondition: a query has just succeeded.
+  [[nodiscard]] const Session& session() const;
+
+  void close();
+
+ private:
+  boost::asio::awaitable<Result<std::shared_ptr<Connection>>> connection();
+  boost::asio::awaitable<Result<Session>> open();
+  boost::asio::awaitable<void> reconnect();
+  void on_lost(const Error& why);
+
+  const std::shared_ptr<Context> context_;
+  boost::asio::steady_timer opened_;  // its end wakes who waits for `opening_`
+  bool opening_ = false;
+  std::optional<Session> session_;
+};
+
+}  // namespace assent::postgres

@@ -1,0 +1,214 @@
+#include "participant/postgres/database.h"
+
+#include <map>
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+#include "base/gid.h"
+#include "base/overloaded.h"
+#include "participant/postgres/awaiting.h"
+#include "participant/postgres/branch_work.h"
+#include "participant/postgres/context.h"
+#include "participant/postgres/control.h"
+#include "participant/postgres/finishers.h"
+#include "participant/postgres/identity.h"
+#include "participant/postgres/work_pool.h"
+
+namespace assent::postgres {
+namespace {
+
+// Only what our cluster and participant prepared in this database under the work role is ours (R8).
+constexpr char kListPrepared[] =
+    "SELECT gid FROM pg_prepared_xacts"
+    " WHERE owner = $1 AND database = current_database() AND gid LIKE 'assent:%'";
+
+// 1. The view shows a row before its PREPARE is on the synchronous standby; the barrier comes after
+//    it in the WAL, so once that is there, every PREPARE listed is.
+// 2. A gid whose finish was under way at any moment since the reading may be gone by now (R6).
+asio::awaitable<Result<std::vector<BranchId>>> list_branches(std::shared_ptr<Context> context,
+                                                             std::shared_ptr<Control> control,
+                                                             std::shared_ptr<Finishers> finishers) {
+  const Finishers::Watch finishing(*finishers);
+  std::vector<branch::Value> owner{context->options.work_role};
+  auto listed = co_await control->query(kListPrepared, std::move(owner));
+  if (!listed) co_return tl::unexpected(listed.error());
+  auto durable = co_await control->barrier();
+  if (!durable) co_return tl::unexpected(durable.error());
+  std::vector<BranchId> branches;
+  for (const auto& row : listed->rows) {
+    const std::optional<Gid> gid = parse_gid(row.front().value());
+    if (!gid || gid->cluster != context->options.cluster) continue;
+    if (gid->branch.participant != context->options.participant) continue;
+    if (!finishing.saw(*row.front())) branches.push_back(gid->branch);
+  }
+  co_return branches;
+}
+
+}  // namespace
+
+class Database::Impl {
+ public:
+  Impl(boost::asio::io_context& loop, DatabaseOptions options)
+      : context_(std::make_shared<Context>(loop, std::move(options))),
+        control_(std::make_shared<Control>(context_)),
+        finishers_(std::make_shared<Finishers>(context_, control_)),
+        pool_(std::make_shared<WorkPool>(
+            context_,
+            [this](const BranchId& id, Session session) { grant(id, std::move(session)); },
+            [this](const BranchId& id, Error why) {
+              context_->report(branch::ConnectionRefused{id, std::move(why)});
+            })) {}
+
+  // Runs a coroutine, and hands its result to `done` unless the database is closed by then.
+  template <class T, class Make>
+  void call(Done<T> done, Make make) {
+    spawn(context_->loop,
+          [context = context_, done = std::move(done),
+           make = std::move(make)]() -> asio::awaitable<void> {
+            Result<T> result = co_await make();
+            if (!context->closed) done(std::move(result));
+          });
+  }
+
+  void on(const branch::Acquire& operation) { pool_->acquire(operation.branch); }
+  void on(const branch::RunStatement& operation) { work_of(operation.branch).run(operation); }
+  void on(const branch::RunPrepare& operation) {
+    work_of(operation.branch).prepare(operation.ballot);
+  }
+  void on(const branch::RunRollback& operation);
+  void on(const branch::RunFinish& operation);
+  void on(const branch::Release& operation);
+  void close();
+
+  [[nodiscard]] const std::shared_ptr<Context>& context() const { return context_; }
+  [[nodiscard]] const std::shared_ptr<Control>& control() const { return control_; }
+  [[nodiscard]] const std::shared_ptr<Finishers>& finishers() const { return finishers_; }
+
+ private:
+  void grant(const BranchId& id, Session session);
+  BranchWork& work_of(const BranchId& id);
+
+  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<Control> control_;
+  const std::shared_ptr<Finishers> finishers_;
+  const std::shared_ptr<WorkPool> pool_;
+  std::map<BranchId, std::shared_ptr<BranchWork>> works_;  // of the branches that hold a session
+};
+
+void Database::Impl::grant(const BranchId& id, Session session) {
+  BranchWork::Observer observer{[this] { pool_->on_granted_lost(); },
+                                [this](const BranchId& lost, const Error& why) {
+                                  works_.erase(lost);
+                                  context_->report(branch::ConnectionLost{lost, why});
+                                }};
+  auto work =
+      std::make_shared<BranchWork>(context_, control_, id, std::move(session), std::move(observer));
+  work->start();
+  CHECK(works_.emplace(id, work).second, "a branch gets one connection");
+  context_->report(branch::ConnectionGranted{id});
+}
+
+BranchWork& Database::Impl::work_of(const BranchId& id) {
+  const auto found = works_.find(id);
+  CHECK(found != works_.end(), "the branch holds a connection");
+  return *found->second;
+}
+
+void Database::Impl::on(const branch::RunRollback& operation) {
+  if (!pool_->withdraw(operation.branch)) return work_of(operation.branch).roll_back();
+  context_->later(
+      [context = context_, id = operation.branch] { context->report(branch::RollbackDone{id}); });
+}
+
+void Database::Impl::on(const branch::RunFinish& operation) {
+  CHECK(!works_.contains(operation.branch), "a branch is finished after it left its connection");
+  finishers_->submit(operation);
+}
+
+void Database::Impl::on(const branch::Release& operation) {
+  const auto found = works_.find(operation.branch);
+  CHECK(found != works_.end(), "only a branch that holds a connection releases it");
+  const std::optional<Session> session = found->second->release();
+  works_.erase(found);
+  if (session) pool_->give_back(*session);
+}
+
+void Database::Impl::close() {
+  if (std::exchange(context_->closed, true)) return;
+  for (const auto& [id, work] : works_) work->close();
+  works_.clear();
+  pool_->close();
+  finishers_->close();
+  control_->close();
+}
+
+// ── the public face ─────────────────────────────────────────────────────────────────────────────
+
+Database::Database(boost::asio::io_context& loop, DatabaseOptions options)
+    : impl_(std::make_unique<Impl>(loop, std::move(options))) {}
+
+Database::~Database() {
+  close();
+}
+
+void Database::identify(Done<Position> done) {
+  impl_->call<Position>(std::move(done), [context = impl_->context(), control = impl_->control()] {
+    return postgres::identify(context, control);
+  });
+}
+
+void Database::stored_epoch(Done<Epoch> done) {
+  impl_->call<Epoch>(std::move(done),
+                     [control = impl_->control()] { return postgres::stored_epoch(control); });
+}
+
+void Database::claim_epoch(Epoch previous, Epoch mine, Done<void> done) {
+  impl_->call<void>(std::move(done),
+                    [context = impl_->context(), control = impl_->control(), previous, mine] {
+                      return postgres::claim_epoch(context, control, previous, mine);
+                    });
+}
+
+void Database::fence_older_lives(Done<void> done) {
+  CHECK(impl_->context()->epoch.has_value(), "the epoch is claimed before older lives are fenced");
+  impl_->call<void>(std::move(done), [context = impl_->context(), control = impl_->control()] {
+    return postgres::fence_older_lives(context, control);
+  });
+}
+
+void Database::carry_out(const branch::Operation& operation) {
+  const auto& context = *impl_->context();
+  CHECK(context.sink && context.may_send, "the sink and may_send are set first");
+  std::visit([this](const auto& one) { impl_->on(one); }, operation);
+}
+
+void Database::set_sink(std::function<void(branch::Input)> sink) {
+  impl_->context()->sink = std::move(sink);
+}
+
+void Database::set_may_send(std::function<bool(Ballot)> may_send) {
+  impl_->context()->may_send = std::move(may_send);
+}
+
+void Database::on_displaced(std::function<void(Error)> observer) {
+  impl_->context()->displaced = std::move(observer);
+}
+
+void Database::list_prepared(Done<std::vector<BranchId>> done) {
+  impl_->call<std::vector<BranchId>>(
+      std::move(done),
+      [context = impl_->context(), control = impl_->control(), finishers = impl_->finishers()] {
+        return list_branches(context, control, finishers);
+      });
+}
+
+const DatabaseCounters& Database::counters() const {
+  return impl_->context()->counters;
+}
+
+void Database::close() {
+  impl_->close();
+}
+
+}  // namespace assent::postgres

@@ -1,0 +1,90 @@
+#include "participant/postgres/session.h"
+
+#include <utility>
+
+#include "participant/postgres/awaiting.h"
+
+namespace assent::postgres {
+namespace {
+
+struct Hello {
+  Session session;
+  bool standby = false;
+  std::optional<Epoch> epoch;
+};
+
+// The schema may be missing before an epoch was claimed, so the epoch is asked for only after.
+Command hello_command(bool with_epoch) {
+  return {std::string("SELECT pid, ") + kBackendStarted +
+          ", pg_is_in_recovery(), (pg_control_system()).system_identifier,"
+          " CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END, " +
+          (with_epoch ? "(SELECT epoch FROM assent.epoch)" : "NULL") +
+          " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
+}
+
+Hello read_hello(const std::shared_ptr<Connection>& connection,
+                 const std::vector<branch::Value>& row) {
+  Hello hello;
+  hello.session.connection = connection;
+  hello.session.backend = {static_cast<int>(to_u64(row[0])), row[1].value_or("")};
+  hello.standby = row[2] == "t";
+  hello.session.system_identifier = to_bits(row[3]);
+  if (row[4]) hello.session.timeline = timeline_of_wal_file(*row[4]);
+  if (row[5]) hello.epoch = Epoch(to_u64(row[5]));
+  return hello;
+}
+
+Error displaced(const Context& context, Epoch stored) {
+  return {ErrorCode::kDisplaced, "epoch " + to_string(stored) +
+                                     " is in the database, above ours, " +
+                                     to_string(*context.epoch) + ": a newer agent of participant " +
+                                     context.options.participant + " serves"};
+}
+
+// Why the session must not be used, if so.
+std::optional<Error> refusal(const Context& context, const Hello& hello) {
+  const std::string& database = context.options.database;
+  if (hello.standby) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the server of database " + database + " is a standby: name the primary"};
+  }
+  const std::uint64_t found = hello.session.system_identifier;
+  if (context.system_identifier && *context.system_identifier != found) {
+    return Error{ErrorCode::kIdentityMismatch, "another server answers: its system identifier is " +
+                                                   std::to_string(found) + ", not " +
+                                                   std::to_string(*context.system_identifier)};
+  }
+  if (!context.epoch || hello.epoch == context.epoch) return std::nullopt;
+  const Epoch stored = hello.epoch.value_or(Epoch());
+  if (stored > *context.epoch) return displaced(context, stored);
+  return Error{ErrorCode::kIdentityMismatch,
+               "the epoch in the database went back to " + to_string(stored) + " from " +
+                   to_string(*context.epoch) + ": database " + database + " lost data"};
+}
+
+asio::awaitable<Result<std::shared_ptr<Connection>>> connect(Context& context, Purpose purpose) {
+  using Opened = Result<std::shared_ptr<Connection>>;
+  return called_back<Opened>([&context, purpose](std::function<void(Opened)> done) {
+    Connection::open(context.loop, context.connection_options(purpose), std::move(done));
+  });
+}
+
+}  // namespace
+
+asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, Purpose purpose) {
+  auto connection = co_await connect(*context, purpose);
+  if (!connection) co_return tl::unexpected(connection.error());
+  if (context->closed) co_return failure(ErrorCode::kUnavailable, "closed");
+  context->remember(*connection);
+  Batch batch{hello_command(context->epoch.has_value())};
+  auto answers = co_await run(**connection, std::move(batch));
+  if (!answers) co_return tl::unexpected(answers.error());
+  if (!answers->front().ok()) co_return tl::unexpected(to_error(answers->front()));
+  const Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
+  const std::optional<Error> why = refusal(*context, hello);
+  if (!why) co_return hello.session;
+  if (why->code == ErrorCode::kDisplaced) context->report_displaced(*why);
+  co_return tl::unexpected(*why);
+}
+
+}  // namespace assent::postgres

@@ -1,0 +1,41 @@
+// A session: an open connection that was let in, with what names its backend.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "participant/postgres/connection.h"
+#include "participant/postgres/context.h"
+
+namespace assent::postgres {
+
+// One backend of the server for good: process ids are used again, start times with them are not.
+struct Backend {
+  int pid = 0;
+  std::string started;  // as kBackendStarted writes it
+};
+
+// SQL for the start of a backend in pg_stat_activity, free of the session's DateStyle and TimeZone.
+inline constexpr char kBackendStarted[] =
+    "to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')";
+
+struct Session {
+  std::shared_ptr<Connection> connection;
+  Backend backend;
+  std::uint64_t system_identifier = 0;
+  // A connection that was opened on a primary ends with it: the timeline stays true as long as the
+  // connection lives.
+  std::uint32_t timeline = 0;
+};
+
+// Opens a connection, and lets it in only when it leads to a primary
+// of the database that was identified and, once an epoch was claimed, when that epoch still stands
+// (POSTGRES.md, "The fence", 2). Reports a displacement. Errors: kUnavailable, kInvalidArgument (a
+// standby), kIdentityMismatch, kDisplaced.
+boost::asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context,
+                                                     Purpose purpose);
+
+}  // namespace assent::postgres

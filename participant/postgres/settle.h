@@ -1,0 +1,30 @@
+// What became of a branch when its answer was lost: by the death of its backend (POSTGRES.md, "The
+// fence", 4) and by its evidence (R7). Nothing is concluded from a gid's absence alone.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "participant/branch/branch_table.h"
+#include "participant/postgres/context.h"
+#include "participant/postgres/control.h"
+#include "participant/postgres/session.h"
+
+namespace assent::postgres {
+
+// Whether a PREPARE without an answer took effect: the evidence, or kUnavailable: not prepared, and
+// never will be. Ends `backend`, and goes on until the server can be asked, however long that
+// takes.
+boost::asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> context,
+                                                        std::shared_ptr<Control> control,
+                                                        BranchId branch, Backend backend);
+
+// How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot
+// be told now.
+boost::asio::awaitable<Result<branch::FinishResult>> settle_missing(
+    std::shared_ptr<Context> context, std::shared_ptr<Control> control, Session finisher,
+    branch::RunFinish operation);
+
+}  // namespace assent::postgres
