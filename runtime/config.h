@@ -32,7 +32,8 @@ class File {
   // As above, and a missing or empty value is an error.
   void require(std::string_view key, std::string& value);
 
-  // The first error met by take() and require(), or the first key that nobody took.
+  // The first value that was wrong; else the first key in the file that nobody took (a misspelt key
+  // explains a missing one); else the first required key that is missing. Call it last.
   Result<void> finish();
 
  private:

@@ -20,11 +20,12 @@ class DeadlineTimer {
   ~DeadlineTimer();
 
   // Replaces the deadline; none: the timer rests. After it was due it rests until armed again.
+  // A deadline that was replaced is not called due any more.
   void arm(std::optional<MonoTime> deadline);
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace assent

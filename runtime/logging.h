@@ -1,5 +1,6 @@
 // Structured log lines on standard error, through Boost.Log:
-//   2026-01-31T12:00:00.123Z info  agent enrolled participant=orders epoch=3
+//   2026-01-31T12:00:00.123Z info  assent-coordinator agent enrolled participant=orders epoch=3
+// Times are UTC. Safe to call from any thread.
 #pragma once
 
 #include <initializer_list>
@@ -15,10 +16,11 @@ enum class Level { kDebug, kInfo, kWarning, kError };
 // Accepts "debug", "info", "warning", "error".
 Result<Level> parse_level(std::string_view text);
 
-// Call once, before the first line. Lines below `level` cost one comparison.
+// Call once, before the first line; until then nothing is written. Lines below `level` cost one
+// comparison.
 void init(std::string program, Level level);
 
-// A named value of a line; values with spaces or quotes are quoted.
+// A named value of a line. Values with spaces, quotes or control characters are quoted and escaped.
 struct Field {
   std::string_view name;
   std::string value;

@@ -21,9 +21,9 @@ inline constexpr int kExitUsage = 2;    // flags or configuration
 inline constexpr int kExitDisplaced =
     3;  // another life serves; must not be restarted by itself (R16)
 
-// Calls `stop` on the first SIGTERM or SIGINT; a second one ends the process at once.
-// SIGPIPE is ignored from now on. The returned object keeps the handler; drop it to let the loop
-// end.
+// Calls `stop` on the first SIGTERM or SIGINT; a second one ends the process at once, with exit
+// code 128 + its number. SIGPIPE is ignored from now on. The returned object keeps the handler;
+// drop it to let the loop end.
 class Signals {
  public:
   Signals(boost::asio::io_context& loop, std::function<void(const std::string& name)> stop);
@@ -33,7 +33,7 @@ class Signals {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 // Milliseconds of this process's monotonic clock.

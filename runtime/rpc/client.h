@@ -45,6 +45,7 @@ class Client {
   //   kUnavailable     the call certainly was not sent: no connection, or a full queue
   //   kOutcomeUnknown  it may have been received: the connection was lost, or `timeout` passed
   //   kInternal        the peer answered with an exception of Thrift's own, or with garbage
+  //   kInvalidArgument the arguments cannot be encoded, or not within frame_bytes_max; not sent
   void call(std::string_view method, const WriteArguments& write, ReadReply read, Millis timeout,
             Done done);
 

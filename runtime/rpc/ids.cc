@@ -90,20 +90,28 @@ Result<Outcome> from_wire(wire::Outcome::type outcome) {
 
 wire::FinishResult::type to_wire(FinishResult result) {
   switch (result) {
-    case FinishResult::kDone: return wire::FinishResult::DONE;
-    case FinishResult::kHeuristicCommit: return wire::FinishResult::HEURISTIC_COMMIT;
-    case FinishResult::kHeuristicRollback: return wire::FinishResult::HEURISTIC_ROLLBACK;
-    case FinishResult::kHazard: return wire::FinishResult::HAZARD;
+    case FinishResult::kDone:
+      return wire::FinishResult::DONE;
+    case FinishResult::kHeuristicCommit:
+      return wire::FinishResult::HEURISTIC_COMMIT;
+    case FinishResult::kHeuristicRollback:
+      return wire::FinishResult::HEURISTIC_ROLLBACK;
+    case FinishResult::kHazard:
+      return wire::FinishResult::HAZARD;
   }
   return wire::FinishResult::HAZARD;
 }
 
 FinishResult from_wire(wire::FinishResult::type result) {
   switch (result) {
-    case wire::FinishResult::DONE: return FinishResult::kDone;
-    case wire::FinishResult::HEURISTIC_COMMIT: return FinishResult::kHeuristicCommit;
-    case wire::FinishResult::HEURISTIC_ROLLBACK: return FinishResult::kHeuristicRollback;
-    case wire::FinishResult::HAZARD: return FinishResult::kHazard;
+    case wire::FinishResult::DONE:
+      return FinishResult::kDone;
+    case wire::FinishResult::HEURISTIC_COMMIT:
+      return FinishResult::kHeuristicCommit;
+    case wire::FinishResult::HEURISTIC_ROLLBACK:
+      return FinishResult::kHeuristicRollback;
+    case wire::FinishResult::HAZARD:
+      return FinishResult::kHazard;
   }
   return FinishResult::kHazard;
 }
