@@ -1,7 +1,6 @@
 // The replicated log of a group of one replica: an entry is chosen when it is durable here.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,7 +13,7 @@ namespace assent::storage {
 struct SoloLogOptions {
   WriteAheadLogOptions log;
   state::StateOptions state;
-  ReplicaId replica{1};
+  ReplicaId replica{1};                    // the log of another replica is refused
   std::size_t entry_commands_max = 4'096;  // commands of one slot
   // The two clocks, in milliseconds; called on the event loop only.
   std::function<MonoTime()> monotonic_now;
@@ -28,6 +27,9 @@ class SoloLog final : public state::ReplicatedLog {
   // Replays the log and takes office under a ballot higher than any in it. `taken` runs on the
   // event loop when the ballot's own OfficeTaken has been executed; propose() only after that (R1).
   static Result<std::unique_ptr<SoloLog>> open(SoloLogOptions options, std::function<void()> taken);
+
+  // No callback runs after it; one of them may be its caller. The fate of commands that were not
+  // answered is unknown.
   ~SoloLog() override;
 
   void propose(state::Command command, OnExecuted done) override;
@@ -42,8 +44,8 @@ class SoloLog final : public state::ReplicatedLog {
 
  private:
   class Impl;
-  explicit SoloLog(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit SoloLog(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  // what is posted holds it weakly
 };
 
 }  // namespace assent::storage

@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kPatience{10};
 
 void TestLoop::post(std::function<void()> function) {
   std::unique_lock lock(mutex_);
-  if (closed_) {
+  if (closed_ && std::this_thread::get_id() != owner_) {
     ++held_;
     changed_.notify_all();
     changed_.wait(lock, [this] { return !closed_; });

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "coordinator/storage/segment.h"
@@ -30,7 +31,8 @@ class TestLoop {
   // Runs what is posted by now, and nothing that is posted meanwhile.
   void run_posted();
 
-  // While closed, post() of another thread waits: a flush thread is held there after its flush.
+  // While closed, post() of any other thread than the one that made the loop waits: a flush thread
+  // is held there after its flush.
   void close_gate();
   void open_gate();
   // Waits until a thread is held. False: none is ten seconds later.
@@ -40,6 +42,7 @@ class TestLoop {
   std::function<void(std::function<void()>)> poster();
 
  private:
+  const std::thread::id owner_ = std::this_thread::get_id();
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> posted_;
