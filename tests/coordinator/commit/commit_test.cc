@@ -1,0 +1,408 @@
+// What a client gets for commit and abort: outcomes, refusals, repeats.
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/commit/stage.h"
+
+namespace assent::commit {
+namespace {
+
+using Branches = std::vector<RequestedBranch>;
+
+// ── the way through ─────────────────────────────────────────────────────────────────────────────
+
+TEST(Commit, AppliedIsAnsweredWhenEveryBranchHasConfirmed) {
+  Stage s;
+  EXPECT_EQ(s.commit(1), "prepare a; prepare b");
+  EXPECT_EQ(s.yes("a"), "");
+  EXPECT_EQ(s.yes("b"), "propose COMMITTED a b");
+  EXPECT_EQ(s.execute(), "finish a COMMIT; finish b COMMIT");
+  EXPECT_EQ(s.finished("b"), "");
+  EXPECT_EQ(s.finished("a"), "reply 1 COMMITTED");
+  EXPECT_EQ(s.office->driven_count(), 0u);
+  EXPECT_EQ(s.office->counters().committed, 1u);
+}
+
+TEST(Commit, DecidedIsAnsweredWhenTheDecisionTookEffect) {
+  Stage s;
+  s.commit(1, Acknowledge::kDecided);
+  s.yes("a");
+  s.yes("b");
+  EXPECT_EQ(s.execute(), "finish a COMMIT; finish b COMMIT; reply 1 COMMITTED pending a b");
+}
+
+TEST(Commit, R7TheRecordHoldsTheEvidenceOfEveryBranch) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  const auto& branches = s.state.find(s.t)->branches;
+  ASSERT_EQ(branches.size(), 2u);
+  EXPECT_EQ(branches[0].evidence, Stage::evidence("a"));
+  EXPECT_EQ(branches[1].evidence, Stage::evidence("b"));
+}
+
+TEST(Commit, AppliedAtItsDeadlineListsWhatIsPending) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.finished("a");
+  EXPECT_EQ(s.office->pending(s.t), std::vector<std::string>{"b"});
+  EXPECT_EQ(s.pass(kTimeout), "reply 1 COMMITTED pending b");
+  EXPECT_EQ(s.finished("b"), "");
+  EXPECT_TRUE(s.office->pending(s.t).empty());
+}
+
+TEST(Commit, ANoAbortsAndSaysWhy) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  EXPECT_EQ(s.no("b"), "propose ABORTED a b because SQL");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK; finish b ROLLBACK?; reply 1 ABORTED because SQL");
+  EXPECT_EQ(s.state.find(s.t)->reason.participant, "b");
+  EXPECT_EQ(s.office->counters().aborted, 1u);
+  EXPECT_EQ(s.office->counters().presumed_aborted, 0u);
+}
+
+TEST(Commit, TheDeadlineAbortsAndNamesWhoWasSilent) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  EXPECT_EQ(s.pass(Millis(999)), "");
+  EXPECT_EQ(s.pass(Millis(1)), "propose ABORTED a b because DEADLINE");
+  s.execute();
+  EXPECT_EQ(s.state.find(s.t)->reason.participant, "b");
+}
+
+TEST(Commit, R3NothingIsToldOrRolledBackBeforeTheAbortTookEffect) {
+  Stage s;
+  s.commit(1);
+  s.no("a");
+  EXPECT_EQ(s.pass(Millis(60'000)), "");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK?; finish b ROLLBACK?; reply 1 ABORTED because SQL");
+}
+
+TEST(Commit, R3NothingIsToldWhileTheCommitsFateIsUnknown) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  EXPECT_EQ(s.pass(Millis(60'000)), "");
+  EXPECT_EQ(s.no("b"), "");
+  EXPECT_EQ(s.abort(2), "");
+  EXPECT_EQ(s.execute(),
+            "finish a COMMIT; finish b COMMIT; reply 1 COMMITTED pending a b; "
+            "reply 2 abort: COMMITTED");
+}
+
+TEST(Commit, R1ARecordThatCameFirstIsFollowed) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute_other(state::Aborted{s.t, 0, Error{ErrorCode::kUnavailable, "presumed"}, {}});
+  EXPECT_EQ(s.execute(),
+            "finish a ROLLBACK; finish b ROLLBACK; reply 1 ABORTED because UNAVAILABLE");
+  EXPECT_EQ(s.office->counters().committed, 0u);
+}
+
+TEST(Commit, R5ARecordThatCameFirstCommitsOnlyWhatItLists) {
+  Stage s;
+  s.commit(1);
+  s.no("a");
+  s.execute_other(state::Committed{s.t,
+                                   99,
+                                   {{"a", Epoch(1), Attempt(1), Stage::evidence("a")},
+                                    {"c", Epoch(1), Attempt(4), Stage::evidence("c")}}});
+  EXPECT_EQ(s.execute(),
+            "finish a COMMIT; finish b ROLLBACK?; finish c/1.4 COMMIT; reply 1 error ID_REUSED");
+}
+
+TEST(Commit, R14BelowTheFloorItCanNeverCommit) {
+  Stage s({}, {Millis(5'000)});
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.now.log = kLogStart + Millis(5'000);
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK; finish b ROLLBACK; reply 1 error EXPIRED");
+  EXPECT_EQ(s.state.record_count(), 0u);
+  s.finished("a");
+  s.finished("b");
+  EXPECT_EQ(s.office->driven_count(), 0u);
+  EXPECT_EQ(s.pass(Millis(1'000)), "") << "there is no record to forget";
+}
+
+TEST(Commit, AReasonIsCutToABoundedLength) {
+  Stage s;
+  s.commit(1);
+  Error huge{ErrorCode::kSql, std::string(999, 'x') + "\xC3\xA9"};
+  huge.sql = SqlError{};
+  huge.sql->detail = std::string(1 << 20, 'd');
+  s.feed(VoteArrived{s.id(s.t, "a"), VoteNo{huge}});
+  s.execute();
+  EXPECT_EQ(s.state.find(s.t)->reason.message, std::string(999, 'x')) << "no half character";
+  EXPECT_EQ(s.state.find(s.t)->reason.sql->detail.size(), 1'000u);
+}
+
+// ── heuristic ends ──────────────────────────────────────────────────────────────────────────────
+
+TEST(Commit, AHeuristicEndIsReportedAndDoesNotBlock) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback), "warn");
+  EXPECT_EQ(s.finished("b"), "reply 1 COMMITTED heuristic a");
+  EXPECT_EQ(s.office->counters().heuristic, 1u);
+  EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
+// ── repeats ─────────────────────────────────────────────────────────────────────────────────────
+
+TEST(Commit, R9ARepeatWhilePreparingJoins) {
+  Stage s;
+  s.commit(1);
+  EXPECT_EQ(s.commit(2, Acknowledge::kDecided), "");
+  s.yes("a");
+  s.yes("b");
+  EXPECT_EQ(s.execute(), "finish a COMMIT; finish b COMMIT; reply 2 COMMITTED pending a b");
+  s.finished("a");
+  EXPECT_EQ(s.finished("b"), "reply 1 COMMITTED");
+}
+
+TEST(Commit, ACallerThatJoinsHasItsOwnDeadline) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.commit(2, Acknowledge::kApplied, {Stage::branch("a"), Stage::branch("b")}, Millis(100));
+  EXPECT_EQ(s.pass(Millis(100)), "reply 2 COMMITTED pending a b");
+  EXPECT_EQ(s.pass(Millis(900)), "reply 1 COMMITTED pending a b");
+}
+
+TEST(Commit, TheEarliestDeadlineOfAllCallersEndsThePreparing) {
+  Stage s;
+  s.commit(1);
+  s.commit(2, Acknowledge::kApplied, {Stage::branch("a"), Stage::branch("b")}, Millis(100));
+  s.commit(3, Acknowledge::kApplied, {Stage::branch("a"), Stage::branch("b")}, Millis(9'000));
+  EXPECT_EQ(s.pass(Millis(100)), "propose ABORTED a b because DEADLINE");
+}
+
+TEST(Commit, R9ARepeatAfterTheEndIsAnsweredFromTheRecord) {
+  Stage s;
+  s.commit_and_finish();
+  EXPECT_EQ(s.commit(2), "reply 2 COMMITTED");
+  s.pass(Millis(1'000));
+  s.execute();
+  EXPECT_EQ(s.commit(3), "reply 3 COMMITTED");
+}
+
+TEST(Commit, R9ARepeatMayNameItsBranchesInAnotherOrder) {
+  Stage s;
+  s.commit_and_finish();
+  EXPECT_EQ(s.commit(2, Acknowledge::kApplied, {Stage::branch("b"), Stage::branch("a")}),
+            "reply 2 COMMITTED");
+}
+
+TEST(Commit, R9AnotherRequestUnderTheSameIdIsRefused) {
+  const auto others = [] {
+    Branches more_statements = {Stage::branch("a"), Stage::branch("b")};
+    more_statements[0].statements = 3;
+    return std::vector<Branches>{
+        {Stage::branch("a")},
+        {Stage::branch("a"), Stage::branch("b", 2)},
+        {Stage::branch("a"), Stage::branch("b"), Stage::branch("c")},
+        more_statements,
+    };
+  }();
+  for (const Branches& other : others) {
+    Stage live;
+    live.commit(1);
+    EXPECT_EQ(live.commit(2, Acknowledge::kApplied, other), "reply 2 error ID_REUSED");
+    Stage ended;
+    ended.commit_and_finish();
+    EXPECT_EQ(ended.commit(2, Acknowledge::kApplied, other), "reply 2 error ID_REUSED");
+  }
+}
+
+TEST(Commit, R10AnAbortIsForEver) {
+  Stage s;
+  s.commit(1);
+  s.no("a");
+  s.execute();
+  EXPECT_EQ(s.commit(2), "reply 2 ABORTED because SQL");
+  s.finished("a");
+  s.finished("b");
+  EXPECT_EQ(s.commit(3), "reply 3 ABORTED because SQL");
+  s.restart();
+  s.finished("a");
+  s.finished("b");
+  EXPECT_EQ(s.commit(4), "reply 4 ABORTED because SQL");
+}
+
+TEST(Commit, CallersOfOneTransactionAreBounded) {
+  Stage s;
+  for (std::uint64_t token = 1; token <= 64; ++token) s.commit(token);
+  EXPECT_EQ(s.commit(65), "reply 65 error OVERLOADED");
+}
+
+// ── refusals ────────────────────────────────────────────────────────────────────────────────────
+
+TEST(Commit, MalformedRequestsAreRefused) {
+  Stage s;
+  Branches many;
+  for (int i = 0; i < 65; ++i) many.push_back(Stage::branch("p" + std::to_string(i)));
+  RequestedBranch no_epoch = Stage::branch("a");
+  no_epoch.epoch = Epoch(0);
+  const std::vector<Branches> bad = {
+      {},
+      many,
+      {Stage::branch("a"), Stage::branch("a", 2)},
+      {Stage::branch("A")},
+      {Stage::branch("")},
+      {Stage::branch("a", 0)},
+      {no_epoch},
+  };
+  for (const Branches& branches : bad) {
+    EXPECT_EQ(s.commit(1, Acknowledge::kApplied, branches), "reply 1 error INVALID_ARGUMENT");
+  }
+  for (const std::int64_t timeout : {std::int64_t{-1}, std::int64_t{0}, std::int64_t{600'001}}) {
+    EXPECT_EQ(s.commit(1, Acknowledge::kApplied, {Stage::branch("a")}, Millis(timeout)),
+              "reply 1 error INVALID_ARGUMENT");
+  }
+  EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
+TEST(Commit, AnUnknownParticipantIsRefused) {
+  Stage s;
+  EXPECT_EQ(s.commit(1, Acknowledge::kApplied, {Stage::branch("a"), Stage::branch("nobody")}),
+            "reply 1 error UNKNOWN_PARTICIPANT");
+}
+
+TEST(Commit, R17AnIdFromTheFutureIsRefused) {
+  Stage s;
+  const auto asked = [&](Millis ahead) {
+    return s.feed(CommitAsked{Token(1), s.transaction(1, kLogStart + ahead), {Stage::branch("a")}});
+  };
+  EXPECT_EQ(asked(Millis(60'001)), "reply 1 error CLOCK");
+  EXPECT_EQ(asked(Millis(60'000)), "prepare a");
+}
+
+TEST(Commit, R14AnIdAtTheFloorWithoutARecordIsRefused) {
+  Stage s({}, {Millis(5'000)});
+  s.execute_other(state::Forgotten{});
+  const auto asked = [&](Millis behind) {
+    return s.feed(
+        CommitAsked{Token(1), s.transaction(1, kLogStart - behind), {Stage::branch("a")}});
+  };
+  EXPECT_EQ(asked(Millis(5'000)), "reply 1 error EXPIRED");
+  EXPECT_EQ(asked(Millis(4'999)), "prepare a");
+}
+
+TEST(Commit, R14ARecordBelowTheFloorStillAnswers) {
+  Stage s({}, {Millis(5'000)});
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.now.log = kLogStart + Millis(60'000);
+  s.execute_other(state::Forgotten{});
+  EXPECT_EQ(s.commit(2, Acknowledge::kDecided), "reply 2 COMMITTED pending a b");
+}
+
+TEST(Commit, OneTransactionTooManyIsRefusedAtOnce) {
+  OfficeOptions options;
+  options.transactions_max = 2;
+  Stage s(options);
+  const auto asked = [&](std::uint64_t number) {
+    return s.feed(CommitAsked{Token(number), s.transaction(number), {Stage::branch("a")}});
+  };
+  EXPECT_EQ(asked(1), "prepare a");
+  EXPECT_EQ(asked(2), "prepare a");
+  EXPECT_EQ(asked(3), "reply 3 error OVERLOADED");
+  EXPECT_EQ(asked(1), "") << "a repeat needs no room";
+}
+
+// ── abort ───────────────────────────────────────────────────────────────────────────────────────
+
+TEST(Abort, OfTheUnknownIsLoggedBeforeItIsTold) {
+  Stage s;
+  EXPECT_EQ(s.abort(1, {Stage::branch("a")}), "propose ABORTED a because BRANCH_ENDED");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK?; reply 1 abort: ABORTED");
+  EXPECT_EQ(s.finished("a"), "");
+  EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
+TEST(Abort, WithoutBranchesIsDoneWhenItTookEffect) {
+  Stage s;
+  EXPECT_EQ(s.abort(1), "propose ABORTED because BRANCH_ENDED");
+  EXPECT_EQ(s.execute(), "reply 1 abort: ABORTED");
+  EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
+TEST(Abort, WhilePreparingAbortsForEveryCaller) {
+  Stage s;
+  s.commit(1);
+  EXPECT_EQ(s.abort(2, {Stage::branch("a"), Stage::branch("b", 2)}),
+            "propose ABORTED a b b/1.2 because BRANCH_ENDED");
+  EXPECT_EQ(s.execute(),
+            "finish a ROLLBACK?; finish b ROLLBACK?; finish b/1.2 ROLLBACK?; "
+            "reply 1 ABORTED because BRANCH_ENDED; reply 2 abort: ABORTED");
+}
+
+TEST(Abort, R10AfterACommitAnswersCommitted) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  EXPECT_EQ(s.abort(2), "reply 2 abort: COMMITTED");
+  s.finished("a");
+  s.finished("b");
+  EXPECT_EQ(s.abort(3), "reply 3 abort: COMMITTED");
+}
+
+TEST(Abort, ACommitThatComesAfterItIsAborted) {
+  Stage s;
+  s.abort(1);
+  EXPECT_EQ(s.commit(2), "") << "it waits for the abort to take effect";
+  EXPECT_EQ(s.execute(),
+            "finish a ROLLBACK?; finish b ROLLBACK?; reply 1 abort: ABORTED; "
+            "reply 2 ABORTED because BRANCH_ENDED");
+}
+
+TEST(Abort, R5ALaterCommitNamesBranchesThatAreRolledBackToo) {
+  Stage s;
+  s.abort(1);
+  s.execute();
+  EXPECT_EQ(s.commit(2),
+            "finish a ROLLBACK?; finish b ROLLBACK?; reply 2 ABORTED because BRANCH_ENDED");
+  s.finished("a");
+  s.finished("b");
+  EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
+TEST(Abort, R5BranchesThatACommitDoesNotListAreRolledBack) {
+  Stage s;
+  s.commit_and_finish();
+  EXPECT_EQ(s.abort(2, {Stage::branch("a"), Stage::branch("b", 2)}),
+            "finish b/1.2 ROLLBACK?; reply 2 abort: COMMITTED");
+}
+
+TEST(Abort, RefusalsAreThoseOfCommit) {
+  Stage s;
+  EXPECT_EQ(s.abort(1, {Stage::branch("A")}), "reply 1 error INVALID_ARGUMENT");
+  EXPECT_EQ(s.abort(1, {Stage::branch("nobody")}), "reply 1 error UNKNOWN_PARTICIPANT");
+  EXPECT_EQ(s.feed(AbortAsked{Token(1), s.transaction(1, kLogStart + Millis(60'001)), {}}),
+            "reply 1 error CLOCK");
+  s.execute_other(state::Forgotten{});
+  EXPECT_EQ(s.feed(AbortAsked{Token(1), s.transaction(1, kLogStart - Millis(600'000)), {}}),
+            "reply 1 error EXPIRED");
+}
+
+}  // namespace
+}  // namespace assent::commit

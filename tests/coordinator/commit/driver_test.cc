@@ -1,0 +1,272 @@
+// State × event table of one transaction's driver: every cell is a transition or a stated refusal.
+#include "coordinator/commit/driver.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+
+#include "coordinator/commit/request.h"
+#include "tests/coordinator/commit/driver_cells.h"
+#include "tests/coordinator/commit/words.h"
+
+namespace assent::commit {
+namespace {
+
+constexpr Millis kTimeout{1'000};
+constexpr LogTime kLogStart{1'000'000};
+
+// One transaction with branches at a and b, driven over a real state machine.
+class Bench {
+ public:
+  Bench() { execute(state::OfficeTaken{{Incarnation(1), Round(1), ReplicaId(1)}}); }
+
+  // The driver's answer to one event, in words.
+  std::string in_turn(const std::function<void(Turn&)>& event) {
+    Turn turn{now_, state_, options_, counters_};
+    event(turn);
+    if (driver_) driver_->check_invariants();
+    for (const state::Command& command : turn.effects.propose) proposed_ = command;
+    return words(turn.effects);
+  }
+  template <class Event>
+  std::string on(const Event& event) {
+    return in_turn([&](Turn& turn) { driver_->on(turn, event); });
+  }
+
+  std::string commit() {
+    return in_turn([&](Turn& turn) {
+      driver_ = Driver::commit(turn, t_, asked(2), caller(1, Acknowledge::kApplied, 2));
+    });
+  }
+  std::string commit_again(std::uint64_t token, Acknowledge acknowledge, std::uint32_t statements) {
+    const CommitAsked again = asked(statements);
+    return in_turn([&](Turn& turn) {
+      driver_->join(turn, caller(token, acknowledge, statements),
+                    branch_ids(again.transaction, again.branches));
+    });
+  }
+  std::string abort_asked() {
+    return in_turn([&](Turn& turn) { driver_->join(turn, AbortCaller{Token(9)}, {id("a", 1)}); });
+  }
+  std::string vote_yes(const char* participant, std::uint64_t attempt = 1) {
+    return on(VoteArrived{id(participant, attempt), VoteYes{Evidence{attempt, 2, 3, 4}}});
+  }
+  std::string vote_no(const char* participant) {
+    return on(VoteArrived{id(participant, 1), VoteNo{Error{ErrorCode::kSql, "no"}}});
+  }
+  std::string prepare_lost(const char* participant) {
+    return on(PrepareLost{id(participant, 1), Error{ErrorCode::kUnavailable, "refused"}});
+  }
+  std::string finished(const char* participant, FinishResult result) {
+    return on(FinishArrived{id(participant, 1), result});
+  }
+  std::string finish_lost(const char* participant) { return on(FinishLost{id(participant, 1)}); }
+  std::string found(const char* participant, std::uint64_t attempt, Millis ago) {
+    return in_turn([&](Turn& turn) {
+      driver_->on_found(turn, id(participant, attempt), MonoTime(now_.mono.value - ago.value));
+    });
+  }
+  std::string tick_after(Millis pause) {
+    pass(pause);
+    return on(Tick{});
+  }
+
+  // What the log answers to the driver's proposal.
+  std::string took_effect() {
+    if (!proposed_) return on(DecisionExecuted{t_, state::TookEffect{}});
+    return on(DecisionExecuted{t_, execute(*proposed_)});
+  }
+  std::string decided_otherwise() {
+    if (!proposed_) return on(DecisionExecuted{t_, state::AlreadyDecided{Outcome::kAborted}});
+    execute(opposite());
+    return took_effect();
+  }
+  std::string below_floor() {
+    if (!proposed_) return on(DecisionExecuted{t_, state::BelowFloor{}});
+    state_.execute(state_.executed().next(), {kLogStart + Millis(10'000'000), {}});
+    return took_effect();
+  }
+
+  void pass(Millis time) {
+    now_.mono = now_.mono + time;
+    now_.log = now_.log + time;
+  }
+  // Milliseconds until the driver wants a Tick; -1: it waits for none.
+  [[nodiscard]] std::int64_t due_in() const {
+    const std::optional<MonoTime> due = driver_->next_due();
+    return due ? (*due - now_.mono).value : -1;
+  }
+  [[nodiscard]] std::string state_name() const {
+    return driver_->done() ? "done" : std::string(driver_->state_name());
+  }
+
+ private:
+  BranchId id(const char* participant, std::uint64_t attempt) const {
+    return {t_, participant, Epoch(1), Attempt(attempt)};
+  }
+  CommitAsked asked(std::uint32_t statements) const {
+    return {Token(0),
+            t_,
+            {{"a", Epoch(1), Attempt(1), statements}, {"b", Epoch(1), Attempt(1), 2}},
+            Acknowledge::kApplied,
+            kTimeout};
+  }
+  CommitCaller caller(std::uint64_t token, Acknowledge acknowledge,
+                      std::uint32_t statements) const {
+    return {Token(token), request_hash(asked(statements).branches), acknowledge,
+            now_.mono + kTimeout};
+  }
+  state::CommandResult execute(const state::Command& command) {
+    return state_.execute(state_.executed().next(), {kLogStart, {command}}).front();
+  }
+  // An earlier office's decision, the other way, of the same request.
+  [[nodiscard]] state::Command opposite() const {
+    const std::uint64_t hash = request_hash(asked(2).branches);
+    const state::DecidedBranch a{"a", Epoch(1), Attempt(1), Evidence{1, 2, 3, 4}};
+    const state::DecidedBranch b{"b", Epoch(1), Attempt(1), Evidence{1, 2, 3, 4}};
+    if (std::holds_alternative<state::Committed>(*proposed_)) {
+      return state::Aborted{t_, hash, Error{ErrorCode::kDeadline, "late"}, {a, b}};
+    }
+    return state::Committed{t_, hash, {a, b}};
+  }
+
+  const TransactionId t_ = make_transaction_id(kLogStart, 1, 1, 1);
+  const OfficeOptions options_;
+  state::StateMachine state_{state::StateOptions{}};
+  OfficeCounters counters_;
+  Now now_{MonoTime(50'000), kLogStart};
+  std::optional<Driver> driver_;
+  std::optional<state::Command> proposed_;  // the last
+};
+
+struct State {
+  const char* name;
+  std::function<void(Bench&)> reach;
+};
+
+const std::vector<State>& states() {
+  static const std::vector<State> all = {
+      {"preparing", [](Bench& t) { t.commit(); }},
+      {"preparing, a YES, b lost",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.prepare_lost("b");
+       }},
+      {"committing",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.vote_yes("b");
+       }},
+      {"aborting",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.vote_no("b");
+       }},
+      {"committed",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.vote_yes("b");
+         t.took_effect();
+       }},
+      {"committed, a confirmed, b lost",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.vote_yes("b");
+         t.took_effect();
+         t.finished("a", FinishResult::kDone);
+         t.finish_lost("b");
+       }},
+      {"aborted",
+       [](Bench& t) {
+         t.commit();
+         t.vote_no("a");
+         t.took_effect();
+       }},
+      {"aborted, a confirmed, b lost",
+       [](Bench& t) {
+         t.commit();
+         t.vote_no("a");
+         t.took_effect();
+         t.finished("a", FinishResult::kDone);
+         t.finish_lost("b");
+       }},
+      {"expired",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.vote_yes("b");
+         t.below_floor();
+       }},
+  };
+  return all;
+}
+
+struct Event {
+  const char* name;
+  std::function<std::string(Bench&)> happen;
+};
+
+const std::vector<Event>& events() {
+  static const std::vector<Event> all = {
+      {"commit again, APPLIED",
+       [](Bench& t) { return t.commit_again(2, Acknowledge::kApplied, 2); }},
+      {"commit again, DECIDED",
+       [](Bench& t) { return t.commit_again(2, Acknowledge::kDecided, 2); }},
+      {"commit, another request",
+       [](Bench& t) { return t.commit_again(2, Acknowledge::kApplied, 3); }},
+      {"abort asked", [](Bench& t) { return t.abort_asked(); }},
+      {"b votes YES", [](Bench& t) { return t.vote_yes("b"); }},
+      {"b votes NO", [](Bench& t) { return t.vote_no("b"); }},
+      {"b's other attempt votes YES", [](Bench& t) { return t.vote_yes("b", 2); }},
+      {"b's prepare is lost", [](Bench& t) { return t.prepare_lost("b"); }},
+      {"log: took effect", [](Bench& t) { return t.took_effect(); }},
+      {"log: decided otherwise", [](Bench& t) { return t.decided_otherwise(); }},
+      {"log: below the floor", [](Bench& t) { return t.below_floor(); }},
+      {"b confirms", [](Bench& t) { return t.finished("b", FinishResult::kDone); }},
+      {"b is a hazard", [](Bench& t) { return t.finished("b", FinishResult::kHazard); }},
+      {"b's finish is lost", [](Bench& t) { return t.finish_lost("b"); }},
+      {"b's agent is up", [](Bench& t) { return t.on(AgentUp{"b"}); }},
+      {"inventory has a",
+       [](Bench& t) {
+         t.pass(Millis(10));
+         return t.found("a", 1, Millis(5));
+       }},
+      {"stale inventory has a",
+       [](Bench& t) {
+         t.pass(Millis(10));
+         return t.found("a", 1, Millis(20));
+       }},
+      {"inventory has b's other attempt", [](Bench& t) { return t.found("b", 2, Millis(0)); }},
+      {"a pause passes", [](Bench& t) { return t.tick_after(Millis(50)); }},
+      {"the deadline passes", [](Bench& t) { return t.tick_after(kTimeout); }},
+  };
+  return all;
+}
+
+TEST(DriverTable, EveryCell) {
+  std::size_t count = 0;
+  for (const State& state : states()) {
+    for (const Event& event : events()) {
+      const std::string here = std::string(state.name) + " × " + event.name;
+      ASSERT_LT(count, std::size(kDriverCells)) << here;
+      const DriverCell& cell = kDriverCells[count++];
+      ASSERT_EQ(here, std::string(cell.state) + " × " + cell.event);
+      Bench bench;
+      state.reach(bench);
+      EXPECT_EQ(event.happen(bench), cell.effect) << here;
+      EXPECT_EQ(bench.state_name(), cell.next) << here;
+      EXPECT_EQ(bench.due_in(), cell.due_in) << here;
+      EXPECT_TRUE(*cell.effect != '\0' || *cell.why != '\0') << here << ": silence has a reason";
+    }
+  }
+  EXPECT_EQ(count, std::size(kDriverCells));
+}
+
+}  // namespace
+}  // namespace assent::commit

@@ -1,0 +1,137 @@
+#include "tests/coordinator/commit/stage.h"
+
+#include <utility>
+
+#include "base/overloaded.h"
+#include "tests/coordinator/commit/words.h"
+
+namespace assent::commit {
+namespace {
+
+std::string and_then(std::string first, const std::string& second) {
+  if (!first.empty() && !second.empty()) first += "; ";
+  return first + second;
+}
+
+std::optional<TransactionId> decides(const state::Command& command) {
+  using Decided = std::optional<TransactionId>;
+  return std::visit(Overloaded{
+                        [](const state::Committed& one) -> Decided { return one.transaction; },
+                        [](const state::Aborted& one) -> Decided { return one.transaction; },
+                        [](const state::OfficeTaken&) -> Decided { return std::nullopt; },
+                        [](const state::Forgotten&) -> Decided { return std::nullopt; },
+                        [](const state::Enrolled&) -> Decided { return std::nullopt; },
+                    },
+                    command);
+}
+
+}  // namespace
+
+Stage::Stage(OfficeOptions options, state::StateOptions state_options)
+    : state(state_options), options_(options) {
+  std::uint64_t database = 0;
+  for (const char* name : {"a", "b", "c"}) {
+    ++database;
+    execute_other(state::Enrolled{name, "n", Epoch(0), {1, database}, 1, 1, "host:1", "host:2"});
+  }
+  restart();
+}
+
+RequestedBranch Stage::branch(std::string participant, std::uint64_t attempt) {
+  return {std::move(participant), Epoch(1), Attempt(attempt), 2};
+}
+
+Evidence Stage::evidence(const std::string& participant) {
+  return {static_cast<std::uint64_t>(participant.front()), 1, 1, 77};
+}
+
+BranchId Stage::id(const TransactionId& transaction, const std::string& participant,
+                   std::uint64_t attempt) const {
+  return {transaction, participant, Epoch(1), Attempt(attempt)};
+}
+
+TransactionId Stage::transaction(std::uint64_t number, LogTime time) const {
+  return make_transaction_id(time, number, number, 7);
+}
+
+std::string Stage::carry_out(Effects effects) {
+  office->check_invariants();
+  proposed.insert(proposed.end(), effects.propose.begin(), effects.propose.end());
+  return words(effects);
+}
+
+std::string Stage::feed(const Input& input) {
+  return carry_out(office->step(now, input));
+}
+
+std::string Stage::commit(std::uint64_t token, Acknowledge acknowledge,
+                          std::vector<RequestedBranch> branches, Millis timeout) {
+  return feed(CommitAsked{Token(token), t, std::move(branches), acknowledge, timeout});
+}
+
+std::string Stage::abort(std::uint64_t token, std::vector<RequestedBranch> branches) {
+  return feed(AbortAsked{Token(token), t, std::move(branches)});
+}
+
+std::string Stage::yes(const std::string& participant) {
+  return feed(VoteArrived{id(t, participant), VoteYes{evidence(participant)}});
+}
+
+std::string Stage::no(const std::string& participant) {
+  return feed(VoteArrived{id(t, participant), VoteNo{Error{ErrorCode::kSql, "refused"}}});
+}
+
+std::string Stage::finished(const std::string& participant, FinishResult result) {
+  return feed(FinishArrived{id(t, participant), result});
+}
+
+std::string Stage::inventory(const std::string& participant, std::vector<BranchId> prepared,
+                             std::optional<MonoTime> asked) {
+  return feed(InventoryArrived{participant, asked.value_or(now.mono), std::move(prepared)});
+}
+
+std::string Stage::execute() {
+  const std::vector<state::Command> commands = std::exchange(proposed, {});
+  const auto results = state.execute(state.executed().next(), {now.log, commands});
+  std::string text;
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::optional<TransactionId> decided = decides(commands[i]);
+    if (decided) text = and_then(text, feed(DecisionExecuted{*decided, results[i]}));
+  }
+  return text;
+}
+
+state::CommandResult Stage::execute_other(state::Command command) {
+  return state.execute(state.executed().next(), {now.log, {std::move(command)}}).front();
+}
+
+std::string Stage::pass(Millis time) {
+  const MonoTime end = now.mono + time;
+  std::string text;
+  while (office->next_deadline() && *office->next_deadline() <= end) {
+    const Millis step = std::max(*office->next_deadline() - now.mono, Millis(0));
+    now = {now.mono + step, now.log + step};
+    text = and_then(text, feed(Tick{}));
+  }
+  now.log = now.log + (end - now.mono);
+  now.mono = end;
+  return text;
+}
+
+std::string Stage::restart(std::size_t executed) {
+  for (std::size_t i = 0; i < executed; ++i) execute_other(proposed[i]);
+  proposed.clear();
+  office = std::make_unique<Office>(state, options_);
+  return carry_out(office->take_office(now));
+}
+
+void Stage::commit_and_finish() {
+  commit(1);
+  yes("a");
+  yes("b");
+  execute();
+  finished("a");
+  finished("b");
+}
+
+}  // namespace assent::commit

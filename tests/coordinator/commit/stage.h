@@ -1,0 +1,69 @@
+// An office over a real state machine, with a log that the test executes when it wants to.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/commit/office.h"
+#include "coordinator/state/state_machine.h"
+
+namespace assent::commit {
+
+inline constexpr LogTime kLogStart{10'000'000};
+inline constexpr MonoTime kMonoStart{50'000};
+inline constexpr Millis kTimeout{1'000};
+
+// Every method that feeds the office answers with its effects in words (words.h), and checks its
+// invariants.
+class Stage {
+ public:
+  // Participants a, b and c are enrolled; each is in epoch 1.
+  explicit Stage(OfficeOptions options = {}, state::StateOptions state = {});
+
+  // Try `attempt` of epoch 1 at `participant`, with two statements.
+  static RequestedBranch branch(std::string participant, std::uint64_t attempt = 1);
+  static Evidence evidence(const std::string& participant);
+  BranchId id(const TransactionId& transaction, const std::string& participant,
+              std::uint64_t attempt = 1) const;
+  TransactionId transaction(std::uint64_t number, LogTime time = kLogStart) const;
+
+  std::string feed(const Input& input);
+  // CommitAsked of `transaction()` number 1 at a and b, unless told otherwise.
+  std::string commit(std::uint64_t token, Acknowledge acknowledge = Acknowledge::kApplied,
+                     std::vector<RequestedBranch> branches = {branch("a"), branch("b")},
+                     Millis timeout = kTimeout);
+  std::string abort(std::uint64_t token, std::vector<RequestedBranch> branches = {});
+  std::string yes(const std::string& participant);
+  std::string no(const std::string& participant);
+  std::string finished(const std::string& participant, FinishResult result = FinishResult::kDone);
+  std::string inventory(const std::string& participant, std::vector<BranchId> prepared,
+                        std::optional<MonoTime> asked = std::nullopt);
+
+  // Executes all that is proposed, in one slot.
+  std::string execute();
+  // Executes what someone else proposed.
+  state::CommandResult execute_other(state::Command command);
+  // Moves both clocks on, with a Tick at every deadline on the way.
+  std::string pass(Millis time);
+  // A new office over the same state: `executed` of the proposals reach the log, the rest is lost.
+  std::string restart(std::size_t executed = 0);
+
+  // T number 1 is committed and confirmed everywhere; it waits to be forgotten.
+  void commit_and_finish();
+
+  const TransactionId t = transaction(1);
+  state::StateMachine state;
+  std::unique_ptr<Office> office;
+  std::vector<state::Command> proposed;  // not yet executed
+  Now now{kMonoStart, kLogStart};
+
+ private:
+  std::string carry_out(Effects effects);
+
+  OfficeOptions options_;
+};
+
+}  // namespace assent::commit
