@@ -44,7 +44,6 @@ wire::AssentError to_wire(const Error& error) {
   if (!error.participant.empty()) out.__set_participant(error.participant);
   if (!error.leader.empty()) out.__set_leader(error.leader);
   if (error.sql) out.__set_sql(to_wire(*error.sql));
-  if (!error.leader.empty()) out.__set_leader(error.leader);
   return out;
 }
 
@@ -52,7 +51,6 @@ Error from_wire(const wire::AssentError& error) {
   Error out{from_wire(error.code), error.message, error.participant};
   out.leader = error.leader;
   if (out.code == ErrorCode::kSql) out.sql = from_wire(error.sql);
-  out.leader = error.leader;
   return out;
 }
 
