@@ -126,7 +126,10 @@ void BranchTable::Core::on(const ConnectionGranted& granted) {
                    }
                  },
                  // The grant was on its way when the branch gave up waiting.
-                 [&](RollingBack&) { branch->connected = true; },
+                 [&](RollingBack&) {
+                   CHECK(!branch->connected, "a branch is granted one connection");
+                   branch->connected = true;
+                 },
                  [&](Ended&) { run(Release{branch->id}); },
                  [&](OneOf<Open, Preparing, Prepared, Finishing> auto&) {
                    impossible(*branch, "ConnectionGranted");
@@ -146,7 +149,10 @@ void BranchTable::Core::on(const ConnectionRefused& refused) {
                    fail_statements(*branch, refused.why);
                    memory_.erase(*branch);
                  },
-                 [&](RollingBack&) { rolled_back(*branch); },
+                 [&](RollingBack&) {
+                   CHECK(!branch->connected, "a connection is granted or refused, not both");
+                   rolled_back(*branch);
+                 },
                  [](Ended&) {},
                  [&](OneOf<Open, Preparing, Prepared, Finishing> auto&) {
                    impossible(*branch, "ConnectionRefused");
@@ -161,24 +167,28 @@ void BranchTable::Core::on(const StatementDone& done) {
     return;
   }
   // Nobody asked for the end of the transaction. A statement that failed left it rolled back; one
-  // that succeeded may have committed it as well.
+  // that succeeded may have committed it, or itself behind it.
   const Fate gone = done.result ? Fate::kUnknown : Fate::kRolledBack;
   std::visit(Overloaded{
                  [&](Open&) {
-                   if (record(*branch, done)) {
-                     return;
+                   if (!record(*branch, done)) {
+                     become_rolling_back(
+                         *branch, RollingBack{.fate = gone},
+                         "its transaction ended under statement " + std::to_string(done.number));
                    }
-                   become_rolling_back(
-                       *branch, RollingBack{.fate = gone},
-                       "its transaction ended under statement " + std::to_string(done.number));
                  },
                  // PREPARE is behind it and finds no transaction: PrepareDone tells the rest.
                  [&](Preparing& preparing) {
-                   if (!record(*branch, done) && !preparing.gone) {
+                   if (!record(*branch, done) && preparing.gone != Fate::kUnknown) {
                      preparing.gone = gone;
                    }
                  },
-                 [&](RollingBack&) { record(*branch, done); },
+                 [&](RollingBack& rolling_back) {
+                   CHECK(branch->connected, "a statement that was not sent has no answer");
+                   if (!record(*branch, done) && rolling_back.fate != Fate::kUnknown) {
+                     rolling_back.fate = gone;
+                   }
+                 },
                  // Whoever waited for it was told that its answer is lost.
                  [](OneOf<Prepared, Finishing, Ended> auto&) {},
                  [&](Waiting&) { impossible(*branch, "StatementDone"); },

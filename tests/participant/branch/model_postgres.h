@@ -1,0 +1,116 @@
+// A model of PostgreSQL and of the agent's shell around it, as POSTGRES.md and branch_table.h say.
+// It checks that every operation is legal where it arrives; its answers wait in a queue, so that
+// later operations cross them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "participant/branch/branch.h"
+#include "participant/branch/branch_table.h"
+#include "tests/participant/branch/random.h"
+
+namespace assent::branch {
+
+// What a statement of the model does is its SQL.
+inline constexpr const char* kSqlWorks = "works";
+inline constexpr const char* kSqlFails = "fails";
+inline constexpr const char* kSqlRollsBackToSavepoint = "ROLLBACK TO a";
+inline constexpr const char* kSqlEndsTransaction = "ends the transaction behind our back";
+
+// The tag of every successful statement: its branch and number.
+std::string model_tag(const BranchId& branch, std::uint32_t number);
+
+class ModelPostgres {
+ public:
+  // `may_send` is the table's. `decided` says whether the log has that outcome for that branch.
+  ModelPostgres(Random& random, std::function<bool(Ballot)> may_send,
+                std::function<bool(const BranchId&, Outcome)> decided)
+      : random_(random), may_send_(std::move(may_send)), decided_(std::move(decided)) {}
+
+  // Takes an operation over; an illegal one is a test failure.
+  void carry_out(const Operation& operation);
+  // Does one thing that was asked for, or loses a connection. False: nothing was left to do.
+  bool advance();
+  // The next answer on its way to the table.
+  std::optional<Input> deliver();
+
+  // A branch of an older life that is still prepared.
+  void prepare_before(const BranchId& branch);
+  // Somebody else ends a prepared transaction.
+  void meddle();
+  // From now on nothing fails and no connection is lost.
+  void heal() { healed_ = true; }
+
+  [[nodiscard]] bool was_prepared(const BranchId& branch) const {
+    return evidence_.contains(branch);
+  }
+  [[nodiscard]] const Evidence& evidence(const BranchId& branch) const {
+    return evidence_.at(branch);
+  }
+  [[nodiscard]] bool is_prepared(const BranchId& branch) const {
+    return prepared_.contains(branch);
+  }
+  [[nodiscard]] std::optional<Fate> fate(const BranchId& branch) const;
+  [[nodiscard]] std::size_t prepared_count() const { return prepared_.size(); }
+  [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
+  [[nodiscard]] std::size_t prepares_run() const { return evidence_.size(); }
+
+ private:
+  using Work = std::variant<RunStatement, RunPrepare, RunRollback>;
+  struct Session {
+    bool granted = false;
+    bool ending = false;  // PREPARE or ROLLBACK has been asked for: nothing else may follow
+    bool dead = false;    // lost during PREPARE; only Release is left
+    bool in_transaction = false;
+    bool failed = false;
+    std::uint32_t statements = 0;
+    std::deque<Work> queue;
+  };
+
+  void on(const Acquire& operation);
+  void on(const RunStatement& operation);
+  void on(const RunPrepare& operation);
+  void on(const RunRollback& operation);
+  void on(const RunFinish& operation);
+  void on(const Release& operation);
+
+  void answer_wish(const BranchId& branch, Session& session);
+  void work(const BranchId& branch, Session& session);
+  void run(const BranchId& branch, Session& session, const RunStatement& statement);
+  void run(const BranchId& branch, Session& session, const RunPrepare& prepare);
+  void run(const BranchId& branch, Session& session, const RunRollback& rollback);
+  StatementDone execute(Session& session, const RunStatement& statement);
+  tl::expected<Evidence, Error> prepare(const BranchId& branch, Session& session);
+  void lose(const BranchId& branch, Session& session);
+  void finish_one();
+  FinishResult settle(const RunFinish& finish);
+
+  // The session, or null when it was lost, refused or given up while the operation was on its way.
+  Session* session(const BranchId& branch);
+
+  Random& random_;
+  std::function<bool(Ballot)> may_send_;
+  std::function<bool(const BranchId&, Outcome)> decided_;
+  bool healed_ = false;
+
+  std::map<BranchId, Session> sessions_;
+  std::set<BranchId> acquired_;
+  std::set<BranchId> closed_;  // lost, refused or given up
+  std::set<BranchId> lost_;    // of these: lost
+  std::set<BranchId> released_;
+  std::deque<RunFinish> finishes_;
+  std::deque<Input> posted_;
+
+  std::map<BranchId, Evidence> evidence_;  // of every branch that ever prepared
+  std::set<BranchId> prepared_;            // pg_prepared_xacts
+  std::map<BranchId, Fate> fates_;         // of what has ended
+};
+
+}  // namespace assent::branch
