@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -56,11 +55,21 @@ void collect_leaves(const toml::table& table, const Path& prefix, Leaves& leaves
   }
 }
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in) return text;
+tl::unexpected<Error> unreadable(const std::string& path) {
   return failure(ErrorCode::kInvalidArgument, "cannot read " + path + ": " + std::strerror(errno));
+}
+
+Result<std::string> read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  if (!file) return unreadable(path);
+  std::string text;
+  char buffer[4096];
+  while (const std::size_t size = std::fread(buffer, 1, sizeof buffer, file.get())) {
+    text.append(buffer, size);
+  }
+  if (std::ferror(file.get()) != 0) return unreadable(path);
+  return text;
 }
 
 }  // namespace
