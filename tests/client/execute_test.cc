@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "assent/client.h"
+#include "base/ids.h"
 #include "tests/client/fake_cluster.h"
 
 namespace assent {

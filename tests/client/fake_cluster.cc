@@ -13,39 +13,38 @@ namespace {
 
 template <class Request, class Reply>
 void react(Method<Request, Reply>& method, Port& port, const Request& request,
-           const std::function<void(const Reply&)>& cob, const rpc::ThrowCob& exn_cob) {
+           const std::function<void(const Reply&)>& cob, const rpc::ExnCob& exn_cob) {
   auto reaction = method.take(request);
   std::visit(
       Overloaded{
           [&](Reply& reply) { rpc::answer<Reply>(cob, exn_cob, std::move(reply)); },
           [&](Error& error) { rpc::answer<Reply>(cob, exn_cob, tl::unexpected(std::move(error))); },
-          [](Silence) {},
+          [&](Silence) { port.keep(cob); },
           [&](Disconnect) { port.bounce_later(); },
       },
       reaction);
 }
 
-template <class Reply>
-using Cob = std::function<void(const Reply&)>;
-
 class CoordinatorHandler final : public wire::CoordinatorCobSvIf {
  public:
   explicit CoordinatorHandler(Coordinator& fake) : fake_(fake) {}
 
-  void hello(Cob<wire::HelloReply> cob, rpc::ThrowCob exn, const wire::HelloRequest& r) override {
+  void hello(rpc::Cob<wire::HelloReply> cob, rpc::ExnCob exn,
+             const wire::HelloRequest& r) override {
     react(fake_.hello, fake_.port, r, cob, exn);
   }
-  void start(Cob<wire::StartReply>, rpc::ThrowCob, const wire::StartRequest&) override {
+  void start(rpc::Cob<wire::StartReply>, rpc::ExnCob, const wire::StartRequest&) override {
     CHECK(false, "the library makes its ids itself");
   }
-  void commit(Cob<wire::CommitReply> cob, rpc::ThrowCob exn,
+  void commit(rpc::Cob<wire::CommitReply> cob, rpc::ExnCob exn,
               const wire::CommitRequest& r) override {
     react(fake_.commit, fake_.port, r, cob, exn);
   }
-  void abort(Cob<wire::AbortReply> cob, rpc::ThrowCob exn, const wire::AbortRequest& r) override {
+  void abort(rpc::Cob<wire::AbortReply> cob, rpc::ExnCob exn,
+             const wire::AbortRequest& r) override {
     react(fake_.abort, fake_.port, r, cob, exn);
   }
-  void status(Cob<wire::StatusReply> cob, rpc::ThrowCob exn,
+  void status(rpc::Cob<wire::StatusReply> cob, rpc::ExnCob exn,
               const wire::StatusRequest& r) override {
     react(fake_.status, fake_.port, r, cob, exn);
   }
@@ -58,7 +57,7 @@ class AgentHandler final : public wire::BranchesCobSvIf {
  public:
   explicit AgentHandler(Agent& fake) : fake_(fake) {}
 
-  void execute(Cob<wire::ExecuteReply> cob, rpc::ThrowCob exn,
+  void execute(rpc::Cob<wire::ExecuteReply> cob, rpc::ExnCob exn,
                const wire::ExecuteRequest& r) override {
     react(fake_.execute, fake_.port, r, cob, exn);
   }
@@ -91,7 +90,7 @@ void Port::open(std::shared_ptr<apache::thrift::async::TAsyncProcessor> processo
 }
 
 void Port::close() {
-  loop_.run([this] { server_.reset(); });
+  loop_.run([this] { hang_up(); });
 }
 
 void Port::reopen() {
@@ -100,9 +99,14 @@ void Port::reopen() {
 
 void Port::bounce_later() {
   boost::asio::post(loop_.context(), [this] {
-    server_.reset();
+    hang_up();
     listen();
   });
+}
+
+void Port::hang_up() {
+  server_.reset();
+  unanswered_.clear();
 }
 
 void Port::listen() {

@@ -101,16 +101,23 @@ class Port {
   void reopen();  // the processor is the same
   // On the loop's thread: what close() and reopen() do, after the present call.
   void bounce_later();
+  // On the loop's thread: keeps a call's callbacks, and so the call open, until the port is closed.
+  template <class Callback>
+  void keep(Callback callback) {
+    unanswered_.push_back(std::make_shared<Callback>(std::move(callback)));
+  }
 
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
   void listen();
+  void hang_up();
 
   Loop& loop_;
   std::shared_ptr<apache::thrift::async::TAsyncProcessor> processor_;
   std::string address_ = "127.0.0.1:0";
   std::shared_ptr<rpc::Server> server_;
+  std::vector<std::shared_ptr<void>> unanswered_;
 };
 
 class Coordinator {
