@@ -13,10 +13,13 @@ void Batch::add(const Record& record, std::function<void()> on_durable) {
   durable.push_back(std::move(on_durable));
 }
 
-void Batch::clear() {
+std::vector<std::function<void()>> Batch::finish() {
   bytes.clear();
   items.clear();
-  durable.clear();
+  auto callbacks = std::exchange(durable, {});
+  // Batches resemble one another: the next one need not grow while the event loop waits for it.
+  durable.reserve(callbacks.size());
+  return callbacks;
 }
 
 SegmentWriter::SegmentWriter(OpenSegment segment, Sequence next, SpareSegment spare)

@@ -28,7 +28,8 @@ struct Batch {
 
   [[nodiscard]] bool empty() const { return items.empty(); }
   void add(const Record& record, std::function<void()> on_durable);
-  void clear();
+  // Empties the batch; its callbacks are the caller's.
+  std::vector<std::function<void()>> finish();
 };
 
 class SegmentWriter {

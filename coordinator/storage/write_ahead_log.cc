@@ -161,9 +161,8 @@ bool WriteAheadLog::Impl::take_batch() {
 void WriteAheadLog::Impl::flush_batch() {
   const auto written = writer_.write(flushing_);
   CHECK(written, last_words(written.error()));
-  auto completion = std::make_shared<Completion>(
-      Completion{side_, writer_.counters(), std::move(flushing_.durable)});
-  flushing_.clear();
+  auto completion =
+      std::make_shared<Completion>(Completion{side_, writer_.counters(), flushing_.finish()});
   options_.post([completion = std::move(completion)] { complete(*completion); });
 }
 

@@ -1,5 +1,6 @@
 #include "coordinator/storage/recovery.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -223,6 +224,19 @@ TEST_F(Recovery, BytesOfARecordRepeatedBehindItAreNoRecord) {
   expect_records({"one", "two"});
 }
 
+TEST_F(Recovery, AnIntactRecordWithAnotherSequenceIsNotTheNext) {
+  SegmentImage skipped(Sequence(1));
+  skipped.batch({"one"}).record({.type = 1, .sequence = Sequence(3), .durable = Sequence(1)}, "x");
+  write(skipped);
+  expect_records({"one"});
+  directory_.clear();
+
+  SegmentImage lost(Sequence(1));
+  lost.batch({"one"}).record({.type = 1, .sequence = Sequence(3), .durable = Sequence(2)}, "x");
+  write(lost);
+  expect_refused(ErrorCode::kInternal, {"Record 2", "offset " + std::to_string(lost.offset(1))});
+}
+
 TEST_F(Recovery, RecordsOfTheTornBatchBehindTheTearNeverComeBack) {
   const SegmentImage image = two_batches();
   std::string bytes = image.bytes();
@@ -290,6 +304,36 @@ TEST_F(Recovery, FilesOfStrangersStayAndSegmentsOfStrangersAreRefused) {
   std::filesystem::remove(directory_.file("lost+found"));
   write_file(directory_.file("backup.wal"), "whose?");
   expect_refused(ErrorCode::kInternal, {"backup.wal", "move it out"});
+}
+
+// The page cache can show what the disk does not have: a failed flush leaves its pages clean.
+TEST_F(Recovery, WhatIsNotProvenDurableIsWrittenAgain) {
+  const SegmentImage image = two_batches();
+  std::string disk = image.bytes();
+  disk.replace(image.offset(kLastBatch), 500, 500, 'x');
+  write(image, disk);
+  auto file = File::open(path(image), O_RDWR);
+  ASSERT_TRUE(file.has_value());
+
+  const auto settled =
+      settle({.segment = {std::move(*file), image.salt(), image.end(), SegmentImage::kBytes},
+              .bytes = image.bytes(),
+              .proven = image.offset(kLastBatch)});
+
+  ASSERT_TRUE(settled.has_value()) << settled.error().message;
+  EXPECT_EQ(read_file(path(image)), image.bytes());
+}
+
+TEST_F(Recovery, OnlyTheLastBatchIsNotProvenDurable) {
+  const SegmentImage image = two_batches();
+  write(image);
+
+  const auto found = recover(directory_.path(), [](RecordType, auto) { return Result<void>(); });
+
+  ASSERT_TRUE(found.has_value()) << found.error().message;
+  ASSERT_TRUE(found->tail.has_value());
+  EXPECT_EQ(found->tail->proven, image.offset(kLastBatch));
+  EXPECT_EQ(found->next, Sequence(6));
 }
 
 // ── a power cut, at random ──────────────────────────────────────────────────────────────────────

@@ -247,6 +247,52 @@ void limit_file_bytes(rlim_t bytes) {
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+// A name that is taken by a directory stands for a disk that has no room for the next segment.
+class LogWithoutSpare : public Log {
+ protected:
+  void SetUp() override {
+    const SegmentImage first(Sequence(1));
+    write_file(directory_.file(first.name()), first.bytes());
+    std::filesystem::create_directory(directory_.file("spare"));
+    open();
+  }
+};
+
+TEST_F(LogWithoutSpare, GoesOnWhileTheSegmentInUseHasRoom) {
+  append(std::string(2'000, 'a'));
+  ASSERT_TRUE(all_durable());
+}
+
+TEST_F(LogWithoutSpare, TriesAgainWhenTheSegmentIsFullAndAheadOfNeedAfterwards) {
+  append(std::string(2'000, 'a'));
+  ASSERT_TRUE(all_durable());
+  std::filesystem::remove(directory_.file("spare"));
+  append(std::string(2'048, 'b'));
+  append("c");
+  ASSERT_TRUE(all_durable());
+  append("d");
+  ASSERT_TRUE(all_durable());
+  log_.reset();
+
+  EXPECT_EQ(read_file(directory_.file("spare")), std::string(SegmentImage::kBytes, '\0'));
+  open();
+  EXPECT_EQ(found_, appended_);
+}
+
+using LogWithoutSpareDeathTest = LogWithoutSpare;
+
+TEST_F(LogWithoutSpareDeathTest, EndsTheProcessInClearWordsWhenTheSegmentIsFull) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  log_.reset();
+  const auto fill = [this] {
+    open();
+    append(std::string(2'000, 'a'));
+    append(std::string(2'048, 'b'));
+    static_cast<void>(all_durable());
+  };
+  EXPECT_DEATH(fill(), "spare.*the process ends; nothing acknowledged is lost");
+}
+
 class LogDeathTest : public ::testing::Test {
  protected:
   void SetUp() override { ::testing::FLAGS_gtest_death_test_style = "threadsafe"; }
