@@ -105,8 +105,9 @@ struct Branch {
   // Of the first statement that failed; cleared by the next that succeeds, because only a ROLLBACK
   // TO SAVEPOINT can, and after it the transaction is sound again.
   std::optional<Error> failure = std::nullopt;
-  std::optional<Vote> vote = std::nullopt;               // never changes
-  std::string ended_because = {};                        // set on the way to Ended; for messages
+  bool last = false;                        // none of its transaction may be opened after it
+  std::optional<Vote> vote = std::nullopt;  // never changes
+  std::string ended_because = {};           // set on the way to Ended; for messages
   std::optional<MonoTime> idle_deadline = std::nullopt;  // set while open with nothing in flight
 
   [[nodiscard]] bool ended() const { return std::holds_alternative<Ended>(state); }

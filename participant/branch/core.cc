@@ -111,9 +111,8 @@ bool BranchTable::Core::never_issued(const BranchId& id) const {
 }
 
 void BranchTable::Core::bury(const BranchId& id, std::string because) {
-  // Any other branch of the transaction does the same service: while it is here, and remembered
-  // after its end, no second one is opened.
-  if (memory_.find(id.transaction) != nullptr) {
+  if (Branch* const other = memory_.find(id.transaction)) {
+    other->last = true;  // it keeps the transaction from opening another one just as well
     return;
   }
   memory_.retire(memory_.add(Branch{.id = id,
@@ -175,6 +174,14 @@ Error BranchTable::Core::ended_error(const Branch& branch) const {
     message += ": " + branch.ended_because;
   }
   return error(ErrorCode::kBranchEnded, std::move(message));
+}
+
+Error BranchTable::Core::completed(Error why, std::uint32_t statement_number) const {
+  why.participant = options_.participant;
+  if (why.sql) {
+    why.sql->statement_number = static_cast<int>(statement_number);
+  }
+  return why;
 }
 
 void BranchTable::Core::refuse(Token token, ErrorCode code, std::string message) {

@@ -94,6 +94,8 @@ class BranchTable::Core {
 
   [[nodiscard]] Error error(ErrorCode code, std::string message) const;
   [[nodiscard]] Error ended_error(const Branch& branch) const;
+  // The shell's error, with what the table knows better: participant and statement number.
+  [[nodiscard]] Error completed(Error why, std::uint32_t statement_number = 0) const;
   void refuse(Token token, ErrorCode code, std::string message);
   void reply(Token token, decltype(Reply::answer) answer);
   void run(Operation operation);

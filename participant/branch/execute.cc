@@ -146,8 +146,12 @@ void BranchTable::Core::on(const ConnectionRefused& refused) {
   std::visit(Overloaded{
                  // Nothing was run, so the transaction may open a branch here anew.
                  [&](Waiting&) {
-                   fail_statements(*branch, refused.why);
-                   memory_.erase(*branch);
+                   fail_statements(*branch, completed(refused.why));
+                   if (!branch->last) {
+                     return memory_.erase(*branch);
+                   }
+                   branch->ended_because = "it got no connection: " + refused.why.message;
+                   become_ended(*branch, Fate::kRolledBack);
                  },
                  [&](RollingBack&) {
                    CHECK(!branch->connected, "a connection is granted or refused, not both");
@@ -199,7 +203,9 @@ void BranchTable::Core::on(const StatementDone& done) {
 // Answers those who wait. False: the transaction is gone.
 bool BranchTable::Core::record(Branch& branch, const StatementDone& done) {
   StatementAnswer answer = done.result;
-  if (answer && !done.transaction_open) {
+  if (!answer) {
+    answer = tl::unexpected(completed(answer.error(), done.number));
+  } else if (!done.transaction_open) {
     answer =
         tl::unexpected(error(ErrorCode::kBranchEnded, "the transaction ended under statement " +
                                                           std::to_string(done.number)));
@@ -246,7 +252,7 @@ void BranchTable::Core::on(const ConnectionLost& lost) {
                  [&](Open&) {
                    branch->connected = false;
                    branch->ended_because = because;
-                   fail_statements(*branch, lost.why);
+                   fail_statements(*branch, completed(lost.why));
                    count_end(Outcome::kAborted, FinishResult::kDone);
                    become_ended(*branch, Fate::kRolledBack);
                  },

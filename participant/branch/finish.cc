@@ -39,6 +39,8 @@ void BranchTable::Core::on(const FinishAsked& asked) {
           },
           [&](Prepared& prepared) { finish(*branch, prepared.evidence, asked.outcome, {caller}); },
           [&](Finishing& finishing) { join_finish(finishing.run, asked); },
+          // A commit here contradicts the protocol, but that the branch rolled back is certain: a
+          // heuristic, no hazard, and the operator learns of it.
           [&](Ended& ended) { reply(asked.token, result_of(ended.fate, asked.outcome)); },
       },
       branch->state);
@@ -49,7 +51,7 @@ void BranchTable::Core::on(const FinishAsked& asked) {
 // 1. The next opening of its transaction could be issued just this attempt, and a delayed prepare
 //    could then prepare it although its rollback has been confirmed and nobody asks again.
 // 2. It is buried, which refuses that opening; or the transaction has another branch here, which
-//    refuses it as well.
+//    refuses it as well, from now on even after its connection was refused.
 void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
   if (const auto settling = settling_.find(asked.branch); settling != settling_.end()) {
     return join_finish(settling->second, asked);
@@ -137,7 +139,7 @@ BranchTable::Core::Progress BranchTable::Core::conclude(FinishRun& finish, const
     count_end(finish.outcome, *done.result);
     return Progress::kFinished;
   }
-  const Error& why = done.result.error();
+  const Error why = completed(done.result.error());
   if (why.code == ErrorCode::kStaleBallot) {
     CHECK_LT(finish.ballot, ballot_, "only a stale ballot may not send");
     refuse_stale(finish.callers, why);

@@ -158,7 +158,7 @@ void BranchTable::Core::prepared(Branch& branch, const Evidence& evidence) {
 // PREPARE that fails has ended the transaction: there is nothing to roll back (POSTGRES.md, row 3).
 void BranchTable::Core::not_prepared(Branch& branch, const Error& why) {
   const Preparing preparing = std::move(std::get<Preparing>(branch.state));
-  const Error reason = branch.failure.value_or(why);
+  const Error reason = branch.failure.value_or(completed(why));
   const Fate fate = preparing.gone.value_or(Fate::kRolledBack);
   const FinishResult result = result_of(fate, Outcome::kAborted);
   if (branch.ended_because.empty()) {
@@ -182,7 +182,7 @@ void BranchTable::Core::not_prepared(Branch& branch, const Error& why) {
 void BranchTable::Core::prepare_not_sent(Branch& branch, const Error& why) {
   Preparing preparing = std::move(std::get<Preparing>(branch.state));
   CHECK_LT(preparing.ballot, ballot_, "only a stale ballot may not send");
-  refuse_stale(preparing.callers, why);
+  refuse_stale(preparing.callers, completed(why));
   if (preparing.gone || !preparing.rollback_callers.empty()) {
     RollingBack rolling_back{.fate = preparing.gone.value_or(Fate::kRolledBack)};
     for (const Caller& caller : preparing.rollback_callers) {

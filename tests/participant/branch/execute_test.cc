@@ -47,6 +47,18 @@ TEST(Execute, StoresAnErrorLikeAnyAnswer) {
   EXPECT_EQ(t.execute(3, 1), "t3=error SQL");
 }
 
+TEST(Execute, NamesStatementAndParticipantInAnError) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2);
+  const Effects effects =
+      t.effects(StatementDone{t.id, 2, tl::unexpected(sql_error("22012")), true});
+
+  const auto& error = std::get<Error>(effects.replies.at(0).answer);
+  EXPECT_EQ(error.participant, "orders");
+  EXPECT_EQ(error.sql->statement_number, 2);
+}
+
 TEST(Execute, NeverGivesAnAttemptTwice) {
   Table t;
   t.open(1);

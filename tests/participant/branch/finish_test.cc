@@ -217,5 +217,13 @@ TEST(Finish, OfAnAttemptNeverIssuedLeavesTheLiveOneAlone) {
   EXPECT_EQ(t.state(), "open");
 }
 
+TEST(Finish, OfAnAttemptNeverIssuedKeepsItFromComingToLifeBehindALiveOne) {
+  Table t;
+  t.open(1);
+  t.finish({transaction(1), "orders", Epoch(3), Attempt(2)}, 2, Outcome::kAborted);
+  EXPECT_EQ(t.refused(), "t1=error OVERLOADED");
+  EXPECT_EQ(t.open(3), "t3=error BRANCH_ENDED");
+}
+
 }  // namespace
 }  // namespace assent::branch

@@ -145,8 +145,8 @@ class Conversation {
 
   void prepare() {
     const BranchId& branch = any_branch();
-    if (decisions_.contains(branch.transaction)) {
-      return;  // no leader asks for votes after the decision
+    if (decisions_.contains(branch.transaction) && !random_.one_in(4)) {
+      return;  // after the decision there are only delayed messages
     }
     const std::uint32_t count = sent_[branch] + (random_.one_in(10) ? 1 : 0);
     step(PrepareAsked{issue({.branch = branch}), any_ballot(), branch, count});
