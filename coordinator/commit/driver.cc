@@ -1,6 +1,7 @@
 #include "coordinator/commit/driver.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -12,12 +13,8 @@ namespace {
 
 constexpr std::size_t kCallersMax = 64;    // of one transaction that wait at once
 constexpr std::size_t kBranchesMax = 256;  // strays included; an inventory finds any other again
+constexpr MonoTime kLongAgo{std::numeric_limits<std::int64_t>::min()};
 constexpr std::size_t kLastLossMax = 200;  // bytes
-
-bool names(const state::DecidedBranch& decided, const BranchId& id) {
-  return decided.participant == id.participant && decided.epoch == id.epoch &&
-         decided.attempt == id.attempt;
-}
 
 std::optional<MonoTime> earlier(std::optional<MonoTime> a, std::optional<MonoTime> b) {
   if (!a || !b) return a ? a : b;
@@ -61,13 +58,20 @@ Driver Driver::presume_abort(Turn& turn, const BranchId& found) {
   return driver;
 }
 
+// All that the record lists is taken in, so that the driver can tell its branches from strays when
+// the record has left. What is not asked for has confirmed before.
 Driver Driver::finish(Turn& turn, const TransactionId& transaction,
                       const state::TransactionRecord& record,
                       const std::vector<BranchId>& branches) {
   Driver driver(transaction);
-  driver.request_hash_ = record.request_hash;
   driver.state_ = Finishing{record.outcome, record.reason};
-  driver.add_strays(turn, branches);
+  driver.adopt(record);
+  for (Branch& branch : driver.branches_) branch.confirmed = kLongAgo;
+  for (const BranchId& id : branches) {
+    Branch& branch = driver.find_or_add(id);
+    branch.confirmed.reset();
+    driver.send_finish(turn, branch);
+  }
   return driver;
 }
 
@@ -88,7 +92,7 @@ void Driver::join(Turn& turn, const CommitCaller& caller, const std::vector<Bran
   }
   if (!admit(turn, caller.token, caller)) return;
   // A presumed abort does not know the client's branches; this request names them.
-  if (request_hash_ == 0) add_strays(turn, branches);
+  if (request_hash_ == 0) add_named(turn, branches);
   // Each caller was promised an abort if its own deadline passes before all votes are in.
   if (auto* preparing = std::get_if<Preparing>(&state_)) {
     preparing->deadline = std::min(preparing->deadline, caller.deadline);
@@ -98,9 +102,16 @@ void Driver::join(Turn& turn, const CommitCaller& caller, const std::vector<Bran
 
 void Driver::join(Turn& turn, const AbortCaller& caller, const std::vector<BranchId>& branches) {
   if (!admit(turn, caller.token, caller)) return;
-  add_strays(turn, branches);
+  add_named(turn, branches);
   if (std::holds_alternative<Preparing>(state_)) propose_abort(turn, reasons::asked_for());
   answer_callers(turn);
+}
+
+// What a client names may have committed long ago. Where T has no record to tell, only what an
+// inventory found prepared is rolled back (R14).
+void Driver::add_named(Turn& turn, const std::vector<BranchId>& branches) {
+  const auto* finishing = std::get_if<Finishing>(&state_);
+  if (finishing == nullptr || !finishing->expired) add_strays(turn, branches);
 }
 
 bool Driver::admit(Turn& turn, Token token, const Caller& caller) {
@@ -247,11 +258,20 @@ void Driver::follow_state(Turn& turn) {
     return become_finishing(turn,
                             {Outcome::kAborted, reasons::expired(transaction_), /*expired=*/true});
   }
-  request_hash_ = record->request_hash;
-  for (const state::DecidedBranch& decided : record->branches) {
-    find_or_add({transaction_, decided.participant, decided.epoch, decided.attempt});
-  }
+  adopt(*record);
   become_finishing(turn, {record->outcome, record->reason});
+}
+
+// An outcome is for the branches that the record lists, with the evidence that it holds (R5, R7).
+void Driver::adopt(const state::TransactionRecord& record) {
+  request_hash_ = record.request_hash;
+  for (Branch& branch : branches_) branch.listed = false;
+  for (const state::DecidedBranch& decided : record.branches) {
+    Branch& branch =
+        find_or_add({transaction_, decided.participant, decided.epoch, decided.attempt});
+    branch.listed = true;
+    if (decided.evidence != Evidence{}) branch.evidence = decided.evidence;
+  }
 }
 
 // ── phase two ───────────────────────────────────────────────────────────────────────────────────
@@ -260,21 +280,9 @@ void Driver::become_finishing(Turn& turn, Finishing state) {
   state_ = std::move(state);
   for (Branch& branch : branches_) {
     branch.pause = Millis(0);
-    carry_out(turn, branch);
+    send_finish(turn, branch);
   }
   answer_callers(turn);
-}
-
-// An outcome is for the branches that the record lists, with the evidence that it holds (R5, R7).
-void Driver::carry_out(Turn& turn, Branch& branch) {
-  if (const state::TransactionRecord* record = turn.state.find(transaction_)) {
-    const auto& decided = record->branches;
-    const auto found = std::find_if(decided.begin(), decided.end(),
-                                    [&](const auto& one) { return names(one, branch.id); });
-    branch.listed = found != decided.end();
-    if (branch.listed && found->evidence != Evidence{}) branch.evidence = found->evidence;
-  }
-  send_finish(turn, branch);
 }
 
 Outcome Driver::outcome_of(const Branch& branch) const {
@@ -319,7 +327,7 @@ void Driver::add_strays(Turn& turn, const std::vector<BranchId>& branches) {
   for (const BranchId& id : branches) {
     if (find(id) != nullptr || branches_.size() >= kBranchesMax) continue;
     Branch& branch = find_or_add(id);
-    if (std::holds_alternative<Finishing>(state_)) carry_out(turn, branch);
+    if (std::holds_alternative<Finishing>(state_)) send_finish(turn, branch);
   }
 }
 

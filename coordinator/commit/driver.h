@@ -69,7 +69,7 @@ class Driver {
                       const std::vector<BranchId>& branches, AbortCaller caller);
   // Proposes Aborted at once: `found` is prepared, and nobody is committing it.
   static Driver presume_abort(Turn& turn, const BranchId& found);
-  // Carries the record's outcome out at these branches; each commits iff the record says so (R5).
+  // Carries the record's outcome out at these branches; each commits iff the record lists it (R5).
   static Driver finish(Turn& turn, const TransactionId& transaction,
                        const state::TransactionRecord& record,
                        const std::vector<BranchId>& branches);
@@ -123,6 +123,7 @@ class Driver {
   Branch& find_or_add(const BranchId& id);
   [[nodiscard]] Outcome outcome_of(const Branch& branch) const;
   void add_strays(Turn& turn, const std::vector<BranchId>& branches);
+  void add_named(Turn& turn, const std::vector<BranchId>& branches);
   bool admit(Turn& turn, Token token, const Caller& caller);
 
   void propose_commit(Turn& turn);
@@ -130,12 +131,12 @@ class Driver {
   void become_proposing(Outcome outcome);
   void become_finishing(Turn& turn, Finishing state);
   void follow_state(Turn& turn);
+  void adopt(const state::TransactionRecord& record);
   [[nodiscard]] std::vector<state::DecidedBranch> decided_branches(bool with_strays) const;
   [[nodiscard]] Error deadline_reason() const;
 
   void send_prepare(Turn& turn, Branch& branch);
   void send_finish(Turn& turn, Branch& branch);
-  void carry_out(Turn& turn, Branch& branch);
   void send_again(Turn& turn, Branch& branch);
   void send_again_later(Turn& turn, Branch& branch);
 

@@ -241,8 +241,8 @@ void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
 
 // A branch is prepared, or was when the inventory was asked for. What is right follows from who
 // knows its transaction T:
-// 1. A driver: it is live work (R8), or the driver takes it in.
-// 2. A driver that finished after the inventory was asked for: what it showed is gone by now.
+// 1. A driver that finished after the inventory was asked for: what it showed is gone by now.
+// 2. A driver: it is live work (R8), or the driver takes it in.
 // 3. A record: the branch gets the record's outcome (R5).
 // 4. Neither, and T is above the floor: T is undecided, so Aborted is proposed. It expects no
 // record
@@ -262,12 +262,12 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   const TransactionId& transaction = branch.transaction;
   const state::ParticipantRecord* participant = state_.participant(branch.participant);
   if (participant == nullptr || participant->epoch < branch.epoch) return leave_alone(turn, branch);
+  if (finishes_.finished_since(transaction, asked)) return;
   const auto driven = drivers_.find(transaction);
   if (driven != drivers_.end()) {
     driven->second.driver.on_found(turn, branch, asked);
     return settle(driven, turn.now);
   }
-  if (finishes_.finished_since(transaction, asked)) return;
   if (const auto* record = state_.find(transaction)) {
     return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
   }

@@ -311,6 +311,31 @@ TEST(Inventory, R14BelowTheFloorARecordStillRules) {
   EXPECT_EQ(s.pass(Millis(50)), "finish a COMMIT");
 }
 
+// While a stray is driven the record may leave; what it listed has committed and must stay so.
+TEST(Inventory, R14AStraysDriverKnowsWhatTheRecordListed) {
+  Stage s({}, {Millis(5'000)});
+  s.commit_and_finish();
+  s.pass(Millis(200));
+  s.execute();
+  s.inventory("b", {s.id(s.t, "b", 2)});
+  s.pass(Millis(5'000));
+  s.execute_other(state::Forgotten{});
+  ASSERT_EQ(s.state.find(s.t), nullptr);
+  ASSERT_EQ(s.office->driven_count(), 1u);
+  EXPECT_EQ(s.abort(2, {Stage::branch("a"), Stage::branch("c")}),
+            "finish c ROLLBACK?; reply 2 abort: COMMITTED");
+  EXPECT_EQ(s.inventory("b", {s.id(s.t, "b")}), "finish b COMMIT")
+      << "a database that failed over replays what it had acknowledged";
+}
+
+TEST(Inventory, R14WithoutARecordOnlyWhatIsPreparedIsRolledBack) {
+  Stage s;
+  const TransactionId old = s.transaction(1, kLogStart - Millis(600'000));
+  s.inventory("a", {s.id(old, "a")});
+  EXPECT_EQ(s.feed(AbortAsked{Token(1), old, {Stage::branch("b")}}), "reply 1 error EXPIRED");
+  EXPECT_EQ(s.feed(CommitAsked{Token(2), old, {Stage::branch("b")}}), "reply 2 error EXPIRED");
+}
+
 TEST(Inventory, R14APresumedAbortThatFallsBelowTheFloorRollsBackDirectly) {
   Stage s({}, {Millis(5'000)});
   s.inventory("a", {s.id(s.t, "a")});
