@@ -1,0 +1,206 @@
+#include <signal.h>
+
+#include "tests/participant/postgres/database_fixture.h"
+
+namespace assent::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+class LifeOfAnAgent : public DatabaseTest {};
+
+TEST_F(LifeOfAnAgent, IdentityIsTheServersOwn) {
+  const auto agent = life();
+
+  const Position position = agent->identify().value();
+
+  EXPECT_EQ(std::to_string(static_cast<std::int64_t>(position.system_identifier)),
+            admin.value("SELECT system_identifier FROM pg_control_system()"));
+  EXPECT_EQ(std::to_string(position.database_oid),
+            admin.value("SELECT oid FROM pg_database WHERE datname = current_database()"));
+  EXPECT_EQ(position.timeline, 1U);
+  EXPECT_GT(position.wal_position, 0U);
+}
+
+TEST_F(LifeOfAnAgent, UnreachableServerIsUnavailable) {
+  DatabaseOptions nowhere = options();
+  nowhere.socket_directory = "/nonexistent";
+  Life agent(loop, nowhere);
+
+  const auto identity = agent.identify();
+
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(identity.error().message, HasSubstr("/nonexistent"));
+}
+
+TEST_F(LifeOfAnAgent, MissingSchemaNamesTheRemedy) {
+  server.uninstall_schema(name);
+
+  const auto identity = life()->identify();
+
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(identity.error().message, HasSubstr("install.sql"));
+}
+
+TEST_F(LifeOfAnAgent, SchemaCanBeInstalledAgain) {
+  const auto agent = enrolled();
+
+  server.install_schema(name);
+
+  EXPECT_EQ(agent->stored_epoch(), agent->epoch) << "a second run changes nothing";
+}
+
+TEST_F(LifeOfAnAgent, SuperuserIsRefusedAsWorkRole) {
+  admin.query("ALTER ROLE assent_work SUPERUSER");
+
+  const auto identity = life()->identify();
+
+  admin.query("ALTER ROLE assent_work NOSUPERUSER");
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(LifeOfAnAgent, WorkRoleThatMayWriteTheEpochIsRefused) {
+  admin.query("GRANT UPDATE ON assent.epoch TO assent_work");
+
+  const auto identity = life()->identify();
+
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(LifeOfAnAgent, DatabaseOfAnotherParticipantIsRefused) {
+  enrolled();
+  DatabaseOptions other = options();
+  other.participant = "stock";
+  Life agent(loop, other);
+
+  const auto identity = agent.identify();
+
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::kIdentityMismatch);
+}
+
+TEST_F(LifeOfAnAgent, EpochIsSetByCompareAndSet) {
+  const auto first = life();
+  const auto second = life();
+  ASSERT_TRUE(first->identify());
+  ASSERT_TRUE(second->identify());
+  EXPECT_EQ(first->stored_epoch(), Epoch(0));
+
+  EXPECT_TRUE(first->claim(Epoch(0), Epoch(5)));
+  const auto late = second->claim(Epoch(0), Epoch(4));
+
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kDisplaced);
+  EXPECT_EQ(second->stored_epoch(), Epoch(5));
+  EXPECT_TRUE(first->claim(Epoch(0), Epoch(5))) << "a repeated claim whose answer was lost";
+}
+
+TEST_F(LifeOfAnAgent, ClientSqlCannotWriteTheSchema) {
+  const auto agent = enrolled();
+  for (const std::string sql :
+       {"UPDATE assent.epoch SET epoch = 99", "DELETE FROM assent.epoch",
+        "CREATE TABLE assent.x (i int)", "SET ROLE assent_agent",
+        "SET SESSION AUTHORIZATION assent_agent", "DROP SCHEMA assent CASCADE"}) {
+    const BranchId id = agent->open();
+
+    const auto done = agent->run(id, sql);
+
+    EXPECT_FALSE(done.result) << sql;
+    agent->roll_back(id);
+  }
+}
+
+// The older agent is dead, its backend stopped with a PREPARE in its socket (POSTGRES.md, "The
+// fence"). Client SQL had done what drops session locks before.
+TEST_F(LifeOfAnAgent, FenceWaitsForAnOrphanThatCouldPrepareStill) {
+  auto dead = enrolled();
+  const BranchId id = dead->open();
+  const pid_t orphan = std::stoi(dead->value(id, "SELECT pg_backend_pid()"));
+  dead->run(id, "SELECT pg_advisory_unlock_all()");
+  dead->run(id, "SAVEPOINT s");
+  dead->run(id, "DISCARD ALL");
+  dead->run(id, "ROLLBACK TO s");
+  dead->run(id, "INSERT INTO t VALUES (1, 1)");
+  kill(orphan, SIGSTOP);
+  dead->start_prepare(id);
+  loop.run_for(20ms);
+  const Epoch old = dead->epoch;
+  dead.reset();
+  const auto agent = life();
+  ASSERT_TRUE(agent->identify());
+  ASSERT_TRUE(agent->claim(old, old.next()));
+  std::optional<Result<void>> fenced;
+
+  agent->database.fence_older_lives([&](Result<void> result) { fenced = result; });
+  loop.run_for(200ms);
+  const bool early = fenced.has_value();
+  kill(orphan, SIGCONT);
+
+  EXPECT_FALSE(early) << "a stopped backend may yet prepare";
+  EXPECT_TRUE(loop.run_until([&] { return fenced.has_value(); }));
+  EXPECT_TRUE(*fenced);
+  const int prepared = prepared_count();
+  loop.run_for(50ms);
+  EXPECT_EQ(prepared_count(), prepared) << "after the fence nothing appears any more";
+  EXPECT_EQ(agent->list_prepared().value().size(), static_cast<std::size_t>(prepared));
+}
+
+TEST_F(LifeOfAnAgent, FenceEndsBackendsOfBothRolesAndNobodyElse) {
+  testing::Admin control(server.socket_directory(), name, "assent_agent");
+  testing::Admin work(server.socket_directory(), name, "assent_work");
+  testing::Admin elsewhere(server.socket_directory(), "postgres", "assent_work");
+
+  const auto agent = enrolled();
+
+  EXPECT_THROW(control.query("SELECT 1"), std::runtime_error);
+  EXPECT_THROW(work.query("SELECT 1"), std::runtime_error);
+  EXPECT_EQ(admin.value("SELECT 1"), "1");
+  EXPECT_EQ(elsewhere.value("SELECT 1"), "1");
+}
+
+TEST_F(LifeOfAnAgent, DisplacedLifeIsToldAndServesNoMore) {
+  const auto old = enrolled();
+  const BranchId id = old->open();
+
+  const auto agent = enrolled();
+
+  old->await<branch::ConnectionLost>(id);
+  EXPECT_TRUE(loop.run_until([&] { return old->displaced.has_value(); }));
+  EXPECT_EQ(old->displaced->code, ErrorCode::kDisplaced);
+  const BranchId late = old->name_branch();
+  old->database.carry_out(branch::Acquire{late});
+  EXPECT_EQ(old->await<branch::ConnectionRefused>(late).why.code, ErrorCode::kDisplaced);
+  EXPECT_FALSE(agent->displaced);
+}
+
+TEST_F(LifeOfAnAgent, EpochThatWentBackLetsNobodyIn) {
+  const auto agent = enrolled();
+  admin.query("UPDATE assent.epoch SET epoch = 0");
+  const BranchId id = agent->name_branch();
+
+  agent->database.carry_out(branch::Acquire{id});
+
+  EXPECT_EQ(agent->await<branch::ConnectionRefused>(id).why.code, ErrorCode::kIdentityMismatch);
+  EXPECT_FALSE(agent->displaced);
+}
+
+TEST_F(LifeOfAnAgent, Row11NoPreparedTransactionsAllowedNamesTheRemedy) {
+  server.stop_cleanly();  // recovery would find prepared transactions in the WAL and give up
+  server.start("max_prepared_transactions=0");
+
+  const auto identity = life()->identify();
+
+  server.stop_immediately();
+  server.start();
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(identity.error().message, HasSubstr("max_prepared_transactions"));
+}
+
+}  // namespace
+}  // namespace assent::postgres

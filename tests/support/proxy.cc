@@ -1,0 +1,105 @@
+#include "tests/support/proxy.h"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "base/check.h"
+
+namespace assent::testing {
+namespace {
+
+using Protocol = boost::asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr char kSocketName[] = "/.s.PGSQL.5432";
+
+std::string make_directory() {
+  std::string path = "/tmp/assent-proxy-XXXXXX";
+  CHECK(mkdtemp(path.data()) != nullptr, "a test may make a directory");
+  return path;
+}
+
+}  // namespace
+
+struct Proxy::Link : std::enable_shared_from_this<Link> {
+  explicit Link(Protocol::socket accepted, boost::asio::io_context& loop)
+      : client(std::move(accepted)), server(loop) {}
+
+  // Carries bytes from one end to the other until one is closed; then closes both, unless the
+  // client was cut off on purpose.
+  void pump(Protocol::socket& from, Protocol::socket& to, std::array<char, 65536>& buffer,
+            const bool& held) {
+    from.async_read_some(boost::asio::buffer(buffer), [self = shared_from_this(), &from, &to,
+                                                       &buffer,
+                                                       &held](error_code error, std::size_t size) {
+      if (error) return self->close();
+      if (held) return;
+      boost::asio::async_write(to, boost::asio::buffer(buffer, size),
+                               [self, &from, &to, &buffer, &held](error_code failed, std::size_t) {
+                                 if (failed) return self->close();
+                                 self->pump(from, to, buffer, held);
+                               });
+    });
+  }
+
+  void close() {
+    if (cut) return;
+    client.close();
+    server.close();
+  }
+
+  Protocol::socket client;
+  Protocol::socket server;
+  std::array<char, 65536> to_server{};
+  std::array<char, 65536> to_client{};
+  bool never_held = false;
+  bool answers_held = false;
+  bool cut = false;
+};
+
+Proxy::Proxy(boost::asio::io_context& loop, const std::string& server_directory)
+    : loop_(loop),
+      server_directory_(server_directory),
+      directory_(make_directory()),
+      acceptor_(loop, Protocol::endpoint(directory_ + kSocketName)) {
+  accept();
+}
+
+Proxy::~Proxy() {
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+void Proxy::accept() {
+  acceptor_.async_accept([this](error_code error, Protocol::socket client) {
+    if (error) return;
+    auto link = std::make_shared<Link>(std::move(client), loop_);
+    error_code unreachable;
+    link->server.connect(Protocol::endpoint(server_directory_ + kSocketName), unreachable);
+    if (!unreachable) {
+      link->pump(link->client, link->server, link->to_server, link->never_held);
+      link->pump(link->server, link->client, link->to_client, link->answers_held);
+      links_.push_back(std::move(link));
+    }
+    accept();
+  });
+}
+
+void Proxy::hold_answers() {
+  for (const auto& link : links_) link->answers_held = true;
+}
+
+void Proxy::cut_clients() {
+  for (const auto& link : links_) {
+    link->cut = true;
+    link->client.close();
+  }
+}
+
+}  // namespace assent::testing
