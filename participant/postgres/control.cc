@@ -113,7 +113,11 @@ void Control::on_lost(const Error& why) {
 }
 
 asio::awaitable<void> Control::reconnect() {
-  while (!context_->closed && !(co_await connection())) co_await pause(kReconnectPause);
+  while (!context_->closed) {
+    auto connected = co_await connection();
+    if (connected) co_return;
+    co_await pause(kReconnectPause);
+  }
 }
 
 void Control::close() {
