@@ -52,7 +52,7 @@ class Recovery : public ::testing::Test {
     ASSERT_EQ(*again, expected);
   }
 
-  ScratchDirectory directory_;
+  ScratchDirectory directory_{memory_directory()};
 };
 
 // Two batches: "one" and "two" were durable before the last batch, of three, was written.

@@ -67,8 +67,15 @@ std::function<void(std::function<void()>)> TestLoop::poster() {
   return [this](std::function<void()> function) { post(std::move(function)); };
 }
 
-ScratchDirectory::ScratchDirectory() {
-  path_ = (std::filesystem::temp_directory_path() / "assent-storage-XXXXXX").string();
+std::string memory_directory() {
+  return std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : disk_directory();
+}
+
+std::string disk_directory() {
+  return std::filesystem::temp_directory_path().string();
+}
+
+ScratchDirectory::ScratchDirectory(const std::string& parent) : path_(parent + "/assent-XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "cannot make " << path_;
 }
 

@@ -50,10 +50,15 @@ class TestLoop {
   int held_ = 0;
 };
 
+// A directory of a file system in memory, where there is one: for tests that open a log a thousand
+// times and do not care for the disk.
+std::string memory_directory();
+std::string disk_directory();
+
 // A new, empty directory, removed at the end.
 class ScratchDirectory {
  public:
-  ScratchDirectory();
+  explicit ScratchDirectory(const std::string& parent = disk_directory());
   ~ScratchDirectory();
   ScratchDirectory(const ScratchDirectory&) = delete;
   ScratchDirectory& operator=(const ScratchDirectory&) = delete;
