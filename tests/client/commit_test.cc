@@ -237,6 +237,18 @@ TEST_F(Commit, AbortNamesTheBranchesAndIsForEver) {
   EXPECT_TRUE(cluster_.first.commit.requests().empty());
 }
 
+TEST_F(Commit, EveryAbortHasAReason) {
+  cluster_.first.commit.next(fake::decided(wire::Outcome::ABORTED));
+  EXPECT_TRUE(transfer().commit().reason);
+  EXPECT_TRUE(transfer().abort().reason);
+  EXPECT_TRUE(client_.start().abort().reason);
+
+  wire::StatusReply aborted;
+  aborted.state = wire::TransactionState::ABORTED;
+  cluster_.first.status.next(aborted);
+  EXPECT_TRUE(client_.outcome("some id").reason);
+}
+
 TEST_F(Commit, AbortIsCertainWithoutACoordinatorWhenNobodyAskedToCommit) {
   auto transaction = transfer(impatient_);
   cluster_.first.port.close();

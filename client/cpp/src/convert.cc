@@ -7,8 +7,11 @@
 namespace assent::client {
 namespace {
 
-CommitState state_of(wire::Outcome::type outcome) {
-  return outcome == wire::Outcome::COMMITTED ? CommitState::kCommitted : CommitState::kAborted;
+CommitResult outcome(const std::string& transaction, wire::Outcome::type decided) {
+  if (decided == wire::Outcome::COMMITTED) return {CommitState::kCommitted, transaction};
+  return {.state = CommitState::kAborted,
+          .transaction = transaction,
+          .reason = aborted_without_reason()};
 }
 
 std::vector<Rows::Value> values_of(wire::Row& row) {
@@ -58,34 +61,38 @@ Result<Rows> from_wire(wire::ExecuteReply reply) {
   return Rows(std::move(columns), std::move(rows), reply.row_count, std::move(reply.command_tag));
 }
 
+Error aborted_without_reason() {
+  return {ErrorCode::kBranchEnded, "the transaction was aborted"};
+}
+
 CommitResult from_wire(const std::string& transaction, const wire::CommitReply& reply) {
-  CommitResult result{state_of(reply.outcome), transaction, reply.pending, {}, {}};
+  CommitResult result = outcome(transaction, reply.outcome);
+  result.pending = reply.pending;
   if (reply.__isset.heuristic) result.heuristic = reply.heuristic;
   if (reply.__isset.reason) result.reason = rpc::from_wire(reply.reason);
   return result;
 }
 
 CommitResult from_wire(const std::string& transaction, const wire::AbortReply& reply) {
-  return {state_of(reply.outcome), transaction, {}, {}, {}};
+  return outcome(transaction, reply.outcome);
 }
 
 CommitResult from_wire(const std::string& transaction, const wire::StatusReply& reply) {
-  CommitResult result{CommitState::kUnknown, transaction, {}, {}, {}};
   switch (reply.state) {
-    case wire::TransactionState::COMMITTED:
-      result.state = CommitState::kCommitted;
+    case wire::TransactionState::COMMITTED: {
+      CommitResult result = outcome(transaction, wire::Outcome::COMMITTED);
       result.pending = reply.pending;
-      break;
+      return result;
+    }
     case wire::TransactionState::ABORTED:
-      result.state = CommitState::kAborted;
-      break;
+      return outcome(transaction, wire::Outcome::ABORTED);
     case wire::TransactionState::UNDECIDED:
-      result.reason = Error{ErrorCode::kOutcomeUnknown,
-                            "the transaction is neither committed nor aborted; it may still "
-                            "become either"};
       break;
   }
-  return result;
+  return {.transaction = transaction,
+          .reason = Error{ErrorCode::kOutcomeUnknown,
+                          "the transaction is neither committed nor aborted; it may still become "
+                          "either"}};
 }
 
 }  // namespace assent::client

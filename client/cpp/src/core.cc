@@ -139,9 +139,9 @@ Result<wire::ExecuteReply> ClientCore::execute(const wire::ExecuteRequest& reque
     auto reply = execute_once(request, deadline);
     if (reply || !retryable(reply.error().code)) return reply;
     if (reply.error().code == ErrorCode::kOutcomeUnknown && !unknown) unknown = reply.error();
-    if (!pause(backoff, deadline)) return unknown ? tl::unexpected(std::move(*unknown)) : reply;
     // Whatever became of the agent: it may serve elsewhere by now.
     if (reply.error().code != ErrorCode::kOverloaded) refresh_in_background();
+    if (!pause(backoff, deadline)) return unknown ? tl::unexpected(std::move(*unknown)) : reply;
   }
 }
 

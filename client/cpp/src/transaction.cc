@@ -244,6 +244,7 @@ CommitResult Transaction::State::roll_back(std::optional<Error> reason) {
     auto asked = core_->abort(request);
     if (!asked.answer && !aborted.reason) aborted.reason = std::move(asked.answer.error());
   }
+  if (!aborted.reason) aborted.reason = client::aborted_without_reason();
   return result_.emplace(std::move(aborted));
 }
 

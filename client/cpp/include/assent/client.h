@@ -117,8 +117,8 @@ struct CommitResult {
   std::string transaction = {};             // its id, to ask with later
   std::vector<std::string> pending = {};    // committed, but not yet readable on these participants
   std::vector<std::string> heuristic = {};  // participants whose branch someone else ended by hand
-  // Of kAborted: why; retryable(*reason) says whether the same work may succeed in a new
-  // transaction. Of kUnknown: what was in the way.
+  // Present unless it committed. Of kAborted: why; retryable(*reason) says whether the same work
+  // may succeed in a new transaction. Of kUnknown: what was in the way.
   std::optional<Error> reason = {};
 
   [[nodiscard]] bool committed() const { return state == CommitState::kCommitted; }
@@ -182,8 +182,8 @@ class Transaction {
 
   // Aborts and frees what the branches hold. kAborted, unless a commit() that ended kUnknown came
   // first: then it is the outcome that was decided, or again kUnknown. When commit() was never
-  // called the result is kAborted even if no coordinator could be reached; `reason` then says so,
-  // and the branches end at their idle deadline.
+  // called the result is kAborted even if no coordinator could be reached: then `reason` says so,
+  // and the branches end at their idle deadline. Otherwise `reason` has only the code kBranchEnded.
   CommitResult abort();
 
  private:
@@ -198,7 +198,9 @@ struct ClientOptions {
   std::string cluster = {};                    // empty: the cluster of the first that answers
   std::string name = "anonymous";  // creator of the transactions, for people to recognise
   std::int32_t connect_timeout_ms = 5'000;
-  std::int32_t statement_timeout_ms = 30'000;  // of each execute(); PostgreSQL cancels it then
+  // Of each execute(): PostgreSQL cancels the statement then, and 2 seconds later nothing is waited
+  // for any more.
+  std::int32_t statement_timeout_ms = 30'000;
   std::int32_t idle_timeout_ms = 60'000;   // the agent rolls an idle branch back. 1 to 3,600,000
   std::int32_t unknown_after_ms = 30'000;  // how long commit() asks on before it says kUnknown
 };
