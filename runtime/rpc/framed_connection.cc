@@ -40,8 +40,8 @@ FramedConnection::FramedConnection(Socket socket, FlushQueue& flush_queue,
 
 void FramedConnection::start() {
   error_code error;
-  socket_.non_blocking(true, error);
-  if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  socket_->non_blocking(true, error);
+  if (!error) socket_->set_option(asio::ip::tcp::no_delay(true), error);
   if (error) return close(Ending::kByPeer, describe(error));
   wait_readable();
 }
@@ -64,7 +64,7 @@ void FramedConnection::flush() {
 
 void FramedConnection::on_readable() {
   error_code error;
-  const std::size_t size = socket_.read_some(asio::buffer(read_buffer()), error);
+  const std::size_t size = socket_->read_some(asio::buffer(read_buffer()), error);
   if (would_block(error)) return wait_readable();
   if (error) return close(Ending::kByPeer, describe(error));
   received_.append({read_buffer().data(), size});
@@ -113,7 +113,7 @@ void FramedConnection::write_out() {
   while (open_ && !waiting_writable_ && unsent_bytes() > 0) {
     error_code error;
     const std::size_t sent =
-        socket_.write_some(asio::buffer(outgoing_.data() + sent_, unsent_bytes()), error);
+        socket_->write_some(asio::buffer(outgoing_.data() + sent_, unsent_bytes()), error);
     if (would_block(error)) return wait_writable();
     if (error) return close(Ending::kByPeer, describe(error));
     advance(sent);
@@ -132,16 +132,16 @@ void FramedConnection::advance(std::size_t sent) {
 
 void FramedConnection::wait_readable() {
   if (std::exchange(waiting_readable_, true)) return;
-  socket_.async_wait(Socket::wait_read,
-                     [self = shared_from_this()](const error_code& /* close() has the news */) {
-                       self->waiting_readable_ = false;
-                       if (self->open_ && self->may_read()) self->on_readable();
-                     });
+  socket_->async_wait(Socket::wait_read,
+                      [self = shared_from_this()](const error_code& /* close() has the news */) {
+                        self->waiting_readable_ = false;
+                        if (self->open_ && self->may_read()) self->on_readable();
+                      });
 }
 
 void FramedConnection::wait_writable() {
   if (std::exchange(waiting_writable_, true)) return;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code&) {
+  socket_->async_wait(Socket::wait_write, [self = shared_from_this()](const error_code&) {
     self->waiting_writable_ = false;
     if (self->open_) self->run_turn();
   });
@@ -150,8 +150,7 @@ void FramedConnection::wait_writable() {
 void FramedConnection::close(Ending ending, std::string_view why) {
   if (!std::exchange(open_, false)) return;
   if (ending == Ending::kByUs) discard_received();
-  error_code ignored;
-  socket_.close(ignored);
+  socket_.reset();
   receiving_since_.reset();
   on_closed(ending, why);
 }
@@ -161,7 +160,7 @@ void FramedConnection::discard_received() {
   // that the peer has not read yet.
   error_code error;
   for (int i = 0; i < kDiscardReads && !error; ++i) {
-    socket_.read_some(asio::buffer(read_buffer()), error);
+    socket_->read_some(asio::buffer(read_buffer()), error);
   }
 }
 

@@ -77,7 +77,7 @@ class FramedConnection : public std::enable_shared_from_this<FramedConnection> {
   // Takes what has been received and not read off the socket.
   void discard_received();
 
-  Socket socket_;
+  std::optional<Socket> socket_;  // while open: the rest of this object may outlive the loop
   FlushQueue& flush_queue_;
   bool open_ = true;
   bool flush_scheduled_ = false;

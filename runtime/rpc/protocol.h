@@ -46,7 +46,7 @@ class AnyProtocol {
   std::variant<std::monostate, apache::thrift::protocol::TBinaryProtocolT<Buffer>,
                apache::thrift::protocol::TCompactProtocolT<Buffer>>
       storage_;
-  apache::thrift::protocol::TProtocol* protocol_;
+  apache::thrift::protocol::TProtocol* protocol_ = nullptr;
 };
 
 // Reads one message out of bytes that it does not own and that outlive it.

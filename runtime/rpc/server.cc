@@ -24,7 +24,8 @@ using boost::system::error_code;
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 using std::chrono::milliseconds;
 
-// Without a free file descriptor a connection waits in the listen queue; it is tried again soon.
+// Without a free file descriptor connections wait in the listen queue; they are tried again soon.
+// Connections that their peers gave up in there are no errors: Asio skips them.
 constexpr milliseconds kAcceptPause{100};
 
 // Often enough that a limit is overrun by a quarter at most, and never busy.
@@ -137,13 +138,8 @@ void Server::Impl::accept() {
 
 void Server::Impl::on_accepted(const error_code& error, Socket socket) {
   if (!acceptor_.is_open()) return;
-  if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
-      error == asio::error::no_memory ||
-      error == boost::system::errc::too_many_files_open_in_system) {
-    return pause_accepting(error);
-  }
-  // Any other error is of a connection that its peer gave up before we took it.
-  if (!error) admit(std::move(socket));
+  if (error) return pause_accepting(error);
+  admit(std::move(socket));
   accept();
 }
 

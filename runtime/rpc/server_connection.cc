@@ -117,7 +117,9 @@ void ServerConnection::enforce_times(MonoTime now) {
   if (std::exchange(active_, false) || in_flight_ > 0) {
     idle_since_ = now;
   } else if (now - idle_since_ >= limits.idle_max) {
-    close(Ending::kBroken, "no call for too long");
+    // Nothing to warn of: an idle client connects again when it has something to say.
+    ++shared_->counters.broken;
+    close(Ending::kByUs, "no call for too long");
   }
 }
 
