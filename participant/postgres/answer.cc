@@ -127,9 +127,9 @@ std::uint32_t timeline_of_wal_file(std::string_view name) {
   return parse_number<std::uint32_t>(name.substr(0, 8), 16);
 }
 
-std::uint64_t extend_xid(std::uint32_t xid, std::uint64_t next) {
-  const std::uint64_t same_turn = ((next >> 32) << 32) | xid;
-  return same_turn < next ? same_turn : same_turn - (std::uint64_t{1} << 32);
+std::uint64_t extend_xid(std::uint32_t xid, std::uint64_t near) {
+  const auto distance = static_cast<std::int32_t>(xid - static_cast<std::uint32_t>(near));
+  return near + static_cast<std::uint64_t>(std::int64_t{distance});
 }
 
 }  // namespace assent::postgres

@@ -56,8 +56,8 @@ std::uint64_t parse_lsn(std::string_view text);
 // The timeline in the name of a WAL file: its first eight hexadecimal digits.
 std::uint32_t timeline_of_wal_file(std::string_view name);
 
-// The 64-bit form of a live transaction's 32-bit xid, given the next one that will be assigned.
-// Right because no live xid is 2^31 or more behind.
-std::uint64_t extend_xid(std::uint32_t xid, std::uint64_t next);
+// The 64-bit form of a live transaction's 32-bit xid, given another one of about now: PostgreSQL
+// keeps live ones within 2^31 of each other. The result may be above or below `near`.
+std::uint64_t extend_xid(std::uint32_t xid, std::uint64_t near);
 
 }  // namespace assent::postgres

@@ -33,6 +33,7 @@ struct DatabaseOptions {
   std::size_t work_connections = 64;          // branches open at once; the next waits
   Millis work_wait{5'000};                    // then it is refused, retryable
   std::size_t finish_connections = 8;
+  Millis finish_retry{5'000};  // how long a finish is tried again before its end is an Error
 };
 
 // Where a database stands in its life (R7, R16).

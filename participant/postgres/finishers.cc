@@ -14,7 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kGiveUpAfter = 5s;
 constexpr auto kPauseMin = 5ms;
 constexpr std::chrono::milliseconds kPauseMax = 200ms;
 
@@ -69,7 +68,8 @@ asio::awaitable<void> Finishers::work(Worker& worker) {
 }
 
 asio::awaitable<Result<branch::FinishResult>> Finishers::finish(Worker& worker, const Job& job) {
-  const auto give_up = Clock::now() + kGiveUpAfter;
+  const auto give_up =
+      Clock::now() + std::chrono::milliseconds(context_->options.finish_retry.value);
   std::chrono::milliseconds wait = kPauseMin;
   for (;;) {
     Attempt tried = co_await attempt(worker, job);

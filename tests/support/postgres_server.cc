@@ -68,8 +68,10 @@ using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
 
 Admin::Admin(const std::string& socket_directory, const std::string& database,
              const std::string& role)
-    : connection_(PQconnectdb(
-          ("host=" + socket_directory + " dbname=" + database + " user=" + role).c_str())) {
+    : connection_(
+          PQconnectdb(("host=" + socket_directory + " dbname=" + database + " user=" + role +
+                       " options='-c client_min_messages=warning -c synchronous_commit=local'")
+                          .c_str())) {
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     throw std::runtime_error(PQerrorMessage(connection_.get()));
   }
@@ -125,7 +127,8 @@ void PostgresServer::start(const std::string& setting) {
                                    directory_};
   for (const char* always :
        {"listen_addresses=", "fsync=on", "max_prepared_transactions=64", "max_connections=60",
-        "shared_buffers=16MB", "logging_collector=off", "log_error_verbosity=verbose"}) {
+        "shared_buffers=16MB", "recovery_init_sync_method=syncfs", "logging_collector=off",
+        "log_error_verbosity=verbose"}) {
     command.insert(command.end(), {"-c", always});
   }
   if (!setting.empty()) command.insert(command.end(), {"-c", setting});

@@ -14,12 +14,11 @@ TEST(Answer, TimelineIsTheFirstPartOfAWalFileName) {
   EXPECT_EQ(timeline_of_wal_file("0000001A0000000100000003"), 0x1AU);
 }
 
-TEST(Answer, LiveXidIsOfTheSameTurnOfTheCounterWhenItIsBelowTheNextOne) {
+TEST(Answer, XidIsExtendedToTheNearestTurnOfTheCounter) {
   EXPECT_EQ(extend_xid(700, 0x3'0000'0400), 0x3'0000'02BCU);
-}
-
-TEST(Answer, LiveXidIsOfTheTurnBeforeWhenItIsAboveTheNextOne) {
+  EXPECT_EQ(extend_xid(1025, 0x3'0000'0400), 0x3'0000'0401U) << "the view's xmax may be behind";
   EXPECT_EQ(extend_xid(0xFFFF'FFF0, 0x3'0000'0400), 0x2'FFFF'FFF0U);
+  EXPECT_EQ(extend_xid(5, 0x2'FFFF'FFF0), 0x3'0000'0005U);
 }
 
 TEST(Answer, SystemIdentifierKeepsItsBitsAboveTheSign) {

@@ -23,8 +23,11 @@ testing::PostgresServer& prepared_server() {
   if (!std::exchange(made, true)) {
     server.admin("postgres").query(std::string("CREATE DATABASE ") + kDatabase);
   }
-  server.install_schema(kDatabase);
-  server.admin(kDatabase).query(kReset);
+  testing::Admin admin = server.admin(kDatabase);
+  if (admin.value("SELECT to_regnamespace('assent') IS NULL") == "t") {
+    server.install_schema(kDatabase);
+  }
+  admin.query(kReset);
   return server;
 }
 
@@ -150,8 +153,8 @@ DatabaseTest::DatabaseTest()
 // What a test leaves prepared holds locks and slots that later tests need.
 DatabaseTest::~DatabaseTest() {
   testing::Admin cleaner = server.admin(name);
-  for (const auto& row : cleaner.query(
-           "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")) {
+  for (const auto& row :
+       cleaner.query("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")) {
     cleaner.query("ROLLBACK PREPARED '" + row.at(0).value() + "'");
   }
 }

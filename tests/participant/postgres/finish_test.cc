@@ -120,22 +120,6 @@ TEST_F(Finish, Row07GidOfAnotherDatabaseIsLeftAlone) {
   elsewhere.query("ROLLBACK PREPARED '" + gid(id) + "'");
 }
 
-TEST_F(Finish, Row10BusyGidIsTriedAgain) {
-  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
-  // A stopped backend that holds the gid: its commit waits for a lock on the way.
-  testing::Admin other(server.socket_directory(), name, "assent_work");
-  testing::Admin holder = server.admin(name);
-  holder.query("CREATE EXTENSION IF NOT EXISTS dblink");
-  const std::string sql = "COMMIT PREPARED '" + gid(id) + "'";
-  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
-  other.send(sql);
-
-  const auto done = agent->await<branch::FinishDone>(id);
-
-  EXPECT_EQ(done.result, FinishResult::kDone) << "whoever was first, it is committed";
-  EXPECT_EQ(content(), "1=1");
-}
-
 TEST_F(Finish, StaleBallotSendsNothing) {
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
   agent->may_send = false;

@@ -16,6 +16,7 @@ class Loss : public DatabaseTest {
   Loss() {
     DatabaseOptions through = options();
     through.socket_directory = proxy.directory();
+    through.finish_retry = Millis(300);
     agent = enrolled(through);
   }
 
@@ -100,12 +101,14 @@ TEST_F(Loss, ServerCrashDuringPrepareIsSettledWhenItIsBack) {
   agent->run(id, "INSERT INTO t VALUES (1, 1)");
   const BranchId other = agent->open();
   agent->run(other, "INSERT INTO t VALUES (2, 2)");
-  kill(backend_of(other), SIGSTOP);
+  const pid_t backend = backend_of(other);
+  kill(backend, SIGSTOP);
   agent->start_prepare(other);  // never executed
   proxy.hold_answers();
   agent->start_prepare(id);  // executed, not answered
   ASSERT_TRUE(loop.run_until([&] { return prepared_count() == 1; }));
 
+  kill(backend, SIGKILL);
   server.stop_immediately();
   proxy.cut_clients();
   loop.run_for(300ms);

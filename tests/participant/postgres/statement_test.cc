@@ -80,7 +80,7 @@ TEST_F(Statements, SyntaxErrorNamesThePosition) {
   const SqlError error = sql_error(agent->run(id, "SELECT 1 FROMM t"));
 
   EXPECT_EQ(error.sqlstate, "42601");
-  EXPECT_EQ(error.position, 15);
+  EXPECT_EQ(error.position, 16);
 }
 
 TEST_F(Statements, Row02SecondStatementInOneMessageIsRefused) {

@@ -1,0 +1,125 @@
+// With a synchronous standby that is named and never comes: PREPARE and COMMIT PREPARED wait for it
+// until the setting is taken back.
+#include "tests/participant/postgres/database_fixture.h"
+
+namespace assent::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+using branch::FinishResult;
+using ::testing::ElementsAre;
+
+constexpr auto kLongEnough = 150ms;
+
+class Replication : public DatabaseTest {
+ protected:
+  ~Replication() override { replicate(); }
+
+  void set_standby(const std::string& standby) {
+    admin.query("ALTER SYSTEM SET synchronous_standby_names = '" + standby + "'");
+    admin.query("SELECT pg_reload_conf()");
+    EXPECT_TRUE(loop.run_until(
+        [&] { return server.admin(name).value("SHOW synchronous_standby_names") == standby; }));
+  }
+  void hold_replication() { set_standby("nobody"); }
+  // As if the standby had everything: whoever waits goes on.
+  void replicate() { set_standby(""); }
+
+  // Waits for a backend that waits for the standby in a command like this.
+  std::string waiting_backend(const std::string& command) {
+    const std::string found =
+        " FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '" + command + "%'";
+    EXPECT_TRUE(loop.run_until([&] { return admin.value("SELECT count(*)" + found) != "0"; }));
+    return admin.value("SELECT pid" + found);
+  }
+
+  std::unique_ptr<Life> agent = enrolled();
+};
+
+TEST_F(Replication, CancelledWaitOfAPrepareIsNoYesBeforeTheStandbyHasIt) {
+  const BranchId id = agent->open();
+  agent->run(id, "SET client_min_messages = error");
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  agent->start_prepare(id);
+  const std::string backend = waiting_backend("PREPARE TRANSACTION");
+
+  admin.query("SELECT pg_cancel_backend(" + backend + ")");
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::PrepareDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_TRUE(agent->await<branch::PrepareDone>(id).result);
+  EXPECT_EQ(prepared_count(), 1);
+}
+
+TEST_F(Replication, PrepareWaitsThoughClientSqlSaidOtherwise) {
+  const BranchId id = agent->open();
+  agent->run(id, "SET synchronous_commit = off");
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+
+  agent->start_prepare(id);
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::PrepareDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_TRUE(agent->await<branch::PrepareDone>(id).result);
+}
+
+TEST_F(Replication, CancelledWaitOfACommitIsNotDoneBeforeTheStandbyHasIt) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
+  const std::string backend = waiting_backend("COMMIT PREPARED");
+
+  admin.query("SELECT pg_cancel_backend(" + backend + ")");
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::FinishDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
+}
+
+TEST_F(Replication, Row10BusyGidIsTriedAgain) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  testing::Admin orphan(server.socket_directory(), name, "assent_work");
+  orphan.query("SET synchronous_commit = on");
+  orphan.send("COMMIT PREPARED '" + gid(id) + "'");
+  waiting_backend("COMMIT PREPARED");
+
+  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::FinishDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
+  EXPECT_EQ(content(), "1=1");
+}
+
+TEST_F(Replication, UnreplicatedPrepareIsNotListed) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  agent->start_prepare(id);
+  waiting_backend("PREPARE TRANSACTION");
+  ASSERT_EQ(prepared_count(), 1) << "the view shows it already";
+  std::optional<Result<std::vector<BranchId>>> listed;
+
+  agent->database.list_prepared([&](auto result) { listed = std::move(result); });
+  loop.run_for(kLongEnough);
+  const bool early = listed.has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_TRUE(loop.run_until([&] { return listed.has_value(); }));
+  EXPECT_THAT(listed->value(), ElementsAre(id));
+}
+
+}  // namespace
+}  // namespace assent::postgres
