@@ -99,6 +99,7 @@ void put_participant(Encoder& out, const std::string& name, const ParticipantRec
 
 StateMachine::StateMachine(StateOptions options) : options_(options) {
   CHECK_LE(Millis(0), options_.retention, "the floor must not run ahead of time");
+  CHECK_LE(Millis(0), options_.retention_min, "the floor must not run ahead of time");
 }
 
 std::vector<CommandResult> StateMachine::execute(Slot slot, const Entry& entry) {
@@ -116,7 +117,11 @@ std::vector<CommandResult> StateMachine::execute(Slot slot, const Entry& entry) 
 // Time and floor never go back, whatever a leader's clock says (R14, R17).
 void StateMachine::advance_time(LogTime time) {
   time_ = std::max(time_, time);
-  floor_ = std::max(floor_, time_ - options_.retention);
+  raise_floor(time_ - options_.retention);
+}
+
+void StateMachine::raise_floor(LogTime floor) {
+  floor_ = std::max(floor_, floor);
   drop_expired();
 }
 
@@ -180,6 +185,10 @@ void StateMachine::forget(const TransactionId& transaction) {
   records_.at(transaction).forgotten = true;
   forgotten_.insert(transaction);
   drop_expired();
+  // Memory is bounded. The floor must follow: what left may not be decided a second time (R14).
+  if (forgotten_.size() > options_.forgotten_max) {
+    raise_floor(std::min(forgotten_.begin()->time(), time_ - options_.retention_min));
+  }
 }
 
 void StateMachine::prove_epochs(const std::vector<DecidedBranch>& branches) {

@@ -44,6 +44,10 @@ struct ParticipantRecord {
 // Bounds of the state; equal on every replica (they are part of the cluster's configuration).
 struct StateOptions {
   Millis retention{600'000};  // how long outcomes are kept after their ids were made (R14)
+  // With more forgotten records than this the floor rises over the oldest, but never over ids of
+  // the last `retention_min`: transactions need that long to be decided.
+  std::size_t forgotten_max = 500'000;
+  Millis retention_min{60'000};
 };
 
 class StateMachine {
@@ -83,6 +87,7 @@ class StateMachine {
   CommandResult on(Slot slot, const Enrolled& command);
 
   void advance_time(LogTime time);
+  void raise_floor(LogTime floor);
   void drop_expired();
   CommandResult decide(const TransactionId& transaction, TransactionRecord record);
   void forget(const TransactionId& transaction);

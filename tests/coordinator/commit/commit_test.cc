@@ -121,7 +121,7 @@ TEST(Commit, R5ARecordThatCameFirstCommitsOnlyWhatItLists) {
 }
 
 TEST(Commit, R14BelowTheFloorItCanNeverCommit) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.commit(1);
   s.yes("a");
   s.yes("b");
@@ -293,7 +293,7 @@ TEST(Commit, R17AnIdFromTheFutureIsRefused) {
 }
 
 TEST(Commit, R14AnIdAtTheFloorWithoutARecordIsRefused) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.execute_other(state::Forgotten{});
   const auto asked = [&](Millis behind) {
     return s.feed(
@@ -304,7 +304,7 @@ TEST(Commit, R14AnIdAtTheFloorWithoutARecordIsRefused) {
 }
 
 TEST(Commit, R14ARecordBelowTheFloorStillAnswers) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.commit(1);
   s.yes("a");
   s.yes("b");

@@ -272,7 +272,7 @@ TEST(Inventory, AStaleOneDoesNoHarm) {
 }
 
 TEST(Inventory, R14AStaleOneOfWhatHasLeftDoesNoHarm) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.commit(1);
   s.yes("a");
   s.yes("b");
@@ -298,7 +298,7 @@ TEST(Inventory, R14BelowTheFloorWithoutARecordItIsRolledBackDirectly) {
 }
 
 TEST(Inventory, R14BelowTheFloorARecordStillRules) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.commit(1);
   s.yes("a");
   s.yes("b");
@@ -313,7 +313,7 @@ TEST(Inventory, R14BelowTheFloorARecordStillRules) {
 
 // While a stray is driven the record may leave; what it listed has committed and must stay so.
 TEST(Inventory, R14AStraysDriverKnowsWhatTheRecordListed) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.commit_and_finish();
   s.pass(Millis(200));
   s.execute();
@@ -337,7 +337,7 @@ TEST(Inventory, R14WithoutARecordOnlyWhatIsPreparedIsRolledBack) {
 }
 
 TEST(Inventory, R14APresumedAbortThatFallsBelowTheFloorRollsBackDirectly) {
-  Stage s({}, {Millis(5'000)});
+  Stage s({}, {.retention = Millis(5'000)});
   s.inventory("a", {s.id(s.t, "a")});
   s.now.log = kLogStart + Millis(5'000);
   EXPECT_EQ(s.execute(), "finish a ROLLBACK?");

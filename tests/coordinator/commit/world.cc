@@ -27,7 +27,7 @@ std::uint64_t Random::next() {
 
 // One world in four keeps outcomes so shortly that transactions fall below the floor.
 World::World(std::uint64_t seed, Tally& tally)
-    : random_(seed), tally_(tally), state_({seed % 4 == 0 ? Millis(800) : Millis(600'000)}) {
+    : random_(seed), tally_(tally), state_({.retention = Millis(seed % 4 == 0 ? 800 : 600'000)}) {
   for (const char* participant : kParticipants) enrol(participant);
 }
 

@@ -34,7 +34,7 @@ class StateMachineTest : public ::testing::Test {
     return std::holds_alternative<T>(result);
   }
 
-  StateMachine state_{StateOptions{kRetention}};
+  StateMachine state_{StateOptions{.retention = kRetention}};
   const TransactionId t_ = transaction(10'000);
 };
 
@@ -126,6 +126,33 @@ TEST_F(StateMachineTest, RecordsLeaveInTheOrderOfTheirIds) {
   EXPECT_NE(state_.find(transaction(10'300)), nullptr);
 }
 
+TEST_F(StateMachineTest, R14WithTooManyForgottenRecordsTheFloorRisesOverTheOldest) {
+  StateMachine state{
+      {.retention = Millis(5'000), .forgotten_max = 2, .retention_min = Millis(100)}};
+  Entry entry{LogTime(10'000), {}};
+  for (const std::int64_t time : {9'300, 9'100, 9'200}) {
+    entry.commands.push_back(abort(transaction(time)));
+    entry.commands.push_back(Forgotten{{transaction(time)}});
+  }
+  state.execute(Slot(1), entry);
+  state.check_invariants();
+  EXPECT_EQ(state.record_count(), 2u);
+  EXPECT_EQ(state.floor(), LogTime(9'100));
+  EXPECT_TRUE(is<BelowFloor>(
+      state.execute(Slot(2), {LogTime(10'000), {commit(transaction(9'100))}}).front()));
+}
+
+// Else a burst of ids from the near future would expire every transaction at work.
+TEST_F(StateMachineTest, R14ThatFloorStaysBelowTheIdsOfTransactionsAtWork) {
+  StateMachine state{
+      {.retention = Millis(5'000), .forgotten_max = 0, .retention_min = Millis(100)}};
+  const TransactionId young = transaction(9'950);
+  state.execute(Slot(1), {LogTime(10'000), {abort(young), Forgotten{{young}}}});
+  state.check_invariants();
+  EXPECT_EQ(state.floor(), LogTime(9'900));
+  EXPECT_EQ(state.record_count(), 1u);
+}
+
 TEST_F(StateMachineTest, ForgettingTwiceOrTheUnknownIsANoOp) {
   run(commit(t_));
   run(Forgotten{{t_, t_, transaction(10'000, 2)}});
@@ -162,7 +189,7 @@ TEST_F(StateMachineDeathTest, R1SlotsAreExecutedStrictlyInOrder) {
 // Two replicas that took the same entries in have equal hashes, whatever order their hash maps
 // have.
 TEST_F(StateMachineTest, EqualEntriesGiveEqualHashes) {
-  StateMachine other{StateOptions{kRetention}};
+  StateMachine other{StateOptions{.retention = kRetention}};
   for (std::uint64_t i = 0; i < 500; ++i) {
     const Entry entry{LogTime(10'000), {commit(transaction(10'000, i)), Forgotten{{}}}};
     state_.execute(state_.executed().next(), entry);
@@ -173,7 +200,7 @@ TEST_F(StateMachineTest, EqualEntriesGiveEqualHashes) {
 
 TEST_F(StateMachineTest, HashesTellStatesApart) {
   const auto hash_after = [](std::vector<Command> commands) {
-    StateMachine state{StateOptions{kRetention}};
+    StateMachine state{StateOptions{.retention = kRetention}};
     state.execute(Slot(1), Entry{LogTime(10'000), std::move(commands)});
     return state.state_hash();
   };
