@@ -15,6 +15,7 @@ constexpr char kReset[] =
     "CREATE TABLE t (id int PRIMARY KEY, n int);"
     "GRANT USAGE ON SCHEMA public TO PUBLIC;"
     "GRANT SELECT, INSERT, UPDATE, DELETE ON t TO assent_work;"
+    "REVOKE UPDATE ON assent.epoch FROM assent_work;"
     "UPDATE assent.epoch SET epoch = 0, cluster = NULL, participant = NULL";
 
 testing::PostgresServer& prepared_server() {
