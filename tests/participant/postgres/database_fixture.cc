@@ -18,6 +18,10 @@ constexpr char kReset[] =
     "REVOKE UPDATE ON assent.epoch FROM assent_work;"
     "UPDATE assent.epoch SET epoch = 0, cluster = NULL, participant = NULL";
 
+constexpr char kEndAgents[] =
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename IN ('assent_agent', 'assent_work')";
+
 testing::PostgresServer& prepared_server() {
   testing::PostgresServer& server = testing::PostgresServer::shared();
   static bool made = false;
@@ -151,9 +155,11 @@ std::pair<BranchId, Evidence> Life::prepared(const std::string& sql) {
 DatabaseTest::DatabaseTest()
     : server(prepared_server()), name(kDatabase), admin(server.admin(name)) {}
 
-// What a test leaves prepared holds locks and slots that later tests need.
+// What a test leaves prepared holds locks and slots that later tests need. Its agents are gone, but
+// their backends may still be at work.
 DatabaseTest::~DatabaseTest() {
   testing::Admin cleaner = server.admin(name);
+  EXPECT_TRUE(loop.run_until([&] { return cleaner.query(kEndAgents).empty(); }));
   for (const auto& row :
        cleaner.query("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")) {
     cleaner.query("ROLLBACK PREPARED '" + row.at(0).value() + "'");
