@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +33,8 @@ struct Caller {
 };
 using Callers = std::vector<Caller>;
 
-using Vote = std::variant<Yes, No>;
+// A reason is boxed: it is rare and large, and tens of thousands of ended branches are remembered.
+using Vote = std::variant<Yes, std::shared_ptr<const No>>;
 
 // How a branch ended.
 enum class Fate : std::uint8_t {
@@ -104,7 +106,7 @@ struct Branch {
   bool connected = false;  // between ConnectionGranted and Release or ConnectionLost
   // Of the first statement that failed; cleared by the next that succeeds, because only a ROLLBACK
   // TO SAVEPOINT can, and after it the transaction is sound again.
-  std::optional<Error> failure = std::nullopt;
+  std::unique_ptr<const Error> failure = nullptr;
   bool last = false;                        // none of its transaction may be opened after it
   std::optional<Vote> vote = std::nullopt;  // never changes
   std::string ended_because = {};           // set on the way to Ended; for messages

@@ -216,7 +216,7 @@ bool BranchTable::Core::record(Branch& branch, const StatementDone& done) {
   if (answer) {
     branch.failure.reset();
   } else if (!branch.failure) {
-    branch.failure = answer.error();
+    branch.failure = std::make_unique<const Error>(answer.error());
   }
   if (branch.answers.in_flight() == 0 && std::holds_alternative<Open>(branch.state)) {
     memory_.arm(branch, now_);

@@ -72,10 +72,15 @@ bool BranchTable::Core::same_request(const Branch& branch, const PrepareAsked& a
 
 // Precondition: it has voted.
 void BranchTable::Core::vote_again(const Branch& branch, const PrepareAsked& asked) {
-  const bool yes = std::holds_alternative<Yes>(*branch.vote);
-  if (!yes || same_request(branch, asked)) {
-    std::visit([&](const auto& vote) { reply(asked.token, vote); }, *branch.vote);
-  }
+  std::visit(Overloaded{
+                 [&](const Yes& yes) {
+                   if (same_request(branch, asked)) {
+                     reply(asked.token, yes);
+                   }
+                 },
+                 [&](const std::shared_ptr<const No>& no) { reply(asked.token, *no); },
+             },
+             *branch.vote);
 }
 
 // A NO for a branch that is not in memory harms no YES:
@@ -107,11 +112,12 @@ void BranchTable::Core::vote_without_branch(const PrepareAsked& asked) {
 // asks for PREPARE after a NO, so PostgreSQL rolls it back even if this process dies.
 void BranchTable::Core::vote_no(Branch& branch, Token token, const Error& reason) {
   if (!branch.vote) {
-    branch.vote = No{reason};
+    branch.vote = std::make_shared<const No>(No{reason});
     ++counters_.voted_no;
   }
-  CHECK(std::holds_alternative<No>(*branch.vote), "a vote never changes");
-  reply(token, std::get<No>(*branch.vote));
+  const auto* const no = std::get_if<std::shared_ptr<const No>>(&*branch.vote);
+  CHECK(no != nullptr, "a vote never changes");
+  reply(token, **no);
 }
 
 void BranchTable::Core::on(const PrepareDone& done) {
@@ -158,7 +164,7 @@ void BranchTable::Core::prepared(Branch& branch, const Evidence& evidence) {
 // PREPARE that fails has ended the transaction: there is nothing to roll back (POSTGRES.md, row 3).
 void BranchTable::Core::not_prepared(Branch& branch, const Error& why) {
   const Preparing preparing = std::move(std::get<Preparing>(branch.state));
-  const Error reason = branch.failure.value_or(completed(why));
+  const Error reason = branch.failure ? *branch.failure : completed(why);
   const Fate fate = preparing.gone.value_or(Fate::kRolledBack);
   const FinishResult result = result_of(fate, Outcome::kAborted);
   if (branch.ended_because.empty()) {

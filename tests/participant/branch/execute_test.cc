@@ -310,14 +310,19 @@ TEST(Memory, IsBoundedByCountAsWell) {
   EXPECT_EQ(t.table().live_count(), 0U);
 }
 
-TEST(Memory, DoesNotGrowWhenTheClockIsGivenBackwards) {
+TEST(Memory, ForgetsInOrderEvenIfTheClockIsGivenBackwards) {
   Table t;
+  const BranchId second{transaction(2), "orders", Epoch(3), Attempt(2)};
   t.be_open();
-  t.roll_back(2);
-  t.rolled_back();
+  t.lost();
   t.pass(Millis(-500'000));
-  t.open(3, "nonce", 2);
-  EXPECT_EQ(t.state(), "ended");
+  t.open(2, "nonce", 2);
+  t.step(ConnectionGranted{second});
+  t.step(ConnectionLost{second, coded(ErrorCode::kUnavailable)});
+  t.pass(Millis(500'000 + 600'000));
+  t.tick();
+  EXPECT_EQ(t.state(), "unknown");
+  EXPECT_EQ(t.state(second), "unknown");
 }
 
 }  // namespace
