@@ -103,10 +103,14 @@ void wait_for_end(const Arguments& arguments, const sigset_t& signals, Recorder&
   }
 }
 
-Resolved resolve(Client& client, const std::vector<std::string>& transactions) {
+// Asks for one outcome after the other, for as long in all as the client would for one.
+Resolved resolve(Client& client, const std::vector<std::string>& transactions,
+                 Clock::duration limit) {
+  const auto deadline = Clock::now() + limit;
   Resolved resolved;
   for (const auto& transaction : transactions) {
-    switch (client.outcome(transaction).state) {
+    const bool late = Clock::now() >= deadline;
+    switch (late ? CommitState::kUnknown : client.outcome(transaction).state) {
       case CommitState::kCommitted:
         ++resolved.committed;
         break;
@@ -141,7 +145,8 @@ Report measure(Client& client, const Arguments& arguments, const sigset_t& signa
   report.tally = recorder.total();
   report.elapsed = ended - started;
   report.longest_gap = recorder.longest_gap(ended);
-  report.resolved = resolve(client, recorder.unknown_transactions());
+  report.resolved = resolve(client, recorder.unknown_transactions(),
+                            std::chrono::milliseconds(arguments.client.unknown_after_ms));
   const auto after = ask_if_wanted(arguments.admin);
   if (after) report.counters = difference(before.value_or(ProcessStatus{}), *after);
   return report;

@@ -33,7 +33,15 @@ std::string progress_line(Clock::duration at, const Tally& so_far, const Tally& 
 // Several lines, the last one ended.
 std::string summary(const Report& report);
 
-// Writes the report as JSON; README.md of this folder describes its fields.
+// Writes the report as one JSON object:
+//   committed, aborted, unknown   transactions, by what commit() or abort() answered
+//   unknown_resolved              what asking again later gave: committed, aborted, undecided
+//   heuristic                     transactions with a branch that someone else ended
+//   seconds, transactions_per_second   of commits
+//   latency_ms                    p50, p95, p99, max; of commits, from start to the answer
+//   longest_gap_ms                longest time without a commit of any client
+//   errors                        reasons of aborted and unknown ones: code, or "SQL <sqlstate>"
+//   counters, commits_per_flush   of the coordinator during the run; empty and 0: not asked
 Result<void> write_json(const Report& report, const std::string& path);
 
 }  // namespace assent::workload
