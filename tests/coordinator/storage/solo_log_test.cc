@@ -247,6 +247,10 @@ TEST_F(Solo, MayBeClosedByACallbackAndCallsNobodyAfterwards) {
   propose(1);
   log_->propose(committed(2), [this](const state::CommandResult&) { log_.reset(); });
   propose(3);
+  loop_.close_gate();
+  loop_.run_posted();
+  propose(4);
+  loop_.open_gate();
 
   ASSERT_TRUE(loop_.run_until([this] { return log_ == nullptr; }));
   loop_.run_posted();
@@ -254,6 +258,7 @@ TEST_F(Solo, MayBeClosedByACallbackAndCallsNobodyAfterwards) {
   EXPECT_THAT(answered_, ElementsAre(1));
   open();
   EXPECT_NE(log_->state().find(transaction(3)), nullptr) << "its slot was durable all the same";
+  EXPECT_EQ(log_->state().find(transaction(4)), nullptr) << "it waited for the next entry";
 }
 
 TEST_F(Solo, ClosedBeforeTheCutItCallsNobody) {
