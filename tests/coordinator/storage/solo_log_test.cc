@@ -303,7 +303,6 @@ TEST_F(Solo, TheLogOfAnotherReplicaIsRefused) {
 class SoloDeathTest : public Solo {};
 
 TEST_F(SoloDeathTest, NothingIsProposedBeforeTheOfficeIsTaken) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   log_.reset();
   EXPECT_DEATH(
       {

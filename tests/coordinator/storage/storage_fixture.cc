@@ -75,7 +75,8 @@ std::string disk_directory() {
   return std::filesystem::temp_directory_path().string();
 }
 
-ScratchDirectory::ScratchDirectory(const std::string& parent) : path_(parent + "/assent-XXXXXX") {
+ScratchDirectory::ScratchDirectory(const std::string& parent)
+    : path_(parent + "/assent-log-XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "cannot make " << path_;
 }
 

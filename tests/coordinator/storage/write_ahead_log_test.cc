@@ -282,7 +282,6 @@ TEST_F(LogWithoutSpare, TriesAgainWhenTheSegmentIsFullAndAheadOfNeedAfterwards) 
 using LogWithoutSpareDeathTest = LogWithoutSpare;
 
 TEST_F(LogWithoutSpareDeathTest, EndsTheProcessInClearWordsWhenTheSegmentIsFull) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   log_.reset();
   const auto fill = [this] {
     open();
@@ -295,8 +294,6 @@ TEST_F(LogWithoutSpareDeathTest, EndsTheProcessInClearWordsWhenTheSegmentIsFull)
 
 class LogDeathTest : public ::testing::Test {
  protected:
-  void SetUp() override { ::testing::FLAGS_gtest_death_test_style = "threadsafe"; }
-
   // Appends one record to a log whose files may from then on not be written behind `bytes`.
   void append_with_limit(rlim_t bytes, const std::string& payload) {
     TestLoop loop;
