@@ -85,10 +85,9 @@ void BranchTable::Core::vote_again(const Branch& branch, const PrepareAsked& ask
 
 // A NO for a branch that is not in memory harms no YES:
 // 1. A branch of this life is in memory from its opening until it has ended, and PREPARE is sent
-// for
-//    branches in memory only. So one of this life that is not in memory has nothing in flight; it
-//    ended long ago, or its connection was refused, or it was never opened. In the last case it is
-//    buried, so that it is never opened afterwards either.
+//    for branches in memory only. So one of this life that is not in memory has nothing in flight;
+//    it ended long ago, or its connection was refused, or it was never opened. In the last case it
+//    is buried, so that it is never opened afterwards either.
 // 2. A branch of an older life may be prepared, and its YES may have reached a leader. Votes are
 //    only proposals, though: the outcome is decided once, by the log (R1).
 // 3. If Committed takes effect first, this NO changes nothing, and the branch, still prepared, is
