@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "runtime/deadline_timer.h"
@@ -111,8 +112,8 @@ class Client::Impl final : public Link::Owner, public std::enable_shared_from_th
   void on_connected(Result<Socket> socket);
   void on_lost(std::string_view why) override;
   void observe(bool up) const;
-  // Ends every call; those of which no byte before `sent` was given away were certainly not sent.
-  void fail_calls(std::uint64_t sent, const std::string& why);
+  // Ends calls taken out of calls_; one that begins at `sent` or behind it was certainly not sent.
+  void fail(const std::vector<PendingCall>& calls, std::uint64_t sent, const std::string& why);
 
   void arm_timer();
   void on_timer();
@@ -236,7 +237,7 @@ void Client::Impl::on_connected(Result<Socket> socket) {
   connector_.reset();
   if (!socket) {
     waiting_.clear();
-    return fail_calls(0, socket.error().message);
+    return fail(calls_.take_all(), 0, socket.error().message);
   }
   link_ = std::make_shared<Link>(std::move(*socket), FlushQueue::of(loop_), limits_.frame_bytes_max,
                                  *this);
@@ -249,8 +250,10 @@ void Client::Impl::on_lost(std::string_view why) {
   const auto self = shared_from_this();
   const std::uint64_t sent = link_->sent_position();
   link_.reset();
+  // The observer may call again: that belongs to the next connection.
+  const std::vector<PendingCall> lost = calls_.take_all();
   observe(false);
-  fail_calls(sent, "the connection to " + address_ + " was lost: " + std::string(why));
+  fail(lost, sent, "the connection to " + address_ + " was lost: " + std::string(why));
 }
 
 void Client::Impl::observe(bool up) const {
@@ -259,9 +262,10 @@ void Client::Impl::observe(bool up) const {
   if (observer) observer(up);
 }
 
-void Client::Impl::fail_calls(std::uint64_t sent, const std::string& why) {
+void Client::Impl::fail(const std::vector<PendingCall>& calls, std::uint64_t sent,
+                        const std::string& why) {
   const auto self = shared_from_this();
-  for (const PendingCall& call : calls_.take_all()) {
+  for (const PendingCall& call : calls) {
     if (stopped_) return;
     const bool certainly_unsent = call.position >= sent;
     const ErrorCode code = certainly_unsent ? ErrorCode::kUnavailable : ErrorCode::kOutcomeUnknown;

@@ -330,6 +330,26 @@ TEST_F(ClientTest, ALossMayEndItsClient) {
   EXPECT_FALSE(answer->has_value());
 }
 
+TEST_F(ClientTest, ACallMadeWhenTheLossIsSeenBelongsToTheNextConnection) {
+  RawListener listener(loop_);
+  Client client(loop_, listener.address());
+  Answer<wire::HelloReply> again;
+  client.on_connection([&](bool up) {
+    if (!up) again = call_hello(client, "again");
+  });
+  const auto lost = call_hello(client, "shop");
+  RawSocket peer = listener.accept();
+  ASSERT_TRUE(peer.wait_for_frames(1));
+
+  peer.close();
+
+  ASSERT_TRUE(wait_for(lost));
+  ASSERT_NE(again, nullptr);
+  EXPECT_FALSE(again->has_value());
+  RawSocket next_peer = listener.accept();
+  EXPECT_TRUE(next_peer.wait_for_frames(1));
+}
+
 TEST_F(ClientTest, AnAnswerMayCallAgain) {
   TestServer server(loop_);
   Client client(loop_, server.address());
