@@ -245,18 +245,14 @@ void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
 // 2. A driver: it is live work (R8), or the driver takes it in.
 // 3. A record: the branch gets the record's outcome (R5).
 // 4. Neither, and T is above the floor: T is undecided, so Aborted is proposed. It expects no
-// record
-//    (R1); should anything be decided first, that is followed instead.
+//    record (R1); should anything be decided first, that is followed instead.
 // 5. Neither, and T is at or below the floor. No record of T will ever be made (R14), so nothing
-// can
-//    commit T from now on. Could T have been committed, and this branch be owed the commit?
-//    a. A record leaves only when it is forgotten, and Forgotten is proposed only when every listed
-//       branch has confirmed. A listed branch was therefore committed in its database, durably.
-//    b. For it to be prepared again the database must have gone back. Enrolment refuses a life
-//    whose
-//       database went back (R16), and an agent's life ends with its database's.
-//    c. The agent that sent this inventory has been enrolled since. So the branch is not listed,
-//    and
+//    commits T from now on. Could T have been committed, and this branch be owed the commit?
+//    a. A record leaves only when it is forgotten, and Forgotten is proposed only when every
+//       listed branch has confirmed: it was committed in its database, durably.
+//    b. For it to be prepared again, the database must have gone back. Enrolment refuses a life
+//       whose database went back (R16), and an agent's life ends with its database's.
+//    c. The agent that sent this inventory enrolled after that. So the branch is not listed, and
 //       rolling it back is right for every outcome that T may have had.
 void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   const TransactionId& transaction = branch.transaction;
