@@ -78,8 +78,7 @@ Driver Driver::finish(Turn& turn, const TransactionId& transaction,
 Driver Driver::expire(Turn& turn, const BranchId& found) {
   Driver driver(found.transaction);
   driver.add_strays(turn, {found});
-  driver.become_finishing(
-      turn, {Outcome::kAborted, reasons::expired(found.transaction), /*expired=*/true});
+  driver.become_expired(turn);
   return driver;
 }
 
@@ -241,25 +240,30 @@ void Driver::on(Turn& turn, const DecisionExecuted& executed) {
   }
   std::visit(
       Overloaded{
-          [&](const state::TookEffect&) { follow_state(turn); },
-          [&](const state::AlreadyDecided&) { follow_state(turn); },
-          [&](const state::BelowFloor&) { follow_state(turn); },
+          [&](const state::TookEffect&) { follow_record(turn); },
+          [&](const state::AlreadyDecided&) { follow_record(turn); },
+          [&](const state::BelowFloor&) { become_expired(turn); },
           [](const state::EpochIssued&) { CHECK(false, "not the answer to a decision"); },
           [](const state::EnrolmentRefused&) { CHECK(false, "not the answer to a decision"); },
       },
       executed.result);
 }
 
-// Whatever was proposed, what counts is the record (R1). Without one T is below the floor, where
-// none will ever be made: it can never commit (R14).
-void Driver::follow_state(Turn& turn) {
-  const state::TransactionRecord* record = turn.state.find(transaction_);
-  if (record == nullptr) {
-    return become_finishing(turn,
-                            {Outcome::kAborted, reasons::expired(transaction_), /*expired=*/true});
+// Whatever was proposed, what counts is the record (R1).
+void Driver::follow_record(Turn& turn) {
+  if (const state::TransactionRecord* record = turn.state.find(transaction_)) {
+    adopt(*record);
+    return become_finishing(turn, {record->outcome, record->reason});
   }
-  adopt(*record);
-  become_finishing(turn, {record->outcome, record->reason});
+  // It has left, so its branches have confirmed. Which they were is not known any more: what may
+  // still be prepared is left to an inventory.
+  branches_.clear();
+  become_expired(turn);
+}
+
+// T is below the floor and has no record, where none will ever be made: it can never commit (R14).
+void Driver::become_expired(Turn& turn) {
+  become_finishing(turn, {Outcome::kAborted, reasons::expired(transaction_), /*expired=*/true});
 }
 
 // An outcome is for the branches that the record lists, with the evidence that it holds (R5, R7).

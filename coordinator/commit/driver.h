@@ -130,7 +130,8 @@ class Driver {
   void propose_abort(Turn& turn, Error reason);
   void become_proposing(Outcome outcome);
   void become_finishing(Turn& turn, Finishing state);
-  void follow_state(Turn& turn);
+  void become_expired(Turn& turn);
+  void follow_record(Turn& turn);
   void adopt(const state::TransactionRecord& record);
   [[nodiscard]] std::vector<state::DecidedBranch> decided_branches(bool with_strays) const;
   [[nodiscard]] Error deadline_reason() const;

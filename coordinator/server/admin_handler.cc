@@ -8,7 +8,6 @@
 #include "runtime/process.h"
 #include "runtime/rpc/handler.h"
 #include "wire/Admin.h"
-#include "wire/common_constants.h"
 
 namespace assent::coordinator {
 namespace {
@@ -29,8 +28,7 @@ class AdminHandler final : public wire::AdminCobSvIf {
 
  private:
   wire::ProcessStatusReply reply() const {
-    wire::ProcessStatusReply out;
-    out.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    auto out = rpc::versioned<wire::ProcessStatusReply>();
     out.program = "assent-coordinator";
     out.version = kVersion;
     out.pid = getpid();

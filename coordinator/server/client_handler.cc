@@ -7,7 +7,6 @@
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "wire/Coordinator.h"
-#include "wire/common_constants.h"
 
 namespace assent::coordinator {
 namespace {
@@ -15,16 +14,10 @@ namespace {
 using rpc::answer;
 using rpc::Cob;
 using rpc::ExnCob;
+using rpc::versioned;
 
 constexpr std::int32_t kCommitTimeoutDefault = 10'000;
 constexpr std::int32_t kCommitTimeoutMax = 600'000;
-
-template <class Reply>
-Reply versioned() {
-  Reply reply;
-  reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  return reply;
-}
 
 Result<std::vector<commit::RequestedBranch>> branches_from_wire(
     const std::vector<wire::CommitBranch>& branches) {

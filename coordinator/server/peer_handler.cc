@@ -7,7 +7,6 @@
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "wire/Replica.h"
-#include "wire/common_constants.h"
 
 namespace assent::coordinator {
 namespace {
@@ -61,16 +60,15 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     auto enrolled = refused ? enrolled_from_wire(request)
                             : Result<state::Enrolled>(tl::unexpected(refused.error()));
     if (!enrolled) return answer<wire::RegisterReply>(cob, exn, tl::unexpected(enrolled.error()));
-    services_.enrolment.enrol(
-        process::monotonic_now(), *enrolled, [this, cob, exn](Result<Epoch> issued) {
-          answer(cob, exn, std::move(issued).map([this](Epoch epoch) {
-            wire::RegisterReply reply;
-            reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-            reply.epoch = static_cast<std::int64_t>(epoch.value);
-            reply.ballot = rpc::to_wire(services_.log.ballot());
-            return reply;
-          }));
-        });
+    services_.enrolment.enrol(process::monotonic_now(), *enrolled,
+                              [this, cob, exn](Result<Epoch> issued) {
+                                answer(cob, exn, std::move(issued).map([this](Epoch epoch) {
+                                  auto reply = rpc::versioned<wire::RegisterReply>();
+                                  reply.epoch = static_cast<std::int64_t>(epoch.value);
+                                  reply.ballot = rpc::to_wire(services_.log.ballot());
+                                  return reply;
+                                }));
+                              });
   }
 
   void heartbeat(Cob<wire::HeartbeatReply> cob, ExnCob exn,
@@ -81,8 +79,7 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
   void identify(Cob<wire::IdentifyReply> cob, ExnCob exn,
                 const wire::IdentifyRequest& request) override {
     answer(cob, exn, check_caller(request.protocol_version, request.cluster).map([this] {
-      wire::IdentifyReply reply;
-      reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+      auto reply = rpc::versioned<wire::IdentifyReply>();
       reply.replica = static_cast<std::int32_t>(services_.config.replica.value);
       reply.ballot = rpc::to_wire(services_.log.ballot());
       // The ports open only after this replica's own ballot was executed (R1).
@@ -107,8 +104,7 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     auto known = services_.enrolment.heartbeat(process::monotonic_now(), request.participant,
                                                Epoch(*epoch), request.leaving);
     if (!known) return tl::unexpected(known.error());
-    wire::HeartbeatReply reply;
-    reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    auto reply = rpc::versioned<wire::HeartbeatReply>();
     reply.now_ms = services_.log.now().value;
     return reply;
   }

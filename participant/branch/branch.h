@@ -10,16 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "base/overloaded.h"
 #include "participant/branch/answers.h"
 #include "participant/branch/branch_table.h"
 
 namespace assent::branch {
-
-// Visits a variant with one function for each alternative.
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // Names the states that a table's cell stands for, so that a new state fails to compile until every
 // table has a cell for it.

@@ -179,6 +179,10 @@ void BranchTable::Core::on(const StatementDone& done) {
                      become_rolling_back(
                          *branch, RollingBack{.fate = gone},
                          "its transaction ended under statement " + std::to_string(done.number));
+                   } else if (done.number == 1 && !done.result) {
+                     // Its client has not been told the branch's name and there is no savepoint to
+                     // go back to: nobody could ever use it, or end it before its idle deadline.
+                     become_rolling_back(*branch, RollingBack{}, "its first statement failed");
                    }
                  },
                  // PREPARE is behind it and finds no transaction: PrepareDone tells the rest.

@@ -27,7 +27,7 @@ Error to_mend(std::string message) {
 constexpr char kServerQuery[] =
     "SELECT current_setting('server_version_num'), current_setting('max_prepared_transactions'),"
     " current_setting('fsync'), current_setting('full_page_writes'),"
-    " (SELECT oid FROM pg_database WHERE datname = current_database()), pg_current_wal_lsn()";
+    " (SELECT oid FROM pg_database WHERE datname = current_database()), pg_current_wal_flush_lsn()";
 
 std::optional<Error> check_server(const Row& row) {
   if (to_u64(row.at(0)) < kServerVersionMin) return to_mend("PostgreSQL 13 or newer is needed");

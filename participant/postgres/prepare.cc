@@ -29,7 +29,7 @@ constexpr char kXidCommand[] =
     " pg_catalog.set_config('client_min_messages', 'warning', true),"
     " pg_catalog.set_config('synchronous_commit', NULL, true),"
     " pg_catalog.pg_current_xact_id()";
-constexpr char kPositionCommand[] = "SELECT pg_catalog.pg_current_wal_lsn()";
+constexpr char kPositionCommand[] = "SELECT pg_catalog.pg_current_wal_flush_lsn()";
 
 constexpr std::size_t kXidAnswer = 0;
 constexpr std::size_t kPrepareAnswer = 1;

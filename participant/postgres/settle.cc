@@ -23,7 +23,7 @@ constexpr std::string_view kXidInTheFuture = "22023";
 // Only a prepared transaction of the work role in this database is ours: anyone can prepare one
 // under our gid (R8).
 constexpr char kLookUp[] =
-    "SELECT transaction, pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_lsn()"
+    "SELECT transaction, pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_flush_lsn()"
     " FROM pg_prepared_xacts WHERE gid = $1 AND owner = $2 AND database = current_database()";
 
 Evidence to_evidence(const std::vector<branch::Value>& row, const Session& session) {

@@ -6,7 +6,6 @@
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "wire/Branches.h"
-#include "wire/common_constants.h"
 
 namespace assent::participant {
 namespace {
@@ -100,8 +99,7 @@ wire::Row row_to_wire(const std::vector<branch::Value>& row) {
 }
 
 wire::ExecuteReply execute_to_wire(const branch::ExecuteAnswer& done) {
-  wire::ExecuteReply out;
-  out.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  auto out = rpc::versioned<wire::ExecuteReply>();
   out.branch.epoch = static_cast<std::int64_t>(done.branch.epoch.value);
   out.branch.attempt = static_cast<std::int64_t>(done.branch.attempt.value);
   for (const branch::Column& column : done.result->columns) {

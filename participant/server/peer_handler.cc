@@ -7,7 +7,6 @@
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "wire/Participant.h"
-#include "wire/common_constants.h"
 
 namespace assent::participant {
 namespace {
@@ -15,13 +14,7 @@ namespace {
 using rpc::answer;
 using rpc::Cob;
 using rpc::ExnCob;
-
-template <class Reply>
-Reply versioned() {
-  Reply reply;
-  reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  return reply;
-}
+using rpc::versioned;
 
 wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
   auto reply = versioned<wire::PrepareReply>();

@@ -35,6 +35,14 @@ inline Result<void> check_version(std::int32_t version) {
                                                      std::to_string(ours));
 }
 
+// An empty reply in the version that we speak.
+template <class Reply>
+Reply versioned() {
+  Reply reply;
+  reply.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  return reply;
+}
+
 // Sends the reply, or the error as the declared AssentError.
 template <class Reply>
 void answer(const Cob<Reply>& cob, const ExnCob& exn, const Result<Reply>& result) {

@@ -134,6 +134,16 @@ TEST(Commit, R14BelowTheFloorItCanNeverCommit) {
   EXPECT_EQ(s.pass(Millis(1'000)), "") << "there is no record to forget";
 }
 
+TEST(Commit, R14ADecisionWhoseRecordHasLeftIsNotGuessedAt) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  EXPECT_EQ(s.feed(DecisionExecuted{s.t, state::AlreadyDecided{Outcome::kCommitted}}),
+            "reply 1 error EXPIRED");
+  EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
 TEST(Commit, AReasonIsCutToABoundedLength) {
   Stage s;
   s.commit(1);

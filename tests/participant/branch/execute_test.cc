@@ -40,11 +40,19 @@ TEST(Execute, JoinsADuplicateOpeningThatIsInFlight) {
 
 TEST(Execute, StoresAnErrorLikeAnyAnswer) {
   Table t;
+  t.be_open();
+  t.execute(2, 2);
+  EXPECT_EQ(t.failed(2, "22012"), "t2=error SQL");
+  EXPECT_EQ(t.execute(3, 2), "t3=error SQL");
+}
+
+TEST(Execute, EndsABranchWhoseFirstStatementFailed) {
+  Table t;
   t.open(1);
   t.granted();
-  EXPECT_EQ(t.failed(1, "22012"), "t1=error SQL");
-  EXPECT_EQ(t.open(2), "t2=error SQL");
-  EXPECT_EQ(t.execute(3, 1), "t3=error SQL");
+  EXPECT_EQ(t.failed(1, "22012"), "RunRollback; t1=error SQL")
+      << "nobody was told its name, so nobody could end it before its idle deadline";
+  EXPECT_EQ(t.open(2), "t2=error SQL") << "a repeat of the opening gets the stored answer";
 }
 
 TEST(Execute, NamesStatementAndParticipantInAnError) {
