@@ -1,20 +1,20 @@
 #include "runtime/program.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "base/version.h"
 #include "runtime/process.h"
 
 namespace assent::program {
 
-std::optional<Invocation> parse(int argc, char** argv, const std::string& name,
-                                const std::string& description, int& exit_code) {
-  CLI::App app{description};
-  app.name(name);
+std::optional<Invocation> parse(int argc, char** argv, const Program& program, int& exit_code) {
+  CLI::App app{program.description};
+  app.name(program.name);
   Invocation out;
   app.add_option("--config", out.config_path, "TOML configuration file")->required();
   app.add_flag("--check-config", out.check_only, "check the configuration file and exit");
-  app.set_version_flag("--version", name + " " + kVersion);
+  app.set_version_flag("--version", program.name + " " + kVersion);
   try {
     app.parse(argc, argv);
     return out;
@@ -22,6 +22,16 @@ std::optional<Invocation> parse(int argc, char** argv, const std::string& name,
     exit_code = app.exit(error) == 0 ? process::kExitOk : process::kExitUsage;
     return std::nullopt;
   }
+}
+
+int refuse_config(const Program& program, const Error& error) {
+  std::fprintf(stderr, "%s: %s\n", program.name.c_str(), error.message.c_str());
+  return process::kExitUsage;
+}
+
+void begin(const Program& program, log::Level level) {
+  log::init(program.name, level);
+  process::raise_file_limit();
 }
 
 }  // namespace assent::program

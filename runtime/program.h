@@ -1,10 +1,19 @@
-// The command line that all our servers share: --config, --check-config, --help, --version.
+// What the main() of our servers share: --config, --check-config, --help, --version, and the way
+// from there to a running process.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "base/error.h"
+#include "runtime/logging.h"
+
 namespace assent::program {
+
+struct Program {
+  std::string name;         // "assent-agent"
+  std::string description;  // for --help; says the exit codes
+};
 
 struct Invocation {
   std::string config_path;
@@ -12,7 +21,26 @@ struct Invocation {
 };
 
 // Parses the flags. Nothing: help, version or a complaint was printed; `exit_code` says how to end.
-std::optional<Invocation> parse(int argc, char** argv, const std::string& name,
-                                const std::string& description, int& exit_code);
+std::optional<Invocation> parse(int argc, char** argv, const Program& program, int& exit_code);
+
+// Prints why a configuration is refused, and answers the exit code.
+int refuse_config(const Program& program, const Error& error);
+
+// What comes before the first log line of a server.
+void begin(const Program& program, log::Level level);
+
+// Flags, configuration, then `run(config)`; answers the exit code. A Config has a `log_level`.
+template <class Config>
+int start(int argc, char** argv, const Program& program, Result<Config> (*load)(const std::string&),
+          int (*run)(const Config&)) {
+  int exit_code = 0;
+  const auto invocation = parse(argc, argv, program, exit_code);
+  if (!invocation) return exit_code;
+  const Result<Config> config = load(invocation->config_path);
+  if (!config) return refuse_config(program, config.error());
+  if (invocation->check_only) return exit_code;
+  begin(program, config->log_level);
+  return run(*config);
+}
 
 }  // namespace assent::program

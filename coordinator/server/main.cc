@@ -1,6 +1,5 @@
 // assent-coordinator: one replica of the coordinator.
 #include <boost/asio/io_context.hpp>
-#include <cstdio>
 
 #include "coordinator/server/config.h"
 #include "coordinator/server/replica.h"
@@ -41,16 +40,6 @@ int run(const coordinator::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int exit_code = process::kExitOk;
-  const auto invocation = program::parse(argc, argv, "assent-coordinator", kDescription, exit_code);
-  if (!invocation) return exit_code;
-  const auto config = coordinator::load_config(invocation->config_path);
-  if (!config) {
-    std::fprintf(stderr, "assent-coordinator: %s\n", config.error().message.c_str());
-    return process::kExitUsage;
-  }
-  if (invocation->check_only) return process::kExitOk;
-  log::init("assent-coordinator", config->log_level);
-  process::raise_file_limit();
-  return run(*config);
+  return program::start(argc, argv, {"assent-coordinator", kDescription}, &coordinator::load_config,
+                        &run);
 }

@@ -47,8 +47,7 @@ void Replica::serve() {
       [this](const std::string& participant, const std::string& address) {
         office_->follow(participant, address);
       });
-  services_ = std::make_unique<Services>(
-      Services{config_, *log_, *office_, *enrolment_, process::monotonic_now()});
+  services_ = std::make_unique<Services>(Services{config_, *log_, *office_, *enrolment_});
   ports_ = std::make_unique<rpc::Ports>(loop_, client_processor(*services_),
                                         peer_processor(*services_), admin_processor(*services_));
   const auto opened =

@@ -24,7 +24,6 @@ struct Services {
   storage::SoloLog& log;
   OfficeRunner& office;
   Enrolment& enrolment;
-  MonoTime started;
 };
 
 class Replica {

@@ -29,7 +29,7 @@ Agent::Agent(boost::asio::io_context& loop, Config config)
       config_(std::move(config)),
       database_(loop, config_.database),
       registration_(loop, config_),
-      services_{config_, database_, process::monotonic_now(), {}, nullptr, false},
+      services_{config_, database_, {}, nullptr, false},
       ports_(loop, client_processor(services_), peer_processor(services_),
              admin_processor(services_)),
       retry_(std::make_unique<Retry>(loop)) {}

@@ -22,7 +22,6 @@ namespace assent::participant {
 struct Services {
   const Config& config;
   const postgres::Database& database;
-  MonoTime started;
   Enrolment enrolment;                     // epoch 0 before it was issued
   std::unique_ptr<BranchRunner> branches;  // null before the epoch is ours
   bool open = false;                       // new branches may be opened (R6)

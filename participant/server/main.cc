@@ -1,6 +1,5 @@
 // assent-agent: the sidecar of one participant's database.
 #include <boost/asio/io_context.hpp>
-#include <cstdio>
 
 #include "participant/server/agent.h"
 #include "participant/server/config.h"
@@ -48,16 +47,6 @@ int run(const participant::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int exit_code = process::kExitOk;
-  const auto invocation = program::parse(argc, argv, "assent-agent", kDescription, exit_code);
-  if (!invocation) return exit_code;
-  const auto config = participant::load_config(invocation->config_path);
-  if (!config) {
-    std::fprintf(stderr, "assent-agent: %s\n", config.error().message.c_str());
-    return process::kExitUsage;
-  }
-  if (invocation->check_only) return process::kExitOk;
-  log::init("assent-agent", config->log_level);
-  process::raise_file_limit();
-  return run(*config);
+  return program::start(argc, argv, {"assent-agent", kDescription}, &participant::load_config,
+                        &run);
 }

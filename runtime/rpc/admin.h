@@ -1,0 +1,26 @@
+// The admin port's service, the same in every process: how it is.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace apache::thrift::async {
+class TAsyncProcessor;
+}
+
+namespace assent::rpc {
+
+struct ProcessStatus {
+  bool ready = false;                            // it serves all that it is for
+  std::map<std::string, std::string> facts;      // in words, for example "cluster"
+  std::map<std::string, std::int64_t> counters;  // docs/architecture.md names them
+};
+
+// `status` is asked for each call, on the loop. Uptime counts from here.
+std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(
+    std::string program, std::function<ProcessStatus()> status);
+
+}  // namespace assent::rpc
