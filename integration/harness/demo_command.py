@@ -75,6 +75,7 @@ def _run(options):
     steps.say("packages and programs")
     repository.build_programs(options)
     directory = tempfile.mkdtemp(prefix="assent-demo-", dir="/tmp")
+    steps.say(f"starting a cluster in {directory}")
     made = cluster.up(directory, "demo", options.databases, repository.bin_directory(options),
                       say=lambda step: steps.say(f"starting: {step}"))
     try:
