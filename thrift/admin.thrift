@@ -4,10 +4,12 @@ namespace cpp assent.wire
 namespace py assent_wire.admin
 
 struct ProcessStatusRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
 }
 
 struct ProcessStatusReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** "assent-coordinator" or "assent-agent". */
   2: string program

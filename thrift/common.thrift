@@ -82,6 +82,7 @@ struct SqlError {
 
 /** The one exception of all services. */
 exception AssentError {
+  /** What went wrong. */
   1: ErrorCode code
   /** One sentence that names the thing and, where there is one, the remedy. */
   2: string message

@@ -14,7 +14,9 @@ struct DatabaseIdentity {
 }
 
 struct RegisterRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** Cluster that the agent belongs to; another one is answered WRONG_CLUSTER. */
   2: string cluster
   /** Participant's name: 1 to 63 of [a-z0-9_-]. */
   3: string participant
@@ -22,6 +24,7 @@ struct RegisterRequest {
   4: string nonce
   /** Epoch found in the database (`assent.epoch`); 0 when none was ever set. */
   5: i64 stored_epoch
+  /** The database behind the name; another one than before is answered IDENTITY_MISMATCH. */
   6: DatabaseIdentity identity
   /** Timeline of the database now. */
   7: i32 timeline
@@ -34,6 +37,7 @@ struct RegisterRequest {
 }
 
 struct RegisterReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** This life's epoch, issued through the log. */
   2: i64 epoch
@@ -42,8 +46,11 @@ struct RegisterReply {
 }
 
 struct HeartbeatRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** Cluster that the agent belongs to; another one is answered WRONG_CLUSTER. */
   2: string cluster
+  /** Participant that the sender serves; one that never enrolled is answered UNKNOWN_PARTICIPANT. */
   3: string participant
   /** The sender's epoch; a lower one than the registered is answered DISPLACED. */
   4: i64 epoch
@@ -52,6 +59,7 @@ struct HeartbeatRequest {
 }
 
 struct HeartbeatReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** The coordinator's log time. */
   2: i64 now_ms
@@ -75,16 +83,20 @@ enum VoteKind {
 }
 
 struct PrepareRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** Refused with STALE_BALLOT when a higher one was seen (R4). */
   2: common.Ballot ballot
+  /** The branch to prepare; of another participant: UNKNOWN_PARTICIPANT, of another life: a NO vote. */
   3: common.BranchId branch
   /** Statements that the client counted (R13). */
   4: i32 statements
 }
 
 struct PrepareReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** The vote. It never changes. */
   2: VoteKind vote
   /** Present exactly with YES. */
   3: optional common.Evidence evidence
@@ -104,8 +116,11 @@ enum FinishResult {
 }
 
 struct FinishRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** Refused with STALE_BALLOT when a higher one was seen (R4). */
   2: common.Ballot ballot
+  /** The branch to finish, of whatever epoch; of another participant: UNKNOWN_PARTICIPANT. */
   3: common.BranchId branch
   /** The logged outcome for this branch. */
   4: common.Outcome outcome
@@ -114,17 +129,23 @@ struct FinishRequest {
 }
 
 struct FinishReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** How the branch ended. It never changes. */
   2: FinishResult result
 }
 
 struct InventoryRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** Refused with STALE_BALLOT when a higher one was seen (R4). */
   2: common.Ballot ballot
+  /** Cluster of the caller; another one is answered WRONG_CLUSTER. */
   3: string cluster
 }
 
 struct InventoryReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** Branches of this participant that are prepared in its database, of whatever epoch. */
   2: list<common.BranchId> prepared

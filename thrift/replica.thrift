@@ -5,12 +5,14 @@ namespace cpp assent.wire
 namespace py assent_wire.replica
 
 struct IdentifyRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** Cluster that the caller belongs to; another one is answered WRONG_CLUSTER. */
   2: string cluster
 }
 
 struct IdentifyReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** Replica at this address; from 1. */
   2: i32 replica

@@ -6,6 +6,7 @@ namespace py assent_wire.transaction
 // ── client → coordinator ────────────────────────────────────────────────────────────────────────
 
 struct HelloRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** Cluster that the client means; absent: any. Another one is answered WRONG_CLUSTER. */
   2: optional string cluster
@@ -24,6 +25,7 @@ struct ParticipantInfo {
 }
 
 struct HelloReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** The cluster's name: 1 to 32 of [a-z0-9_-]. */
   2: string cluster
@@ -34,10 +36,12 @@ struct HelloReply {
 }
 
 struct StartRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
 }
 
 struct StartReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** A fresh transaction id. Nothing is stored for it. */
   2: string transaction
@@ -66,6 +70,7 @@ enum Acknowledge {
 }
 
 struct CommitRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** The transaction's id. */
   2: string transaction
@@ -79,7 +84,9 @@ struct CommitRequest {
 
 /** May be repeated, to any replica, for as long as outcomes are retained; the outcome is for ever (R9, R10). */
 struct CommitReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** The outcome, for ever. */
   2: common.Outcome outcome
   /** COMMITTED only: participants that have not yet carried the outcome out; they will without further action. */
   3: list<string> pending
@@ -90,7 +97,9 @@ struct CommitReply {
 }
 
 struct AbortRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** The transaction's id. */
   2: string transaction
   /** Branches the client knows of; others of this transaction are rolled back at their deadline. May be empty. */
   3: list<CommitBranch> branches
@@ -98,12 +107,16 @@ struct AbortRequest {
 
 /** The outcome as it is: COMMITTED when the commit came first. */
 struct AbortReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** The outcome, for ever. */
   2: common.Outcome outcome
 }
 
 struct StatusRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** The transaction's id; one older than the retention of outcomes is answered EXPIRED. */
   2: string transaction
 }
 
@@ -115,7 +128,9 @@ enum TransactionState {
 }
 
 struct StatusReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /** What is recorded of it. */
   2: TransactionState state
   /** True when every branch has carried the outcome out. */
   3: bool applied
@@ -155,11 +170,14 @@ struct OpenBranch {
 
 /** Names a branch that is open. */
 struct BranchRef {
+  /** Life of the agent that opened the branch; from 1. */
   1: i64 epoch
+  /** Try within the epoch; from 1. */
   2: i64 attempt
 }
 
 struct ExecuteRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** The transaction's id. */
   2: string transaction
@@ -167,6 +185,7 @@ struct ExecuteRequest {
   3: string participant
   /** Exactly one of `start` and `branch` is present; `start` goes with statement_number 1 only. */
   4: optional OpenBranch start
+  /** Names the open branch of every statement but the first; see `start`. */
   5: optional BranchRef branch
   /** 1, 2, 3 … within the branch. A number already answered gets the stored answer; the last 16 are kept. */
   6: i32 statement_number
@@ -179,6 +198,7 @@ struct ExecuteRequest {
 }
 
 struct Column {
+  /** Name of the column, as PostgreSQL gives it. */
   1: string name
   /** pg_type.oid. */
   2: i32 type_oid
@@ -186,15 +206,18 @@ struct Column {
 
 /** A row: one value for each column. */
 struct Row {
+  /** In the order of the columns. */
   1: list<Value> values
 }
 
 struct ExecuteReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
   /** The branch that ran it; the client names it from now on. */
   2: BranchRef branch
   /** Empty for a statement without rows. */
   3: list<Column> columns
+  /** In the order in which PostgreSQL returned them; empty for a statement without rows. */
   4: list<Row> rows
   /** Rows affected or returned, as the command tag says; 0 when it names none. */
   5: i64 row_count
@@ -204,6 +227,6 @@ struct ExecuteReply {
 
 /** Client port of an agent. */
 service Branches {
-  /** Runs one statement in a branch, opening it first when asked to. */
+  /** Runs one statement in a branch, opening it first when asked to. When the opening statement fails, the branch is rolled back at once. */
   ExecuteReply execute(1: ExecuteRequest request) throws (1: common.AssentError error)
 }

@@ -1,4 +1,5 @@
 // Coroutines of this folder: how they start, rest, and wait for a connection's answers.
+// GCC 12 compiles a co_await behind && or || into a crash: await into a variable first.
 #pragma once
 
 #include <boost/asio/async_result.hpp>

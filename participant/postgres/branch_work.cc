@@ -124,17 +124,22 @@ void BranchWork::maybe_report_rollback() {
   context_->report(branch::RollbackDone{branch_});
 }
 
-// A cancel that finds the backend between two statements is dropped, so it is sent again. One that
-// does not help for long ends with the backend: nothing of this branch was asked to prepare.
+// A cancel that finds the backend between two statements is dropped, so it is sent again. When that
+// does not help for long, or a cancel may still be on its way, the session is given up and its
+// backend ended: this branch was never asked to prepare.
 asio::awaitable<void> BranchWork::interrupt() {
-  for (int sent = 0; sent < kCancelsMax && !rollback_answered_ && !session_lost_; ++sent) {
-    co_await control_->cancel(session_.backend);
-    if (rollback_answered_ || session_lost_) break;
+  bool stray = false;
+  for (int sent = 0; sent < kCancelsMax && !stray && !rollback_answered_ && !session_lost_;
+       ++sent) {
+    auto signalled = co_await control_->cancel(session_.backend);
+    stray = !signalled;
+    if (stray || rollback_answered_ || session_lost_) break;
     rollback_wait_.expires_after(kCancelPause);
     co_await woken(rollback_wait_);
   }
   interrupting_ = false;
-  if (rollback_answered_ || session_lost_) co_return maybe_report_rollback();
+  if (session_lost_) co_return;
+  if (rollback_answered_ && !stray) co_return maybe_report_rollback();
   connection().fail({ErrorCode::kUnavailable, "a statement could not be cancelled"});
   co_await control_->terminate(session_.backend);
 }

@@ -1,5 +1,6 @@
 #include "participant/postgres/settle.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -15,7 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 using branch::FinishResult;
 
-constexpr auto kRetryPause = 100ms;
+constexpr auto kPauseMin = 100ms;
+constexpr std::chrono::milliseconds kPauseMax = 2s;
 constexpr std::string_view kXidInTheFuture = "22023";
 
 // ── a PREPARE without an answer ─────────────────────────────────────────────────────────────────
@@ -116,7 +118,7 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
                                                  std::shared_ptr<Control> control, BranchId branch,
                                                  Backend backend) {
   const std::string gid = make_gid(context->options.cluster, branch);
-  for (;;) {
+  for (std::chrono::milliseconds wait = kPauseMin;; wait = std::min(2 * wait, kPauseMax)) {
     auto settled = co_await try_settle(*context, *control, gid, backend);
     if (settled && *settled) co_return **settled;
     if (settled || context->closed) {
@@ -124,7 +126,7 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
     }
     log::warning("a PREPARE is unsettled",
                  {{"branch", to_string(branch)}, {"reason", settled.error().message}});
-    co_await pause(kRetryPause);
+    co_await pause(wait);
   }
 }
 
@@ -136,7 +138,12 @@ asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> co
   auto fate = co_await fate_of(finisher, *operation.evidence);
   if (!fate) co_return tl::unexpected(fate.error());
   auto result = judge(*fate, operation.outcome);
-  if (result != FinishResult::kDone) co_return result;
+  if (result != FinishResult::kDone) {
+    log::warning("a branch that is gone did not end as decided or cannot be judged",
+                 {{"branch", to_string(operation.branch)},
+                  {"decided", std::string(name(operation.outcome))}});
+    co_return result;
+  }
   // The commit may be our own, whose answer was lost while it waited for the synchronous standby.
   auto durable = co_await control->barrier();
   if (!durable) co_return tl::unexpected(durable.error());

@@ -40,7 +40,6 @@ bool WorkPool::withdraw(const BranchId& branch) {
 }
 
 void WorkPool::give_back(const Session& session) {
-  if (!session.connection->is_open()) return on_granted_lost();
   session.connection->set_on_lost(
       [weak = weak_from_this(), raw = session.connection.get()](const Error&) {
         if (const auto self = weak.lock()) self->on_idle_lost(raw);

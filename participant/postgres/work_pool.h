@@ -30,8 +30,8 @@ class WorkPool : public std::enable_shared_from_this<WorkPool> {
   void acquire(const BranchId& branch);
   // The branch waits no longer; false when it was not waiting.
   bool withdraw(const BranchId& branch);
-  // Takes a granted session back and resets it. Precondition: no transaction is open in it, or a
-  // ROLLBACK is under way.
+  // Takes a granted session back and resets it. Precondition: its connection is open, and no
+  // transaction is.
   void give_back(const Session& session);
   // A granted session was lost.
   void on_granted_lost();

@@ -140,7 +140,7 @@ TEST_F(Prepare, SearchPathOfClientSqlCannotFakeTheEvidence) {
   admin.query(
       "CREATE SCHEMA fake;"
       "CREATE FUNCTION fake.pg_current_xact_id() RETURNS xid8 LANGUAGE sql AS 'SELECT ''9''::xid8';"
-      "CREATE FUNCTION fake.pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE sql AS "
+      "CREATE FUNCTION fake.pg_current_wal_flush_lsn() RETURNS pg_lsn LANGUAGE sql AS "
       "'SELECT ''FFFF/0''::pg_lsn';"
       "GRANT USAGE ON SCHEMA fake TO assent_work");
   const BranchId id = agent->open();
