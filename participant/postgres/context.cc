@@ -48,6 +48,12 @@ void Context::remember(const std::shared_ptr<Connection>& connection) {
   ++counters.connects;
 }
 
+void Context::close_connections() const {
+  for (const auto& known : connections_) {
+    if (const auto connection = known.lock()) connection->close();
+  }
+}
+
 std::string Context::own_pids() const {
   std::string pids = "{";
   for (const auto& known : connections_) {

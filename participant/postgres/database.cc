@@ -141,6 +141,7 @@ void Database::Impl::close() {
   pool_->close();
   finishers_->close();
   control_->close();
+  context_->close_connections();
 }
 
 // ── the public face ─────────────────────────────────────────────────────────────────────────────
