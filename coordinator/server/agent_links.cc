@@ -34,7 +34,8 @@ struct AgentLinks::Link {
   Link(boost::asio::io_context& loop, const std::string& address) : client(loop, address) {}
 
   rpc::Client client;
-  bool asking = false;
+  bool asking = false;        // for the inventory
+  std::size_t in_flight = 0;  // prepares and finishes
 };
 
 AgentLinks::AgentLinks(boost::asio::io_context& loop, std::string cluster, Ballot ballot, Sink sink)
@@ -45,6 +46,11 @@ AgentLinks::~AgentLinks() = default;
 void AgentLinks::follow(const std::string& participant, const std::string& address) {
   auto& link = links_[participant];
   if (!link || link->client.address() != address) {
+    std::erase_if(retired_, [](const auto& old) { return old->in_flight == 0; });
+    if (link) {
+      link->client.on_connection(nullptr);
+      retired_.push_back(std::move(link));
+    }
     link = std::make_unique<Link>(loop_, address);
     link->client.on_connection([this, participant](bool up) {
       log::info(up ? "agent connected" : "agent disconnected", {{"participant", participant}});
@@ -63,9 +69,9 @@ void AgentLinks::follow(const std::string& participant, const std::string& addre
   ask_inventory(participant, *link);
 }
 
-rpc::Client* AgentLinks::client_of(const std::string& participant) {
+AgentLinks::Link* AgentLinks::find(const std::string& participant) {
   const auto found = links_.find(participant);
-  return found == links_.end() ? nullptr : &found->second->client;
+  return found == links_.end() ? nullptr : found->second.get();
 }
 
 void AgentLinks::report_lost(commit::Input input) {
@@ -74,8 +80,8 @@ void AgentLinks::report_lost(commit::Input input) {
 
 void AgentLinks::send(const commit::SendPrepare& prepare) {
   const BranchId& branch = prepare.branch;
-  rpc::Client* client = client_of(branch.participant);
-  if (client == nullptr) {
+  Link* link = find(branch.participant);
+  if (link == nullptr) {
     return report_lost(commit::PrepareLost{
         branch, {ErrorCode::kUnavailable, "its agent never enrolled", branch.participant}});
   }
@@ -84,8 +90,10 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
   request.ballot = rpc::to_wire(ballot_);
   request.branch = rpc::to_wire(branch);
   request.statements = static_cast<std::int32_t>(prepare.statements);
+  ++link->in_flight;
   ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)
-  (*client, request, kCallTimeout, [this, branch](Result<wire::PrepareReply> reply) {
+  (link->client, request, kCallTimeout, [this, link, branch](Result<wire::PrepareReply> reply) {
+    --link->in_flight;
     if (!reply) return sink_(commit::PrepareLost{branch, reply.error()});
     if (auto vote = vote_of(*reply)) return sink_(commit::VoteArrived{branch, std::move(*vote)});
     sink_(commit::PrepareLost{
@@ -95,16 +103,18 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
 
 void AgentLinks::send(const commit::SendFinish& finish) {
   const BranchId& branch = finish.branch;
-  rpc::Client* client = client_of(branch.participant);
-  if (client == nullptr) return report_lost(commit::FinishLost{branch});
+  Link* link = find(branch.participant);
+  if (link == nullptr) return report_lost(commit::FinishLost{branch});
   wire::FinishRequest request;
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
   request.ballot = rpc::to_wire(ballot_);
   request.branch = rpc::to_wire(branch);
   request.outcome = rpc::to_wire(finish.outcome);
   if (finish.evidence) request.__set_evidence(rpc::to_wire(*finish.evidence));
+  ++link->in_flight;
   ASSENT_CALL(wire::Participant, finish, wire::FinishReply)
-  (*client, request, kCallTimeout, [this, branch](Result<wire::FinishReply> reply) {
+  (link->client, request, kCallTimeout, [this, link, branch](Result<wire::FinishReply> reply) {
+    --link->in_flight;
     if (reply) return sink_(commit::FinishArrived{branch, rpc::from_wire(reply->result)});
     log::debug("finish not confirmed", {{"transaction", to_string(branch.transaction)},
                                         {"participant", branch.participant},

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "coordinator/commit/office.h"
@@ -41,7 +42,7 @@ class AgentLinks {
   struct Link;
 
   void ask_inventory(const std::string& participant, Link& link);
-  rpc::Client* client_of(const std::string& participant);
+  Link* find(const std::string& participant);
   void report_lost(commit::Input input);
 
   boost::asio::io_context& loop_;
@@ -49,6 +50,9 @@ class AgentLinks {
   const Ballot ballot_;
   const Sink sink_;
   std::map<std::string, std::unique_ptr<Link>> links_;
+  // Of agents that moved; each is kept until its last call is answered or given up as lost, because
+  // the office sends nothing again before it hears that.
+  std::vector<std::unique_ptr<Link>> retired_;
 };
 
 }  // namespace assent::coordinator

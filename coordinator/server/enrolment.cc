@@ -30,7 +30,17 @@ void Enrolment::enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> 
                                          std::to_string(silence_.value) + " ms",
                                      request.participant}));
   }
+  // Two lives whose enrolments are on their way at once would both get an epoch, and the one that
+  // is dead by now perhaps the higher.
+  const auto [proposed, first] = proposed_.try_emplace(request.participant, request.nonce);
+  if (!first && proposed->second != request.nonce) {
+    return done(tl::unexpected(
+        Error{ErrorCode::kDisplaced,
+              "another agent of participant " + request.participant + " is just being enrolled",
+              request.participant}));
+  }
   log_.propose(request, [this, now, request, done](const state::CommandResult& result) {
+    proposed_.erase(request.participant);
     if (const auto* refused = std::get_if<state::EnrolmentRefused>(&result)) {
       log::warning("enrolment refused",
                    {{"participant", request.participant}, {"why", refused->error.message}});

@@ -38,6 +38,8 @@ class Enrolment {
   const OnEnrolled enrolled_;
   // When each participant's present life was last heard of; absent: it said that it leaves.
   std::map<std::string, MonoTime> heard_;
+  // Nonces of the enrolments that the log has not executed yet, by participant.
+  std::map<std::string, std::string> proposed_;
 };
 
 }  // namespace assent::coordinator

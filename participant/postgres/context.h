@@ -36,8 +36,8 @@ struct Context : std::enable_shared_from_this<Context> {
 
   // Keeps account of a new connection, so that the fence spares it.
   void remember(const std::shared_ptr<Connection>& connection);
-  // Closes every connection, one that is only being greeted as well: what waits on it would keep it,
-  // and it what waits, for ever.
+  // Closes every connection, one that is only being greeted as well: what waits on it would keep
+  // it, and it what waits, for ever.
   void close_connections() const;
   // Backends of our open connections, as a PostgreSQL array literal of process ids.
   [[nodiscard]] std::string own_pids() const;

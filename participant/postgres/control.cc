@@ -15,14 +15,15 @@ using namespace std::chrono_literals;
 constexpr auto kReconnectPause = 200ms;
 constexpr auto kGonePause = 5ms;
 
-// Selects one backend. A start that we may not see counts as a match: the query then fails for want
-// of the privilege instead of finding the backend gone.
+// Selects one backend of our roles: after a restart of the server its pid may be anybody's, and the
+// role is what everybody may see. A start that we may not see counts as a match: the query then
+// fails for want of the privilege instead of finding the backend gone.
 const std::string kThatBackend =
     std::string(" FROM pg_stat_activity WHERE pid = $1::int AND (backend_start IS NULL OR ") +
-    kBackendStarted + " = $2)";
+    kBackendStarted + " = $2) AND usesysid IN (SELECT oid FROM pg_roles WHERE rolname IN ($3, $4))";
 
-std::vector<branch::Value> parameters_of(const Backend& backend) {
-  return {std::to_string(backend.pid), backend.started};
+std::vector<branch::Value> parameters_of(const Backend& backend, const DatabaseOptions& options) {
+  return {std::to_string(backend.pid), backend.started, options.control_role, options.work_role};
 }
 
 Result<branch::StatementResult> conclude(Result<Answers> answers) {
@@ -61,7 +62,7 @@ asio::awaitable<Result<void>> Control::barrier() {
 
 asio::awaitable<Result<void>> Control::cancel(Backend backend) {
   std::string sql = "SELECT pg_cancel_backend(pid)" + kThatBackend;
-  auto sent = co_await query(std::move(sql), parameters_of(backend));
+  auto sent = co_await query(std::move(sql), parameters_of(backend, context_->options));
   if (!sent) co_return tl::unexpected(sent.error());
   co_return Result<void>();
 }
@@ -70,7 +71,7 @@ asio::awaitable<Result<void>> Control::terminate(Backend backend) {
   const auto self = shared_from_this();
   for (;;) {
     std::string sql = "SELECT pg_terminate_backend(pid)" + kThatBackend;
-    auto left = co_await query(std::move(sql), parameters_of(backend));
+    auto left = co_await query(std::move(sql), parameters_of(backend, context_->options));
     if (!left) co_return tl::unexpected(left.error());
     if (left->rows.empty()) co_return Result<void>();
     co_await pause(kGonePause);

@@ -90,10 +90,13 @@ asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job
     co_return failure(ErrorCode::kStaleBallot,
                       "ballot " + to_string(ballot) + " was over before the outcome was sent");
   }
+  // Taken before the gid is looked for: a fence that is complete only afterwards says nothing of
+  // it.
+  const bool fenced = context_->fenced;
   Batch batch{{finish_sql(job.operation.outcome, job.gid)}};
   auto answers = co_await run(*worker.session->connection, std::move(batch));
   if (!answers) co_return Retry{answers.error()};
-  co_return co_await conclude(worker, job, answers->front());
+  co_return co_await conclude(worker, job, answers->front(), fenced);
 }
 
 asio::awaitable<std::optional<Error>> Finishers::connect(Worker& worker) {
@@ -108,8 +111,8 @@ asio::awaitable<std::optional<Error>> Finishers::connect(Worker& worker) {
 }
 
 asio::awaitable<Finishers::Attempt> Finishers::conclude(const Worker& worker, const Job& job,
-                                                        const Answer& answer) {
-  if (is_missing(answer.sqlstate())) co_return co_await settle(worker, job);
+                                                        const Answer& answer, bool fenced) {
+  if (is_missing(answer.sqlstate())) co_return co_await settle(worker, job, fenced);
   if (answer.sqlstate() == kBusy) co_return Retry{to_error(answer)};
   if (!answer.ok()) co_return tl::unexpected(to_error(answer));
   if (answer.warnings.empty()) co_return FinishResult::kDone;
@@ -119,8 +122,9 @@ asio::awaitable<Finishers::Attempt> Finishers::conclude(const Worker& worker, co
   co_return FinishResult::kDone;
 }
 
-asio::awaitable<Finishers::Attempt> Finishers::settle(const Worker& worker, const Job& job) {
-  auto result = co_await settle_missing(context_, control_, *worker.session, job.operation);
+asio::awaitable<Finishers::Attempt> Finishers::settle(const Worker& worker, const Job& job,
+                                                      bool fenced) {
+  auto result = co_await settle_missing(context_, control_, *worker.session, job.operation, fenced);
   if (!result && !worker.session->connection->is_open()) co_return Retry{result.error()};
   co_return result;
 }

@@ -67,8 +67,8 @@ class Finishers : public std::enable_shared_from_this<Finishers> {
   boost::asio::awaitable<Attempt> attempt(Worker& worker, const Job& job);
   boost::asio::awaitable<std::optional<Error>> connect(Worker& worker);
   boost::asio::awaitable<Attempt> conclude(const Worker& worker, const Job& job,
-                                           const Answer& answer);
-  boost::asio::awaitable<Attempt> settle(const Worker& worker, const Job& job);
+                                           const Answer& answer, bool fenced);
+  boost::asio::awaitable<Attempt> settle(const Worker& worker, const Job& job, bool fenced);
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;

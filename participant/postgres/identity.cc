@@ -139,6 +139,18 @@ asio::awaitable<Result<Epoch>> stored_epoch(std::shared_ptr<Control> control) {
   co_return stored->rows.empty() ? Epoch() : Epoch(to_u64(stored->rows.front().front()));
 }
 
+// Another epoch was set since ours was issued. A higher one is a newer life's. A lower one is of an
+// earlier life, whose claim was under way when its agent died: the start is tried again.
+asio::awaitable<Result<void>> lost_claim(std::shared_ptr<Control> control, Epoch mine) {
+  auto found = co_await stored_epoch(control);
+  if (!found) co_return tl::unexpected(found.error());
+  const bool newer = *found > mine;
+  co_return failure(newer ? ErrorCode::kDisplaced : ErrorCode::kUnavailable,
+                    "epoch " + to_string(*found) + " was set in the database before epoch " +
+                        to_string(mine) + ": " +
+                        (newer ? "a newer agent has claimed it" : "an earlier agent came late"));
+}
+
 // `mine` was issued to this life alone, so finding it set means that an earlier try, whose answer
 // was lost, has worked.
 asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
@@ -151,11 +163,7 @@ asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
       " claimed_at = now() WHERE epoch IN ($1::bigint, $2::bigint)",
       std::move(parameters));
   if (!claimed) co_return tl::unexpected(claimed.error());
-  if (claimed->row_count != 1) {
-    co_return failure(ErrorCode::kDisplaced, "the epoch in the database is not " +
-                                                 to_string(previous) +
-                                                 " any more: another agent has claimed it");
-  }
+  if (claimed->row_count != 1) co_return co_await lost_claim(control, mine);
   context->epoch = mine;
   co_return Result<void>();
 }

@@ -68,9 +68,9 @@ Fate parse_fate(const branch::Value& status) {
 // Without evidence only a rollback can be judged, and only when nobody is left who could prepare
 // the branch still: our own life's branches are in the branch table, older lives must be fenced.
 Result<FinishResult> settle_without_evidence(const Context& context,
-                                             const branch::RunFinish& operation) {
+                                             const branch::RunFinish& operation, bool fenced) {
   if (operation.outcome == Outcome::kCommitted) return FinishResult::kHazard;
-  if (context.fenced || operation.branch.epoch == context.epoch) return FinishResult::kDone;
+  if (fenced || operation.branch.epoch == context.epoch) return FinishResult::kDone;
   return failure(ErrorCode::kUnavailable,
                  "a backend of an older agent life may still prepare the branch");
 }
@@ -132,9 +132,9 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
 
 asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> context,
                                                      std::shared_ptr<Control> control,
-                                                     Session finisher,
-                                                     branch::RunFinish operation) {
-  if (!operation.evidence) co_return settle_without_evidence(*context, operation);
+                                                     Session finisher, branch::RunFinish operation,
+                                                     bool fenced) {
+  if (!operation.evidence) co_return settle_without_evidence(*context, operation, fenced);
   auto fate = co_await fate_of(finisher, *operation.evidence);
   if (!fate) co_return tl::unexpected(fate.error());
   auto result = judge(*fate, operation.outcome);

@@ -22,9 +22,9 @@ boost::asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context>
                                                         BranchId branch, Backend backend);
 
 // How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot
-// be told now.
+// be told now. `fenced`: older lives were fenced before the gid was looked for.
 boost::asio::awaitable<Result<branch::FinishResult>> settle_missing(
     std::shared_ptr<Context> context, std::shared_ptr<Control> control, Session finisher,
-    branch::RunFinish operation);
+    branch::RunFinish operation, bool fenced);
 
 }  // namespace assent::postgres

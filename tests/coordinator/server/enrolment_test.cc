@@ -109,6 +109,16 @@ TEST_F(EnrolmentTest, AnotherLifeIsRefusedWhileTheFirstOneIsAlive) {
   EXPECT_NE(second->error().message.find("127.0.0.1:1"), std::string::npos);
 }
 
+TEST_F(EnrolmentTest, TwoLivesAreNotEnrolledAtOnce) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrolment.enrol(MonoTime(0), life("1"), [](const Result<Epoch>&) {});
+
+  const auto second = enrol(enrolment, MonoTime(0), life("2"));
+
+  ASSERT_FALSE(second->has_value());
+  EXPECT_EQ(second->error().code, ErrorCode::kDisplaced);
+}
+
 TEST_F(EnrolmentTest, AnotherLifeIsTakenInAfterSilence) {
   Enrolment enrolment = make(MonoTime(0));
   enrol(enrolment, MonoTime(0), life("1"));

@@ -84,6 +84,21 @@ TEST_F(LifeOfAnAgent, DatabaseOfAnotherParticipantIsRefused) {
   EXPECT_EQ(identity.error().code, ErrorCode::kIdentityMismatch);
 }
 
+TEST_F(LifeOfAnAgent, AClaimThatMeetsAnEarlierLifesLateOneIsTriedAgain) {
+  const auto dead = life();
+  const auto next = life();
+  ASSERT_TRUE(dead->identify());
+  ASSERT_TRUE(next->identify());
+  ASSERT_EQ(next->stored_epoch(), Epoch(0));
+  ASSERT_TRUE(dead->claim(Epoch(0), Epoch(5))) << "it was under way when its agent died";
+
+  const auto early = next->claim(Epoch(0), Epoch(6));
+
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, ErrorCode::kUnavailable) << "it is not displaced: 5 is before 6";
+  EXPECT_TRUE(next->claim(next->stored_epoch().value(), Epoch(6)));
+}
+
 TEST_F(LifeOfAnAgent, EpochIsSetByCompareAndSet) {
   const auto first = life();
   const auto second = life();

@@ -56,6 +56,8 @@ class TestHandler final : public wire::CoordinatorCobSvIf {
 // A server with a TestHandler on a port of its own.
 struct TestServer {
   explicit TestServer(asio::io_context& loop, ServerLimits limits = {});
+  // A held call keeps its connection, and with it the handler.
+  ~TestServer() { handler->held.clear(); }
 
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port); }
   [[nodiscard]] const ServerCounters& counters() const { return server->counters(); }

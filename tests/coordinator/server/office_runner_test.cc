@@ -1,0 +1,158 @@
+// The office's shell against an agent made for the test, on real sockets.
+#include "coordinator/server/office_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "runtime/process.h"
+#include "runtime/rpc/handler.h"
+#include "runtime/rpc/ids.h"
+#include "runtime/rpc/server.h"
+#include "wire/Participant.h"
+
+namespace assent::coordinator {
+namespace {
+
+// Votes YES. Answers a finish, or holds it for ever when told to.
+class FakeAgent final : public wire::ParticipantCobSvIf {
+ public:
+  void prepare(rpc::Cob<wire::PrepareReply> cob, rpc::ExnCob exn,
+               const wire::PrepareRequest&) override {
+    auto reply = rpc::versioned<wire::PrepareReply>();
+    reply.vote = wire::VoteKind::YES;
+    reply.__set_evidence(rpc::to_wire(Evidence{9, 77, 1, 1'000}));
+    rpc::answer<wire::PrepareReply>(cob, exn, reply);
+  }
+
+  void finish(rpc::Cob<wire::FinishReply> cob, rpc::ExnCob exn,
+              const wire::FinishRequest& request) override {
+    finishes.push_back(request);
+    if (silent) return held.push_back(cob);
+    auto reply = rpc::versioned<wire::FinishReply>();
+    reply.result = wire::FinishResult::DONE;
+    rpc::answer<wire::FinishReply>(cob, exn, reply);
+  }
+
+  void inventory(rpc::Cob<wire::InventoryReply> cob, rpc::ExnCob exn,
+                 const wire::InventoryRequest&) override {
+    rpc::answer<wire::InventoryReply>(cob, exn, rpc::versioned<wire::InventoryReply>());
+  }
+
+  bool silent = false;
+  std::vector<wire::FinishRequest> finishes;
+  std::vector<rpc::Cob<wire::FinishReply>> held;
+};
+
+struct AgentServer {
+  explicit AgentServer(boost::asio::io_context& loop)
+      : server(loop, "fake agent", std::make_shared<wire::ParticipantAsyncProcessor>(agent),
+               rpc::ServerLimits{}),
+        address("127.0.0.1:" + std::to_string(server.listen("127.0.0.1:0").value())) {}
+  ~AgentServer() { agent->held.clear(); }  // a held call keeps its connection, and it the agent
+
+  std::shared_ptr<FakeAgent> agent = std::make_shared<FakeAgent>();
+  rpc::Server server;
+  std::string address;
+};
+
+// Executes in a later turn of the loop what was proposed.
+class LoopLog final : public state::ReplicatedLog {
+ public:
+  LoopLog() : machine_(state::StateOptions{}) { execute(state::OfficeTaken{ballot()}); }
+
+  void propose(state::Command command, OnExecuted done) override {
+    queue_.emplace_back(std::move(command), std::move(done));
+  }
+  const state::StateMachine& state() const override { return machine_; }
+  Ballot ballot() const override { return {Incarnation(1), Round(1), ReplicaId(1)}; }
+  LogTime now() const override { return LogTime(1'700'000'000'000 + idle.value); }
+
+  state::CommandResult execute(const state::Command& command) {
+    return machine_.execute(machine_.executed().next(), {now(), {command}}).at(0);
+  }
+  void execute_all() {
+    while (!queue_.empty()) {
+      auto [command, done] = std::move(queue_.front());
+      queue_.pop_front();
+      done(execute(command));
+    }
+  }
+
+  Millis idle;  // how far time is ahead of the first entry
+
+ private:
+  state::StateMachine machine_;
+  std::deque<std::pair<state::Command, OnExecuted>> queue_;
+};
+
+class OfficeRunnerTest : public testing::Test {
+ protected:
+  OfficeRunnerTest() : first_(loop_), second_(loop_) {
+    log_.execute(
+        state::Enrolled{"orders", "nonce", Epoch(0), {77, 5}, 1, 1'000, "h:1", first_.address});
+    runner_ = std::make_unique<OfficeRunner>(loop_, "demo", log_, commit::OfficeOptions{});
+    runner_->take_office();
+  }
+
+  template <class Condition>
+  bool run_until(Condition condition) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition() && std::chrono::steady_clock::now() < give_up) {
+      loop_.run_one_for(std::chrono::milliseconds(20));
+      log_.execute_all();
+    }
+    return condition();
+  }
+
+  void commit() {
+    commit::CommitAsked asked;
+    asked.transaction = make_transaction_id(log_.now(), 1, 2, 3);
+    asked.branches = {{"orders", Epoch(1), Attempt(1), 1}};
+    runner_->commit(asked,
+                    [this](Result<commit::CommitAnswer> done) { answer_ = std::move(done); });
+  }
+
+  boost::asio::io_context loop_;
+  LoopLog log_;
+  AgentServer first_;
+  AgentServer second_;
+  std::optional<Result<commit::CommitAnswer>> answer_;
+  std::unique_ptr<OfficeRunner> runner_;
+};
+
+TEST_F(OfficeRunnerTest, CommitsWithAnAgent) {
+  commit();
+
+  ASSERT_TRUE(run_until([&] { return answer_.has_value(); }));
+  ASSERT_TRUE(answer_->has_value()) << answer_->error().message;
+  EXPECT_EQ((*answer_)->outcome, Outcome::kCommitted);
+  ASSERT_EQ(first_.agent->finishes.size(), 1u);
+  EXPECT_EQ(first_.agent->finishes[0].evidence.xid, 9);
+}
+
+TEST_F(OfficeRunnerTest, AFinishInFlightToAnAgentThatMovedIsSentToItsNewAddress) {
+  first_.agent->silent = true;
+  commit();
+  ASSERT_TRUE(run_until([&] { return !first_.agent->finishes.empty(); }));
+
+  runner_->follow("orders", second_.address);
+
+  EXPECT_TRUE(run_until([&] { return !second_.agent->finishes.empty(); }));
+  EXPECT_TRUE(run_until([&] { return answer_.has_value(); }));
+}
+
+TEST_F(OfficeRunnerTest, AnIdleLogKeepsItsTime) {
+  const Slot before = log_.state().executed();
+  log_.idle = Millis(10'000);
+
+  EXPECT_TRUE(run_until([&] { return log_.state().executed() > before; }));
+  EXPECT_EQ(log_.state().time(), log_.now());
+}
+
+}  // namespace
+}  // namespace assent::coordinator
