@@ -96,7 +96,7 @@ TEST_F(LifeOfAnAgent, AClaimThatMeetsAnEarlierLifesLateOneIsTriedAgain) {
 
   ASSERT_FALSE(early);
   EXPECT_EQ(early.error().code, ErrorCode::kUnavailable) << "it is not displaced: 5 is before 6";
-  EXPECT_TRUE(next->claim(next->stored_epoch().value(), Epoch(6)));
+  EXPECT_TRUE(next->claim(next->stored_epoch(), Epoch(6)));
 }
 
 TEST_F(LifeOfAnAgent, EpochIsSetByCompareAndSet) {

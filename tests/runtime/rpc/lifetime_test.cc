@@ -52,13 +52,14 @@ TEST_F(Lifetime, ALoopMayGoWithCallsInFlight) {
   const auto handler = server->handler;
   call_start(*client);
   ASSERT_TRUE(run_until(*loop, [&] { return handler->held.size() == 1; }));
-  handler->held.front().answer("queued, and never flushed");
+  auto held = std::move(handler->held);
+  held.front().answer("queued, and never flushed");
   client.reset();
   server.reset();
 
   loop.reset();
 
-  EXPECT_EQ(handler->held.size(), 1u);
+  EXPECT_EQ(held.size(), 1u) << "the call outlives its loop, and ends without it";
 }
 
 TEST_F(Lifetime, AHandlerThatThrowsEndsItsConnectionAndNoOther) {
