@@ -13,12 +13,12 @@ constexpr std::size_t kApplicationNameMax = 63;
 // A limit for client SQL must not cut the agent's own commands: it does cut COMMIT PREPARED. The
 // control connection writes the epoch and the barriers, which must be durable, and on the
 // synchronous standby where there is one, whatever the database's default.
-std::string settings(Purpose purpose) {
+std::string settings(Purpose purpose, Millis lock_timeout) {
   switch (purpose) {
     case Purpose::kControl:
       return "-c statement_timeout=0 -c synchronous_commit=on";
     case Purpose::kWork:
-      return "";
+      return "-c lock_timeout=" + std::to_string(lock_timeout.value);
     case Purpose::kFinish:
       return "-c statement_timeout=0";
   }
@@ -72,7 +72,7 @@ ConnectionOptions Context::connection_options(Purpose purpose) const {
           options.database,
           control ? options.control_role : options.work_role,
           ("assent " + options.participant).substr(0, kApplicationNameMax),
-          settings(purpose)};
+          settings(purpose, options.lock_timeout)};
 }
 
 }  // namespace assent::postgres

@@ -33,6 +33,9 @@ struct DatabaseOptions {
   std::size_t work_connections = 64;          // branches open at once; the next waits
   Millis work_wait{5'000};                    // then it is refused, retryable
   std::size_t finish_connections = 8;
+  // How long a statement waits for a lock; then it fails with 55P03, retryable. PostgreSQL sees no
+  // deadlock that goes through two databases: without a bound it would last for ever. 0: no bound.
+  Millis lock_timeout{10'000};
   Millis finish_retry{5'000};  // how long a finish is tried again before its end is an Error
 };
 

@@ -10,6 +10,7 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   std::int64_t port = out.port;
   std::int64_t work_connections = static_cast<std::int64_t>(out.work_connections);
   std::int64_t work_wait = out.work_wait.value;
+  std::int64_t lock_timeout = out.lock_timeout.value;
   std::int64_t finish_connections = static_cast<std::int64_t>(out.finish_connections);
   file.require("postgres.socket", out.socket_directory);
   file.take("postgres.port", port, 1, 65'535);
@@ -18,10 +19,12 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   file.take("postgres.work_role", out.work_role);
   file.take("postgres.work_connections", work_connections, 1, 10'000);
   file.take("postgres.work_wait_ms", work_wait, 1, 600'000);
+  file.take("postgres.lock_timeout_ms", lock_timeout, 0, 3'600'000);
   file.take("postgres.finish_connections", finish_connections, 1, 1'000);
   out.port = static_cast<std::uint16_t>(port);
   out.work_connections = static_cast<std::size_t>(work_connections);
   out.work_wait = Millis(work_wait);
+  out.lock_timeout = Millis(lock_timeout);
   out.finish_connections = static_cast<std::size_t>(finish_connections);
 }
 

@@ -46,6 +46,22 @@ TEST_F(Statements, RowCountIsOfAffectedRows) {
   EXPECT_EQ(set.result.value()->row_count, 0);
 }
 
+// No database sees a deadlock that goes through two of them.
+TEST_F(DatabaseTest, AStatementDoesNotWaitForALockForEver) {
+  DatabaseOptions impatient = options();
+  impatient.lock_timeout = Millis(50);
+  const auto agent = enrolled(impatient);
+  const BranchId holder = agent->open();
+  agent->run(holder, "LOCK TABLE t");
+  const BranchId waiter = agent->open();
+
+  const auto refused = agent->run(waiter, "INSERT INTO t VALUES (1, 1)");
+
+  EXPECT_EQ(sql_error(refused).sqlstate, "55P03");
+  EXPECT_TRUE(retryable(refused.result.error()));
+  EXPECT_EQ(agent->value(holder, "SHOW lock_timeout"), "50ms");
+}
+
 TEST_F(Statements, BranchIsOneTransactionUntilRolledBack) {
   const BranchId id = agent->open();
   agent->run(id, "INSERT INTO t VALUES (1, 1)");
