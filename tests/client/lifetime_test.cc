@@ -82,6 +82,17 @@ TEST_F(Lifetime, ADroppedTransactionIsAbortedInTheBackground) {
   EXPECT_EQ(request.branches[0].participant, "orders");
 }
 
+TEST_F(Lifetime, TheLastTransactionOfAClientIsAbortedBeforeTheClientIsGone) {
+  auto client = connect();
+  {
+    auto transaction = client->start();
+    ASSERT_TRUE(transaction.execute("orders", "UPDATE a"));
+  }
+  client.reset();
+
+  EXPECT_EQ(cluster_.first.abort.requests().size(), 1U);
+}
+
 TEST_F(Lifetime, ATransactionReplacedByAnotherIsAborted) {
   auto client = connect();
   auto transaction = client->start();

@@ -19,6 +19,7 @@ using client::Backoff;
 constexpr Millis kRefreshEvery{20'000};  // agents move and clocks drift, neither quickly
 constexpr Millis kHelloMax{2'000};
 constexpr Millis kAbortInBackgroundMax{5'000};
+constexpr std::chrono::milliseconds kFarewellMax{500};  // for those still in flight at the end
 // Time for an answer to come in after the peer's own deadline has made it.
 constexpr Millis kGrace{2'000};
 
@@ -53,7 +54,9 @@ ClientCore::ClientCore(ClientOptions options)
       creator_(creator_tag(options_.name)),
       coordinators_(options_.coordinators) {}
 
-ClientCore::~ClientCore() = default;
+ClientCore::~ClientCore() {
+  await_background_aborts();
+}
 
 // ── hello ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,10 +210,23 @@ Asked<wire::StatusReply> ClientCore::status(const wire::StatusRequest& request) 
 
 void ClientCore::abort_in_background(wire::AbortRequest request) {
   loop_.post([this, request = std::move(request)] {
+    ++background_aborts_;
     ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply)
     (loop_.connection(coordinators_.current()), request, kAbortInBackgroundMax,
-     [](const Result<wire::AbortReply>&) {});
+     [this](const Result<wire::AbortReply>&) {
+       if (--background_aborts_ == 0 && farewell_) farewell_->set_value();
+     });
   });
+}
+
+void ClientCore::await_background_aborts() {
+  const auto promise = std::make_shared<std::promise<void>>();
+  auto answered = promise->get_future();
+  loop_.post([this, promise] {
+    if (background_aborts_ == 0) return promise->set_value();
+    farewell_ = promise;
+  });
+  answered.wait_for(kFarewellMax);
 }
 
 }  // namespace assent

@@ -2,7 +2,10 @@
 // by which a request is repeated. Every method may be called from any thread and blocks.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,7 +55,8 @@ class ClientCore {
   client::Asked<wire::AbortReply> abort(const wire::AbortRequest& request);
   client::Asked<wire::StatusReply> status(const wire::StatusRequest& request);
 
-  // Sends the request once and does not wait.
+  // Sends the request once and does not wait. The core's end does, for a moment: otherwise the last
+  // transaction of a program would hold its locks until the agents' idle deadline.
   void abort_in_background(wire::AbortRequest request);
 
  private:
@@ -61,6 +65,7 @@ class ClientCore {
   template <class Reply, class Call, class Request>
   client::Asked<Reply> ask_coordinators(Call call, const Request& request, Millis each);
   Result<wire::ExecuteReply> execute_once(const wire::ExecuteRequest& request, MonoTime deadline);
+  void await_background_aborts();
   Result<std::string> find_agent(const std::string& participant);
   void refresh_in_background();
   // Asks for the time anew when `error` says that an id's was wrong, for the sake of later ids.
@@ -76,7 +81,9 @@ class ClientCore {
   client::Coordinators coordinators_;
   client::Directory directory_;
   std::vector<Refreshed> refreshing_;  // who waits for the hello in flight; loop's thread only
-  client::LoopThread loop_;            // last: its thread uses all of the above
+  std::size_t background_aborts_ = 0;  // in flight; loop's thread only
+  std::shared_ptr<std::promise<void>> farewell_;  // who waits for the last of them; likewise
+  client::LoopThread loop_;                       // last: its thread uses all of the above
 };
 
 }  // namespace assent
