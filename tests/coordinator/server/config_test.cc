@@ -2,16 +2,21 @@
 #include "coordinator/server/config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 
 namespace assent::coordinator {
 namespace {
 
 Result<Config> load(const std::string& text) {
-  const std::string path = testing::TempDir() + "coordinator_config_test.toml";
+  const std::string path =
+      testing::TempDir() + std::to_string(getpid()) + "_coordinator_config_test.toml";
   std::ofstream(path) << text;
-  return load_config(path);
+  auto config = load_config(path);
+  std::remove(path.c_str());
+  return config;
 }
 
 constexpr const char* kSmallest = "cluster = \"demo\"\ndata_directory = \"/d\"\n";

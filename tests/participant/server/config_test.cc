@@ -2,16 +2,21 @@
 #include "participant/server/config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 
 namespace assent::participant {
 namespace {
 
 Result<Config> load(const std::string& text) {
-  const std::string path = testing::TempDir() + "agent_config_test.toml";
+  const std::string path =
+      testing::TempDir() + std::to_string(getpid()) + "_agent_config_test.toml";
   std::ofstream(path) << text;
-  return load_config(path);
+  auto config = load_config(path);
+  std::remove(path.c_str());
+  return config;
 }
 
 constexpr const char* kTop =
