@@ -46,6 +46,8 @@ std::string_view name(ErrorCode code) {
       return "TRANSACTION_CONTROL";
     case ErrorCode::kInternal:
       return "INTERNAL";
+    case ErrorCode::kRowCount:
+      return "ROW_COUNT";
   }
   return "UNKNOWN_CODE";
 }

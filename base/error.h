@@ -33,6 +33,7 @@ enum class ErrorCode : std::uint8_t {
   kOutcomeUnknown = 19,
   kTransactionControl = 20,
   kInternal = 21,
+  kRowCount = 22,
 };
 
 // The code's name as thrift/common.thrift spells it, for example "NOT_LEADER".

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace assent {
 namespace {
 
@@ -18,6 +20,23 @@ int hex_value(char c) {
 }
 
 }  // namespace
+
+// An attempt of a one-shot in bits, from the highest: 0 (it is an i64 on the wire), 1, 22 of the
+// office, 40 of the serial.
+constexpr std::uint64_t kOneShotBit = std::uint64_t{1} << 62;
+constexpr int kSerialBits = 40;
+
+Attempt one_shot_attempt(OneShotSerial serial) {
+  CHECK(serial.office > 0 && serial.office <= kOfficeNumberMax, "22 bits number the offices");
+  CHECK(serial.serial > 0 && serial.serial <= kSerialMax, "40 bits number an office's one-shots");
+  return Attempt(kOneShotBit | (serial.office << kSerialBits) | serial.serial);
+}
+
+std::optional<OneShotSerial> one_shot_serial(Attempt attempt) {
+  if ((attempt.value & kOneShotBit) == 0) return std::nullopt;
+  return OneShotSerial{(attempt.value >> kSerialBits) & kOfficeNumberMax,
+                       attempt.value & kSerialMax};
+}
 
 bool valid_name(std::string_view name, std::size_t max) {
   const auto allowed = [](char c) {

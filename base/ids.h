@@ -20,6 +20,24 @@ using Incarnation = Strong<struct IncarnationTag>;             // of the cluster
 using Epoch = Strong<struct EpochTag>;                         // one life of an agent, from 1
 using Attempt = Strong<struct AttemptTag>;  // one try at a branch in an epoch, from 1
 
+// Agents count their own attempts from 1. The attempts of one-shots are issued by the leader (R5)
+// and lie above all of those: they carry the number of its office (of the OfficeTaken that it
+// executed, counted in the log) and a serial, counted from 1 for each participant within the
+// office.
+struct OneShotSerial {
+  std::uint64_t office = 0;
+  std::uint64_t serial = 0;
+
+  constexpr auto operator<=>(const OneShotSerial&) const = default;
+};
+inline constexpr std::uint64_t kOfficeNumberMax = (std::uint64_t{1} << 22) - 1;
+inline constexpr std::uint64_t kSerialMax = (std::uint64_t{1} << 40) - 1;
+
+// Precondition: both are from 1 to their maximum.
+Attempt one_shot_attempt(OneShotSerial serial);
+// None for an attempt that the agent issued.
+std::optional<OneShotSerial> one_shot_serial(Attempt attempt);
+
 inline constexpr std::size_t kClusterNameMax = 32;
 inline constexpr std::size_t kParticipantNameMax = 63;
 

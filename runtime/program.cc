@@ -14,6 +14,10 @@ std::optional<Invocation> parse(int argc, char** argv, const Program& program, i
   Invocation out;
   app.add_option("--config", out.config_path, "TOML configuration file")->required();
   app.add_flag("--check-config", out.check_only, "check the configuration file and exit");
+  if (program.has_doctor) {
+    app.add_flag("--doctor", out.doctor,
+                 "look at everything that it needs, say how it is, and exit");
+  }
   app.set_version_flag("--version", program.name + " " + kVersion);
   try {
     app.parse(argc, argv);
@@ -27,6 +31,20 @@ std::optional<Invocation> parse(int argc, char** argv, const Program& program, i
 int refuse_config(const Program& program, const Error& error) {
   std::fprintf(stderr, "%s: %s\n", program.name.c_str(), error.message.c_str());
   return process::kExitUsage;
+}
+
+int report(const std::vector<Finding>& findings) {
+  bool good = true;
+  for (const Finding& finding : findings) {
+    const bool failed = finding.verdict == Verdict::kFailure;
+    const char* const verdict = failed                                 ? "FAILURE"
+                                : finding.verdict == Verdict::kWarning ? "WARNING"
+                                                                       : "good";
+    good = good && !failed;
+    std::printf("%-8s %-36s %s\n", verdict, finding.check.c_str(), finding.found.c_str());
+    if (!finding.remedy.empty()) std::printf("%45s -> %s\n", "", finding.remedy.c_str());
+  }
+  return good ? process::kExitOk : process::kExitFailure;
 }
 
 void begin(const Program& program, log::Level level) {

@@ -4,8 +4,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "base/finding.h"
 #include "runtime/logging.h"
 
 namespace assent::program {
@@ -13,11 +15,13 @@ namespace assent::program {
 struct Program {
   std::string name;         // "assent-agent"
   std::string description;  // for --help; says the exit codes
+  bool has_doctor = false;  // offers --doctor
 };
 
 struct Invocation {
   std::string config_path;
   bool check_only = false;  // check the configuration file and exit
+  bool doctor = false;      // look at what the process needs and exit
 };
 
 // Parses the flags. Nothing: help, version or a complaint was printed; `exit_code` says how to end.
@@ -26,19 +30,25 @@ std::optional<Invocation> parse(int argc, char** argv, const Program& program, i
 // Prints why a configuration is refused, and answers the exit code.
 int refuse_config(const Program& program, const Error& error);
 
+// Prints what was found, one line for each check and one for each remedy, and answers the exit
+// code: a failure is 1.
+int report(const std::vector<Finding>& findings);
+
 // What comes before the first log line of a server.
 void begin(const Program& program, log::Level level);
 
-// Flags, configuration, then `run(config)`; answers the exit code. A Config has a `log_level`.
+// Flags, configuration, then `run(config)`, or `examine(config)` with --doctor; answers the exit
+// code. A Config has a `log_level`. Precondition: `examine` is given exactly with has_doctor.
 template <class Config>
 int start(int argc, char** argv, const Program& program, Result<Config> (*load)(const std::string&),
-          int (*run)(const Config&)) {
+          int (*run)(const Config&), std::vector<Finding> (*examine)(const Config&) = nullptr) {
   int exit_code = 0;
   const auto invocation = parse(argc, argv, program, exit_code);
   if (!invocation) return exit_code;
   const Result<Config> config = load(invocation->config_path);
   if (!config) return refuse_config(program, config.error());
   if (invocation->check_only) return exit_code;
+  if (invocation->doctor) return report(examine(*config));
   begin(program, config->log_level);
   return run(*config);
 }

@@ -60,6 +60,8 @@ enum ErrorCode {
   TRANSACTION_CONTROL = 20,
   /** A fault of ours; the process's log has more. Not retryable. */
   INTERNAL = 21,
+  /** A statement affected or returned another number of rows than `expected_rows`. Not retryable. */
+  ROW_COUNT = 22,
 }
 
 /** PostgreSQL's own words about a failed statement. */
@@ -134,4 +136,72 @@ struct Evidence {
 enum Outcome {
   COMMITTED = 1,
   ABORTED = 2,
+}
+
+// ── statements ──────────────────────────────────────────────────────────────────────────────────
+
+/** A value in PostgreSQL's text form; both parameters and results. */
+struct Value {
+  /** Absent: NULL. */
+  1: optional string text
+}
+
+/** One SQL statement. Transaction control other than savepoints, and COPY, are refused. */
+struct Statement {
+  /** The text, without a zero byte. */
+  1: string sql
+  /** Values of $1, $2, …; the server infers their types. */
+  2: list<Value> parameters
+  /** Cancels the statement after this long. Absent or 0: the database's own statement_timeout. */
+  3: optional i32 timeout_ms
+  /** Rows that it must affect or return; any other number fails it with ROW_COUNT. Absent: any. */
+  4: optional i64 expected_rows
+}
+
+struct Column {
+  /** Name of the column, as PostgreSQL gives it. */
+  1: string name
+  /** pg_type.oid. */
+  2: i32 type_oid
+}
+
+/** A row: one value for each column. */
+struct Row {
+  /** In the order of the columns. */
+  1: list<Value> values
+}
+
+/** What a statement gave. */
+struct StatementResult {
+  /** Empty for a statement without rows. */
+  1: list<Column> columns
+  /** In the order in which PostgreSQL returned them; empty for a statement without rows. */
+  2: list<Row> rows
+  /** Rows affected or returned, as the command tag says; 0 when it names none. */
+  3: i64 row_count
+  /** For example "UPDATE 1". */
+  4: string command_tag
+}
+
+/** PostgreSQL's transaction isolation. */
+enum Isolation {
+  READ_COMMITTED = 1,
+  REPEATABLE_READ = 2,
+  SERIALIZABLE = 3,
+}
+
+/** How a branch's transaction begins. */
+struct BranchMode {
+  /** Absent: the work role's default. */
+  1: optional Isolation isolation
+  /** True: PostgreSQL refuses every statement that writes. Absent: the work role's default. */
+  2: optional bool read_only
+}
+
+/** A whole branch: its statements, which run between BEGIN and the vote. */
+struct OneShot {
+  /** In the order in which they run; 1 to 1,000. */
+  1: list<Statement> statements
+  /** Absent: the work role's defaults. */
+  2: optional BranchMode mode
 }

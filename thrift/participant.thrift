@@ -34,6 +34,8 @@ struct RegisterRequest {
   9: string client_address
   /** "host:port" that the coordinator reaches this agent at. */
   10: string peer_address
+  /** True when a single writing branch may commit here in one phase (R12). Absent: false. */
+  11: optional bool one_phase
 }
 
 struct RegisterReply {
@@ -63,6 +65,8 @@ struct HeartbeatReply {
   1: i32 protocol_version
   /** The coordinator's log time. */
   2: i64 now_ms
+  /** No record is made any more for ids of this time and before (R14): their outcome rows may go. */
+  3: i64 floor_ms
 }
 
 /** What agents ask of a replica, on its peer port. */
@@ -80,6 +84,10 @@ enum VoteKind {
   YES = 1,
   /** Not prepared and never will be. Carries a reason. */
   NO = 2,
+  /** It had assigned no xid, and has committed: it has left, whatever the outcome. */
+  READ_ONLY = 3,
+  /** It has committed in one phase: the transaction is COMMITTED. Only when that was asked for. */
+  COMMITTED = 4,
 }
 
 struct PrepareRequest {
@@ -89,8 +97,14 @@ struct PrepareRequest {
   2: common.Ballot ballot
   /** The branch to prepare; of another participant: UNKNOWN_PARTICIPANT, of another life: a NO vote. */
   3: common.BranchId branch
-  /** Statements that the client counted (R13). */
+  /** Statements that the client counted (R13); 0 with `one_shot`. */
   4: i32 statements
+  /** Present: the attempt is the leader's own, and opens the branch with these statements (R5). */
+  5: optional common.OneShot one_shot
+  /** True: commit at once, with an outcome row, instead of preparing (R12). */
+  6: optional bool one_phase
+  /** With `one_shot`: every serial of this office below this one is finished here (R5). */
+  7: optional i64 low_water
 }
 
 struct PrepareReply {
@@ -102,6 +116,8 @@ struct PrepareReply {
   3: optional common.Evidence evidence
   /** Present exactly with NO. */
   4: optional common.AssentError reason
+  /** Of a one-shot that did not vote NO, in the order of its statements. Absent in a repeat that came too late for them. */
+  5: optional list<common.StatementResult> results
 }
 
 enum FinishResult {
@@ -151,12 +167,33 @@ struct InventoryReply {
   2: list<common.BranchId> prepared
 }
 
+/** Whether a transaction committed here in one phase; afterwards it has or never will (R12). */
+struct SettleRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Refused with STALE_BALLOT when a higher one was seen (R4). */
+  2: common.Ballot ballot
+  /** The transaction's id. */
+  3: string transaction
+  /** Participant that is meant; another one is answered UNKNOWN_PARTICIPANT. */
+  4: string participant
+}
+
+struct SettleReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** True: it has committed in one phase. False: it never will; its open branch is rolled back, a prepared one is untouched. */
+  2: bool committed
+}
+
 /** What the leader asks of an agent, on the agent's peer port. */
 service Participant {
-  /** Prepares a branch and votes. Repeating it gives the same vote. */
+  /** Prepares a branch, or commits it in one phase, and votes. Repeating it gives the same vote. */
   PrepareReply prepare(1: PrepareRequest request) throws (1: common.AssentError error)
   /** Carries a logged outcome out. Repeating it gives the same result. */
   FinishReply finish(1: FinishRequest request) throws (1: common.AssentError error)
+  /** Ends what may be a one-phase commit. Repeating it gives the same answer. */
+  SettleReply settle(1: SettleRequest request) throws (1: common.AssentError error)
   /** Lists what is prepared. */
   InventoryReply inventory(1: InventoryRequest request) throws (1: common.AssentError error)
 }

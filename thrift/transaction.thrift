@@ -49,16 +49,23 @@ struct StartReply {
   3: i64 now_ms
 }
 
-/** A branch as the client knows it at commit. */
+/** A branch as the client knows it at commit: one that it opened, or a whole one in `one_shot`. */
 struct CommitBranch {
   /** Participant's name. */
   1: string participant
-  /** As answered when the branch was opened. */
+  /** As answered when the branch was opened; 0 with `one_shot`. */
   2: i64 epoch
-  /** As answered when the branch was opened. */
+  /** As answered when the branch was opened; 0 with `one_shot`. */
   3: i64 attempt
-  /** How many statements the client sent to this branch; any other count at the agent votes NO (R13). */
+  /** How many statements the client sent to this branch; any other count at the agent votes NO (R13). 0 with `one_shot`. */
   4: i32 statements
+  /** Present: the branch is not open yet and runs these statements as part of the commit. An abort may leave them empty. */
+  5: optional common.OneShot one_shot
+  /**
+   * A hint: the client believes that the branch only reads. When exactly one branch is not so
+   * hinted, that one may commit in one phase. A wrong hint costs time, never correctness.
+   */
+  6: optional bool reads
 }
 
 /** When the client is answered. */
@@ -80,6 +87,19 @@ struct CommitRequest {
   4: optional Acknowledge acknowledge
   /** From receipt; when it passes before all votes are in, the transaction is aborted. Default 10,000; 1 to 600,000. */
   5: optional i32 timeout_ms
+  /**
+   * A promise: no earlier copy of this request can have reached a replica that acted upon it. Only
+   * then do one-shot branches run. Absent or false: this may be a repeat (R9).
+   */
+  6: optional bool first
+}
+
+/** The results of one one-shot branch. */
+struct BranchResults {
+  /** Participant's name. */
+  1: string participant
+  /** One for each of its statements, in their order. */
+  2: list<common.StatementResult> results
 }
 
 /** May be repeated, to any replica, for as long as outcomes are retained; the outcome is for ever (R9, R10). */
@@ -94,6 +114,14 @@ struct CommitReply {
   4: optional common.AssentError reason
   /** Participants whose branch was ended by someone other than Assent. Absent when none. */
   5: optional list<string> heuristic
+  /** COMMITTED only: true when the one branch that wrote committed without being prepared (R12). */
+  6: bool one_phase
+  /** COMMITTED only: participants whose branch had only read and left at the vote. */
+  7: list<string> read_only
+  /** COMMITTED only: what the one-shot branches gave, in the order of the request. Absent when there is none, or with results_unavailable. */
+  8: optional list<BranchResults> results
+  /** COMMITTED only: true when there were one-shot branches and their results are no longer known (R9). */
+  9: bool results_unavailable
 }
 
 struct AbortRequest {
@@ -101,8 +129,10 @@ struct AbortRequest {
   1: i32 protocol_version
   /** The transaction's id. */
   2: string transaction
-  /** Branches the client knows of; others of this transaction are rolled back at their deadline. May be empty. */
+  /** Branches the client knows of; others of this transaction are rolled back at their deadline. Empty only with `never_committed`. */
   3: list<CommitBranch> branches
+  /** A promise: nobody ever asked to commit this transaction. Absent or false: it may have committed in one phase, which is looked up first (R12). */
+  4: optional bool never_committed
 }
 
 /** The outcome as it is: COMMITTED when the commit came first. */
@@ -121,7 +151,7 @@ struct StatusRequest {
 }
 
 enum TransactionState {
-  /** No record: neither committed nor aborted (R3). It may still become either. */
+  /** No record: neither committed nor aborted by the log (R3). It may still become either, or has committed in one phase, which repeating the commit tells. */
   UNDECIDED = 1,
   COMMITTED = 2,
   ABORTED = 3,
@@ -154,18 +184,16 @@ service Coordinator {
 
 // ── client → agent ──────────────────────────────────────────────────────────────────────────────
 
-/** A value in PostgreSQL's text form; both parameters and results. */
-struct Value {
-  /** Absent: NULL. */
-  1: optional string text
-}
-
 /** Present on the first statement of a branch, which opens it (R13). */
 struct OpenBranch {
   /** Client's nonce, 1 to 64 bytes; the same nonce opens the same branch again, and gets the same answer. */
   1: string nonce
   /** The branch is rolled back when it has been idle this long. Default 60,000; 1 to 3,600,000. */
   2: optional i32 idle_timeout_ms
+  /** The branch is rolled back, and what it runs is cancelled, this long after its opening unless it was asked to prepare before. Default 3,600,000; 1 to 86,400,000. */
+  3: optional i32 lifetime_ms
+  /** Absent: the work role's defaults. */
+  4: optional common.BranchMode mode
 }
 
 /** Names a branch that is open. */
@@ -189,25 +217,8 @@ struct ExecuteRequest {
   5: optional BranchRef branch
   /** 1, 2, 3 … within the branch. A number already answered gets the stored answer; the last 16 are kept. */
   6: i32 statement_number
-  /** One SQL statement. Transaction control other than savepoints is refused. */
-  7: string sql
-  /** Values of $1, $2, …; the server infers their types. */
-  8: list<Value> parameters
-  /** Cancels the statement after this long. Absent or 0: the database's own statement_timeout. */
-  9: optional i32 timeout_ms
-}
-
-struct Column {
-  /** Name of the column, as PostgreSQL gives it. */
-  1: string name
-  /** pg_type.oid. */
-  2: i32 type_oid
-}
-
-/** A row: one value for each column. */
-struct Row {
-  /** In the order of the columns. */
-  1: list<Value> values
+  /** What to run. */
+  7: common.Statement statement
 }
 
 struct ExecuteReply {
@@ -215,18 +226,33 @@ struct ExecuteReply {
   1: i32 protocol_version
   /** The branch that ran it; the client names it from now on. */
   2: BranchRef branch
-  /** Empty for a statement without rows. */
-  3: list<Column> columns
-  /** In the order in which PostgreSQL returned them; empty for a statement without rows. */
-  4: list<Row> rows
-  /** Rows affected or returned, as the command tag says; 0 when it names none. */
-  5: i64 row_count
-  /** For example "UPDATE 1". */
-  6: string command_tag
+  /** What it gave. */
+  3: common.StatementResult result
+}
+
+/** Names the branch by the nonce that opened it, or as it was answered. */
+struct CancelRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** The transaction's id. */
+  2: string transaction
+  /** Participant that the client means; another one is answered UNKNOWN_PARTICIPANT. */
+  3: string participant
+  /** Exactly one of `nonce` and `branch` is present. */
+  4: optional string nonce
+  /** As answered when the branch was opened. */
+  5: optional BranchRef branch
+}
+
+struct CancelReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
 }
 
 /** Client port of an agent. */
 service Branches {
   /** Runs one statement in a branch, opening it first when asked to. When the opening statement fails, the branch is rolled back at once. */
   ExecuteReply execute(1: ExecuteRequest request) throws (1: common.AssentError error)
+  /** Cancels what a branch runs or waits for, and rolls it back; its transaction can then only abort. A branch that was asked to prepare is left to the coordinator (BRANCH_ENDED). */
+  CancelReply cancel(1: CancelRequest request) throws (1: common.AssentError error)
 }

@@ -1,4 +1,4 @@
-// The admin port's service, the same in every process: how it is.
+// The admin port's service, the same in every process: how it is, and how its surroundings are.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/finding.h"
 
 namespace apache::thrift::async {
 class TAsyncProcessor;
@@ -19,8 +23,11 @@ struct ProcessStatus {
   std::map<std::string, std::int64_t> counters;  // docs/architecture.md names them
 };
 
-// `status` is asked for each call, on the loop. Uptime counts from here.
+// Looks at everything that the process needs from others, and calls back.
+using Doctor = std::function<void(std::function<void(Result<std::vector<Finding>>)>)>;
+
+// `status` and `doctor` are asked for each call, on the loop. Uptime counts from here.
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(
-    std::string program, std::function<ProcessStatus()> status);
+    std::string program, std::function<ProcessStatus()> status, Doctor doctor);
 
 }  // namespace assent::rpc

@@ -30,7 +30,8 @@ SqlError from_wire(const wire::SqlError& error) {
 
 // A code of a newer peer is a fault that we cannot name.
 ErrorCode from_wire(wire::ErrorCode::type code) {
-  const bool known = code >= wire::ErrorCode::INVALID_ARGUMENT && code <= wire::ErrorCode::INTERNAL;
+  const bool known =
+      code >= wire::ErrorCode::INVALID_ARGUMENT && code <= wire::ErrorCode::ROW_COUNT;
   return known ? static_cast<ErrorCode>(code) : ErrorCode::kInternal;
 }
 
