@@ -7,14 +7,13 @@
 #include "base/check.h"
 #include "base/overloaded.h"
 #include "coordinator/commit/reasons.h"
+#include "coordinator/commit/request.h"
 
 namespace assent::commit {
 namespace {
 
-constexpr std::size_t kCallersMax = 64;    // of one transaction that wait at once
 constexpr std::size_t kBranchesMax = 256;  // strays included; an inventory finds any other again
 constexpr MonoTime kLongAgo{std::numeric_limits<std::int64_t>::min()};
-constexpr std::size_t kLastLossMax = 200;  // bytes
 
 std::optional<MonoTime> earlier(std::optional<MonoTime> a, std::optional<MonoTime> b) {
   if (!a || !b) return a ? a : b;
@@ -25,28 +24,29 @@ std::optional<MonoTime> earlier(std::optional<MonoTime> a, std::optional<MonoTim
 
 // ── how a driver begins ─────────────────────────────────────────────────────────────────────────
 
-Driver Driver::commit(Turn& turn, const TransactionId& transaction, const CommitAsked& asked,
-                      CommitCaller caller) {
-  Driver driver(transaction);
+Driver Driver::refuse_to_run(Turn& turn, const CommitAsked& asked, CommitCaller caller) {
+  Driver driver = named_by_client(turn, asked.transaction, asked.branches);
   driver.request_hash_ = caller.request_hash;
-  driver.state_ = Preparing{caller.deadline};
-  driver.callers_.emplace_back(caller);
-  for (const RequestedBranch& requested : asked.branches) {
-    Branch& branch = driver.find_or_add(
-        {transaction, requested.participant, requested.epoch, requested.attempt});
-    branch.listed = true;
-    branch.statements = requested.statements;
-  }
-  for (Branch& branch : driver.branches_) driver.send_prepare(turn, branch);
+  driver.repeated_ = true;
+  driver.callers_.emplace_back(std::move(caller));
+  driver.give_up(turn, reasons::not_run());
   return driver;
 }
 
-Driver Driver::abort(Turn& turn, const TransactionId& transaction,
-                     const std::vector<BranchId>& branches, AbortCaller caller) {
-  Driver driver(transaction);
+Driver Driver::abort(Turn& turn, const AbortAsked& asked, AbortCaller caller) {
+  Driver driver = named_by_client(turn, asked.transaction, asked.branches);
+  driver.repeated_ = !asked.never_committed;
   driver.callers_.emplace_back(caller);
-  driver.add_strays(turn, branches);
-  driver.propose_abort(turn, reasons::asked_for());
+  driver.give_up(turn, reasons::asked_for());
+  return driver;
+}
+
+Driver Driver::named_by_client(Turn& turn, const TransactionId& transaction,
+                               const std::vector<RequestedBranch>& branches) {
+  Driver driver(transaction);
+  const RequestedBranch* writer = writer_of(branches);
+  if (writer != nullptr) driver.writer_ = writer->participant;
+  driver.list(turn, branch_ids(transaction, branches));
   return driver;
 }
 
@@ -90,8 +90,8 @@ void Driver::join(Turn& turn, const CommitCaller& caller, const std::vector<Bran
     return;
   }
   if (!admit(turn, caller.token, caller)) return;
-  // A presumed abort does not know the client's branches; this request names them.
-  if (request_hash_ == 0) add_named(turn, branches);
+  // An abort does not know all of the client's branches; this request names them.
+  if (request_hash_ == 0) add_requested(turn, branches);
   // Each caller was promised an abort if its own deadline passes before all votes are in.
   if (auto* preparing = std::get_if<Preparing>(&state_)) {
     preparing->deadline = std::min(preparing->deadline, caller.deadline);
@@ -102,8 +102,15 @@ void Driver::join(Turn& turn, const CommitCaller& caller, const std::vector<Bran
 void Driver::join(Turn& turn, const AbortCaller& caller, const std::vector<BranchId>& branches) {
   if (!admit(turn, caller.token, caller)) return;
   add_named(turn, branches);
-  if (std::holds_alternative<Preparing>(state_)) propose_abort(turn, reasons::asked_for());
+  if (in<Preparing>()) give_up(turn, reasons::asked_for());
   answer_callers(turn);
+}
+
+// Should T turn out to have committed in one phase, then with these: they have all ended.
+void Driver::add_requested(Turn& turn, const std::vector<BranchId>& branches) {
+  if (in<Settling>()) return list(turn, branches);
+  const auto* finishing = std::get_if<Finishing>(&state_);
+  if (finishing == nullptr || !finishing->one_phase) add_named(turn, branches);
 }
 
 // What a client names may have committed long ago. Where T has no record to tell, only what an
@@ -111,91 +118,6 @@ void Driver::join(Turn& turn, const AbortCaller& caller, const std::vector<Branc
 void Driver::add_named(Turn& turn, const std::vector<BranchId>& branches) {
   const auto* finishing = std::get_if<Finishing>(&state_);
   if (finishing == nullptr || !finishing->expired) add_strays(turn, branches);
-}
-
-bool Driver::admit(Turn& turn, Token token, const Caller& caller) {
-  if (callers_.size() < kCallersMax) {
-    callers_.push_back(caller);
-    return true;
-  }
-  turn.effects.replies.push_back(
-      {token, reasons::overloaded("callers may wait for one transaction", kCallersMax)});
-  return false;
-}
-
-// Only a decided transaction is told (R3): in every other state the callers wait on.
-void Driver::answer_callers(Turn& turn) {
-  const auto* finishing = std::get_if<Finishing>(&state_);
-  if (finishing == nullptr) return;
-  std::erase_if(callers_, [&](const Caller& caller) {
-    return std::visit([&](const auto& one) { return try_answer(turn, *finishing, one); }, caller);
-  });
-}
-
-bool Driver::try_answer(Turn& turn, const Finishing& state, const CommitCaller& caller) {
-  const auto reply = [&](auto answer) {
-    turn.effects.replies.push_back({caller.token, std::move(answer)});
-    return true;
-  };
-  if (state.expired) return reply(reasons::expired(transaction_));
-  // Another request under this id was decided, by an earlier office (R9).
-  if (request_hash_ != 0 && request_hash_ != caller.request_hash) {
-    return reply(reasons::id_reused(transaction_));
-  }
-  const bool wait = state.outcome == Outcome::kCommitted &&
-                    caller.acknowledge == Acknowledge::kApplied &&
-                    turn.now.mono < caller.deadline && !pending().empty();
-  return wait ? false : reply(commit_answer(state));
-}
-
-bool Driver::try_answer(Turn& turn, const Finishing& state, const AbortCaller& caller) {
-  if (state.expired) {
-    turn.effects.replies.push_back({caller.token, reasons::expired(transaction_)});
-  } else {
-    turn.effects.replies.push_back({caller.token, AbortAnswer{state.outcome}});
-  }
-  return true;
-}
-
-CommitAnswer Driver::commit_answer(const Finishing& state) const {
-  CommitAnswer answer;
-  answer.outcome = state.outcome;
-  if (state.outcome == Outcome::kAborted) {
-    answer.reason = state.reason;
-  } else {
-    answer.pending = pending();
-  }
-  for (const Branch& branch : branches_) {
-    if (branch.result != FinishResult::kDone) answer.heuristic.push_back(branch.id.participant);
-  }
-  return answer;
-}
-
-// ── votes ───────────────────────────────────────────────────────────────────────────────────────
-
-void Driver::on(Turn& turn, const VoteArrived& arrived) {
-  Branch* branch = find(arrived.branch);
-  if (branch == nullptr || !branch->listed) return;
-  // Late evidence is of use to the rollback as well (R7, R8).
-  const auto* yes = std::get_if<VoteYes>(&arrived.vote);
-  if (yes != nullptr && !branch->evidence) branch->evidence = yes->evidence;
-  if (!std::holds_alternative<Preparing>(state_)) return;
-  if (const auto* no = std::get_if<VoteNo>(&arrived.vote)) {
-    Error reason = no->reason;
-    if (reason.participant.empty()) reason.participant = branch->id.participant;
-    return propose_abort(turn, std::move(reason));
-  }
-  branch->resend_at.reset();
-  const auto voted = [](const Branch& one) { return !one.listed || one.evidence.has_value(); };
-  if (std::all_of(branches_.begin(), branches_.end(), voted)) propose_commit(turn);
-}
-
-void Driver::on(Turn& turn, const PrepareLost& lost) {
-  Branch* branch = find(lost.branch);
-  if (!std::holds_alternative<Preparing>(state_)) return;
-  if (branch == nullptr || !branch->listed || branch->evidence) return;
-  branch->last_loss = lost.why.message.substr(0, kLastLossMax);
-  send_again_later(turn, *branch);
 }
 
 // ── the decision ────────────────────────────────────────────────────────────────────────────────
@@ -215,15 +137,15 @@ void Driver::propose_abort(Turn& turn, Error reason) {
 
 // One proposal at a time, so that the one result that comes back is this one's.
 void Driver::become_proposing(Outcome outcome) {
-  CHECK(std::holds_alternative<Preparing>(state_), "only what is undecided is proposed (R1)");
+  CHECK(!in<Proposing>() && !in<Finishing>(), "only what is undecided is proposed (R1)");
+  stop_asking();
   state_ = Proposing{outcome};
-  for (Branch& branch : branches_) branch.resend_at.reset();
 }
 
 std::vector<state::DecidedBranch> Driver::decided_branches(bool with_strays) const {
   std::vector<state::DecidedBranch> decided;
   for (const Branch& branch : branches_) {
-    if (!branch.listed && !with_strays) continue;
+    if (branch.left || (!branch.listed && !with_strays)) continue;
     decided.push_back({branch.id.participant, branch.id.epoch, branch.id.attempt,
                        branch.evidence.value_or(Evidence{})});
   }
@@ -257,12 +179,19 @@ void Driver::follow_record(Turn& turn) {
   }
   // It has left, so its branches have confirmed. Which they were is not known any more: what may
   // still be prepared is left to an inventory.
+  release(turn.serials);
   branches_.clear();
   become_expired(turn);
 }
 
 // T is below the floor and has no record, where none will ever be made: it can never commit (R14).
+// A writer that was told to commit in one phase may have done so, and its row may have gone with
+// T's time: nothing is sent to it. Should it be prepared, an inventory finds it.
 void Driver::become_expired(Turn& turn) {
+  for (Branch& branch : branches_) {
+    const bool writer = branch.listed && branch.id.participant == writer_;
+    if (writer && (repeated_ || told_) && !branch.evidence) branch.left = true;
+  }
   become_finishing(turn, {Outcome::kAborted, reasons::expired(transaction_), /*expired=*/true});
 }
 
@@ -274,6 +203,7 @@ void Driver::adopt(const state::TransactionRecord& record) {
     Branch& branch =
         find_or_add({transaction_, decided.participant, decided.epoch, decided.attempt});
     branch.listed = true;
+    if (record.outcome == Outcome::kCommitted) branch.left = false;
     if (decided.evidence != Evidence{}) branch.evidence = decided.evidence;
   }
 }
@@ -284,7 +214,7 @@ void Driver::become_finishing(Turn& turn, Finishing state) {
   state_ = std::move(state);
   for (Branch& branch : branches_) {
     branch.pause = Millis(0);
-    send_finish(turn, branch);
+    if (!branch.left) send_finish(turn, branch);
   }
   answer_callers(turn);
 }
@@ -296,8 +226,8 @@ Outcome Driver::outcome_of(const Branch& branch) const {
 
 void Driver::on(Turn& turn, const FinishArrived& arrived) {
   Branch* branch = find(arrived.branch);
-  if (!std::holds_alternative<Finishing>(state_)) return;
-  if (branch == nullptr || branch->confirmed) return;
+  if (!in<Finishing>()) return;
+  if (branch == nullptr || branch->ended()) return;
   branch->confirmed = turn.now.mono;
   branch->resend_at.reset();
   branch->result = arrived.result;
@@ -311,17 +241,19 @@ void Driver::on(Turn& turn, const FinishArrived& arrived) {
 
 void Driver::on(Turn& turn, const FinishLost& lost) {
   Branch* branch = find(lost.branch);
-  if (!std::holds_alternative<Finishing>(state_)) return;
-  if (branch == nullptr || branch->confirmed) return;
+  if (!in<Finishing>()) return;
+  if (branch == nullptr || branch->ended()) return;
   send_again_later(turn, *branch);
 }
 
-// Still in Preparing or Proposing, a branch of ours is live work (R8), and any other is kept until
-// T is decided, then rolled back (R5). In Finishing a branch that confirmed before the inventory
+// Before T is decided, a branch of ours is live work (R8), and any other is kept until then, and
+// rolled back (R5). In Finishing a branch that confirmed before the inventory
 // was asked for is prepared again: a database that failed over replays what it had acknowledged.
 void Driver::on_found(Turn& turn, const BranchId& found, MonoTime asked) {
   Branch* branch = find(found);
   if (branch == nullptr) return add_strays(turn, {found});
+  const auto* finishing = std::get_if<Finishing>(&state_);
+  if (branch->listed && finishing != nullptr && finishing->one_phase) return;
   if (!branch->confirmed || *branch->confirmed >= asked) return;
   branch->confirmed.reset();
   send_finish(turn, *branch);
@@ -331,16 +263,19 @@ void Driver::add_strays(Turn& turn, const std::vector<BranchId>& branches) {
   for (const BranchId& id : branches) {
     if (find(id) != nullptr || branches_.size() >= kBranchesMax) continue;
     Branch& branch = find_or_add(id);
-    if (std::holds_alternative<Finishing>(state_)) send_finish(turn, branch);
+    if (in<Finishing>()) send_finish(turn, branch);
+  }
+}
+
+// Named by a client before T was decided, and therefore T's own.
+void Driver::list(Turn& turn, const std::vector<BranchId>& branches) {
+  add_strays(turn, branches);
+  for (const BranchId& id : branches) {
+    if (Branch* branch = find(id)) branch->listed = true;
   }
 }
 
 // ── sending, and sending again ──────────────────────────────────────────────────────────────────
-
-void Driver::send_prepare(Turn& turn, Branch& branch) {
-  branch.resend_at.reset();
-  turn.effects.prepares.push_back({branch.id, branch.statements});
-}
 
 void Driver::send_finish(Turn& turn, Branch& branch) {
   branch.resend_at.reset();
@@ -348,8 +283,8 @@ void Driver::send_finish(Turn& turn, Branch& branch) {
 }
 
 void Driver::send_again(Turn& turn, Branch& branch) {
-  if (std::holds_alternative<Preparing>(state_)) return send_prepare(turn, branch);
-  send_finish(turn, branch);
+  if (in<Finishing>()) return send_finish(turn, branch);
+  send_prepare(turn, branch);
 }
 
 void Driver::send_again_later(Turn& turn, Branch& branch) {
@@ -365,24 +300,27 @@ void Driver::on(Turn& turn, const AgentUp& up) {
     branch.pause = Millis(0);
     send_again(turn, branch);
   }
+  auto* settling = std::get_if<Settling>(&state_);
+  if (settling == nullptr || !settling->resend_at || up.participant != writer_) return;
+  settling->pause = Millis(0);
+  send_settle(turn);
 }
 
 void Driver::on(Turn& turn, const Tick& /*tick*/) {
   const auto* preparing = std::get_if<Preparing>(&state_);
   if (preparing != nullptr && preparing->deadline <= turn.now.mono) {
-    return propose_abort(turn, deadline_reason());
+    const Branch* late = silent();
+    CHECK(late != nullptr, "with every vote in, the commit would have been proposed");
+    return give_up(turn, reasons::deadline(late->id.participant, late->last_loss));
+  }
+  const auto* settling = std::get_if<Settling>(&state_);
+  if (settling != nullptr && settling->resend_at && *settling->resend_at <= turn.now.mono) {
+    send_settle(turn);
   }
   for (Branch& branch : branches_) {
     if (branch.resend_at && *branch.resend_at <= turn.now.mono) send_again(turn, branch);
   }
   answer_callers(turn);
-}
-
-Error Driver::deadline_reason() const {
-  const auto silent = [](const Branch& one) { return one.listed && !one.evidence; };
-  const auto found = std::find_if(branches_.begin(), branches_.end(), silent);
-  CHECK(found != branches_.end(), "with every vote in, the commit would have been proposed");
-  return reasons::deadline(found->id.participant, found->last_loss);
 }
 
 // ── queries ─────────────────────────────────────────────────────────────────────────────────────
@@ -401,28 +339,37 @@ Driver::Branch& Driver::find_or_add(const BranchId& id) {
 }
 
 bool Driver::done() const {
-  return std::holds_alternative<Finishing>(state_) &&
-         std::all_of(branches_.begin(), branches_.end(),
-                     [](const Branch& branch) { return branch.confirmed.has_value(); });
+  return in<Finishing>() && std::all_of(branches_.begin(), branches_.end(),
+                                        [](const Branch& branch) { return branch.ended(); });
+}
+
+void Driver::release(Serials& serials) const {
+  for (const Branch& branch : branches_) serials.release(branch.id.participant, branch.id.attempt);
 }
 
 std::optional<MonoTime> Driver::next_due() const {
   std::optional<MonoTime> due;
   if (const auto* preparing = std::get_if<Preparing>(&state_)) due = preparing->deadline;
+  if (const auto* settling = std::get_if<Settling>(&state_)) due = settling->resend_at;
   for (const Branch& branch : branches_) due = earlier(due, branch.resend_at);
-  if (!std::holds_alternative<Finishing>(state_)) return due;
-  for (const Caller& caller : callers_) {
-    if (const auto* waiting = std::get_if<CommitCaller>(&caller)) {
-      due = earlier(due, waiting->deadline);
-    }
-  }
+  for (const Caller& caller : callers_) due = earlier(due, due_of(caller));
   return due;
+}
+
+// When the caller is answered though nothing happens.
+std::optional<MonoTime> Driver::due_of(const Caller& caller) const {
+  if (in<OnePhase>() || in<Settling>()) {
+    return std::visit([](const auto& one) { return one.leaves_at; }, caller);
+  }
+  const auto* waiting = std::get_if<CommitCaller>(&caller);
+  if (!in<Finishing>() || waiting == nullptr) return std::nullopt;
+  return waiting->deadline;
 }
 
 std::vector<std::string> Driver::pending() const {
   std::vector<std::string> participants;
   for (const Branch& branch : branches_) {
-    if (branch.listed && !branch.confirmed) participants.push_back(branch.id.participant);
+    if (branch.listed && !branch.ended()) participants.push_back(branch.id.participant);
   }
   return participants;
 }
@@ -431,12 +378,15 @@ std::string_view Driver::state_name() const {
   return std::visit(
       Overloaded{
           [](const Preparing&) { return std::string_view("Preparing"); },
+          [](const OnePhase&) { return std::string_view("OnePhase"); },
+          [](const Settling&) { return std::string_view("Settling"); },
           [](const Proposing& state) {
             return std::string_view(state.outcome == Outcome::kCommitted ? "Committing"
                                                                          : "Aborting");
           },
           [](const Finishing& state) {
             if (state.expired) return std::string_view("Expired");
+            if (state.one_phase) return std::string_view("Committed in one phase");
             return std::string_view(state.outcome == Outcome::kCommitted ? "Committed" : "Aborted");
           },
       },
@@ -445,21 +395,34 @@ std::string_view Driver::state_name() const {
 
 void Driver::check_invariants() const {
   const auto* finishing = std::get_if<Finishing>(&state_);
-  const bool preparing = std::holds_alternative<Preparing>(state_);
   CHECK_LE(branches_.size(), kBranchesMax, "memory is bounded");
-  CHECK_LE(callers_.size(), kCallersMax, "memory is bounded");
   CHECK(!done() || callers_.empty(), "the last confirmation answers every caller");
+  CHECK(!in<Settling>() || !writer_.empty(), "only a writer commits in one phase (R12)");
   for (const Branch& branch : branches_) {
     CHECK(branch.id.transaction == transaction_, "a driver drives one transaction");
     CHECK(finishing != nullptr || !branch.confirmed, "only a decided outcome is confirmed (R3)");
-    CHECK(!branch.confirmed || !branch.resend_at, "what is confirmed is not sent again");
-    CHECK(!branch.resend_at || preparing || finishing != nullptr, "a proposal sends nothing (R3)");
-    CHECK(!preparing || branch.listed || !branch.resend_at, "strays are not asked to prepare");
+    CHECK(!branch.ended() || !branch.resend_at, "what has ended is not sent again");
+    CHECK(!branch.left || !branch.evidence, "a reader is not prepared (R11)");
+    CHECK(!branch.results || !callers_.empty(), "results are kept for callers only");
+    check_asking(branch);
   }
   if (finishing == nullptr || finishing->outcome != Outcome::kCommitted) return;
   for (const Branch& branch : branches_) {
-    CHECK(!branch.listed || branch.evidence, "what commits has evidence (R7)");
+    const bool ended = finishing->one_phase && branch.ended();
+    CHECK(!branch.listed || branch.evidence || ended, "what commits has evidence (R7)");
   }
+}
+
+void Driver::check_asking(const Branch& branch) const {
+  const bool writer = branch.listed && branch.id.participant == writer_;
+  const bool asking = in<Preparing>() || in<OnePhase>();
+  CHECK(!branch.resend_at || asking || in<Finishing>(),
+        "what waits for an answer sends nothing (R3)");
+  CHECK(!asking || branch.listed || !branch.resend_at, "strays are not asked to prepare");
+  CHECK(!branch.held || (writer && in<Preparing>()), "only a writer waits for others");
+  CHECK(!branch.held || !branch.resend_at, "what waits for others was not sent");
+  CHECK(!in<OnePhase>() || !branch.listed || writer != branch.left,
+        "all others left before the writer was told to commit (R11)");
 }
 
 }  // namespace assent::commit

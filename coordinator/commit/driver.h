@@ -2,8 +2,15 @@
 // office owns the drivers and brings them their inputs.
 //
 //   Preparing ──► Proposing ──► Finishing ──► done
-//                    ▲              ▲
-//    abort, presumed abort     a record that an earlier office left
+//    │  │            ▲ ▲            ▲ ▲
+//    │  └─► OnePhase ┘ │            │ a record that an earlier office left
+//    │       │ │       │            │
+//    │       ▼ └───────┼────────────┤ committed in one phase: no record
+//    └──► Settling ────┴────────────┘
+//
+// An abort begins in Proposing, or in Settling when T may have committed in one phase before.
+// driver.cc: beginnings, the decision, phase two. voting.cc: everything before the decision.
+// answers.cc: what callers are told.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +24,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "coordinator/commit/office.h"
+#include "coordinator/commit/serials.h"
 #include "coordinator/state/state_machine.h"
 
 namespace assent::commit {
@@ -27,46 +35,69 @@ struct Turn {
   const state::StateMachine& state;
   const OfficeOptions& options;
   OfficeCounters& counters;
+  Serials& serials;
   Effects effects = {};
 };
 
+struct CallerBranch {
+  std::string participant;
+  bool one_shot = false;
+};
 struct CommitCaller {
   Token token;
   std::uint64_t request_hash = 0;
   Acknowledge acknowledge = Acknowledge::kApplied;
   MonoTime deadline;
+  MonoTime leaves_at;                  // told kOutcomeUnknown then, if a one-phase commit is open
+  std::vector<CallerBranch> branches;  // in the order of its request
 };
 struct AbortCaller {
   Token token;
+  MonoTime leaves_at;
 };
 
 // ── states ──────────────────────────────────────────────────────────────────────────────────────
 
-// Every listed branch has been asked to prepare. Left by the last YES, or by the first of a NO, the
-// deadline and a client's abort.
+// Every listed branch has been asked to prepare, except a writer that may commit in one phase: the
+// others are asked first (R11). Left by the last vote, or by the first of a NO, the deadline and a
+// client's abort.
 struct Preparing {
   MonoTime deadline;  // the earliest of its callers'
+};
+// Every other branch has left as a reader, and the writer has been told to commit at once. Its fate
+// is unknown: nobody is told anything. Left by the writer's vote only (R12).
+struct OnePhase {};
+// T is to be aborted, and may have committed in one phase: its writer's participant is asked. Left
+// by the answer, or by a late vote that says COMMITTED.
+struct Settling {
+  Error reason;  // of the abort
+  // When the settle is sent again; none: it is in flight.
+  std::optional<MonoTime> resend_at = std::nullopt;
+  Millis pause = Millis(0);
 };
 // The decision is on its way through the log and its fate is unknown: nobody is told anything (R3).
 // Left by DecisionExecuted only.
 struct Proposing {
   Outcome outcome = Outcome::kAborted;
 };
-// T is decided, as the state says. Left, for good, when every branch has confirmed.
+// T is decided, as the state says, or the writer's outcome row. Left, for good, when every branch
+// has confirmed.
 struct Finishing {
   Outcome outcome = Outcome::kAborted;
-  Error reason;          // of an abort
-  bool expired = false;  // below the floor without a record: it can never commit (R14)
+  Error reason = {};       // of an abort
+  bool expired = false;    // below the floor without a record: it can never commit (R14)
+  bool one_phase = false;  // committed so: there is no record, and every listed branch has ended
 };
 
 class Driver {
  public:
-  // Asks every branch to prepare. Precondition: the request is valid, T has no record.
-  static Driver commit(Turn& turn, const TransactionId& transaction, const CommitAsked& asked,
-                       CommitCaller caller);
-  // Proposes Aborted at once, on a client's request.
-  static Driver abort(Turn& turn, const TransactionId& transaction,
-                      const std::vector<BranchId>& branches, AbortCaller caller);
+  // Asks the branches to prepare. `first`: no earlier copy of the request was acted upon.
+  // Precondition: the request is valid, T has no record.
+  static Driver commit(Turn& turn, const CommitAsked& asked, bool first, CommitCaller caller);
+  // Aborts, settled first: the request may be a repeat, and its one-shots are not run (R9).
+  static Driver refuse_to_run(Turn& turn, const CommitAsked& asked, CommitCaller caller);
+  // Aborts, settled first unless it was never asked to commit, on a client's request.
+  static Driver abort(Turn& turn, const AbortAsked& asked, AbortCaller caller);
   // Proposes Aborted at once: `found` is prepared, and nobody is committing it.
   static Driver presume_abort(Turn& turn, const BranchId& found);
   // Carries the record's outcome out at these branches; each commits iff the record lists it (R5).
@@ -82,6 +113,8 @@ class Driver {
 
   void on(Turn& turn, const VoteArrived& arrived);
   void on(Turn& turn, const PrepareLost& lost);
+  void on(Turn& turn, const SettleArrived& arrived);
+  void on(Turn& turn, const SettleLost& lost);
   void on(Turn& turn, const DecisionExecuted& executed);
   void on(Turn& turn, const FinishArrived& arrived);
   void on(Turn& turn, const FinishLost& lost);
@@ -98,6 +131,9 @@ class Driver {
   [[nodiscard]] std::vector<std::string> pending() const;
   [[nodiscard]] std::string_view state_name() const;
 
+  // The serials of its one-shots are needed no more.
+  void release(Serials& serials) const;
+
   // Aborts the process when an invariant is broken.
   void check_invariants() const;
 
@@ -106,7 +142,11 @@ class Driver {
     BranchId id;
     // Named by the request or the record. Any other only ever rolls back, once T is decided (R5).
     bool listed = false;
+    bool held = false;  // the writer, not asked before the others have voted (R11)
+    bool left = false;  // it had only read, and has committed, whatever the outcome
     std::uint32_t statements = 0;
+    OneShotWork one_shot;               // while it may have to be sent
+    StatementResults results;           // while a caller waits for them
     std::optional<Evidence> evidence;   // present: it voted YES
     std::optional<MonoTime> confirmed;  // when it said that it has carried the outcome out
     FinishResult result = FinishResult::kDone;
@@ -114,17 +154,29 @@ class Driver {
     std::optional<MonoTime> resend_at;
     Millis pause;           // before the next time that its message is sent again
     std::string last_loss;  // why its last prepare had no answer
+
+    [[nodiscard]] bool voted() const { return left || evidence.has_value(); }
+    [[nodiscard]] bool ended() const { return left || confirmed.has_value(); }
   };
   using Caller = std::variant<CommitCaller, AbortCaller>;
 
   explicit Driver(const TransactionId& transaction) : transaction_(transaction) {}
 
+  template <class State>
+  [[nodiscard]] bool in() const {
+    return std::holds_alternative<State>(state_);
+  }
+
+  // ── driver.cc
+  static Driver named_by_client(Turn& turn, const TransactionId& transaction,
+                                const std::vector<RequestedBranch>& branches);
   Branch* find(const BranchId& id);
   Branch& find_or_add(const BranchId& id);
+  void list(Turn& turn, const std::vector<BranchId>& branches);
   [[nodiscard]] Outcome outcome_of(const Branch& branch) const;
   void add_strays(Turn& turn, const std::vector<BranchId>& branches);
   void add_named(Turn& turn, const std::vector<BranchId>& branches);
-  bool admit(Turn& turn, Token token, const Caller& caller);
+  void add_requested(Turn& turn, const std::vector<BranchId>& branches);
 
   void propose_commit(Turn& turn);
   void propose_abort(Turn& turn, Error reason);
@@ -134,22 +186,50 @@ class Driver {
   void follow_record(Turn& turn);
   void adopt(const state::TransactionRecord& record);
   [[nodiscard]] std::vector<state::DecidedBranch> decided_branches(bool with_strays) const;
-  [[nodiscard]] Error deadline_reason() const;
 
-  void send_prepare(Turn& turn, Branch& branch);
   void send_finish(Turn& turn, Branch& branch);
   void send_again(Turn& turn, Branch& branch);
   void send_again_later(Turn& turn, Branch& branch);
+  [[nodiscard]] std::optional<MonoTime> due_of(const Caller& caller) const;
+  void check_asking(const Branch& branch) const;
 
+  // ── voting.cc
+  void list_requested(Turn& turn, const RequestedBranch& requested);
+  void take(Turn& turn, Branch& branch, const VoteYes& vote);
+  void take(Turn& turn, Branch& branch, const VoteNo& vote);
+  void take(Turn& turn, Branch& branch, const VoteReadOnly& vote);
+  void take(Turn& turn, Branch& branch, const VoteCommitted& vote);
+  void after_vote(Turn& turn, Branch& branch, const StatementResults& results);
+  void release_writer(Turn& turn, Branch& writer);
+  Branch* held();
+  [[nodiscard]] Branch* silent();
+  void become_one_phase(Turn& turn, Branch& writer);
+  void give_up(Turn& turn, Error reason);
+  void become_settling(Turn& turn, Error reason);
+  void become_committed_in_one_phase(Turn& turn);
+  void stop_asking();
+  void send_prepare(Turn& turn, Branch& branch);
+  void send_settle(Turn& turn);
+
+  // ── answers.cc
+  bool admit(Turn& turn, Token token, const Caller& caller);
   void answer_callers(Turn& turn);
   bool try_answer(Turn& turn, const Finishing& state, const CommitCaller& caller);
   bool try_answer(Turn& turn, const Finishing& state, const AbortCaller& caller);
-  [[nodiscard]] CommitAnswer commit_answer(const Finishing& state) const;
+  [[nodiscard]] CommitAnswer commit_answer(const Finishing& state,
+                                           const CommitCaller& caller) const;
+  void add_results(CommitAnswer& answer, const CommitCaller& caller) const;
+  [[nodiscard]] bool has_left(const std::string& participant, const Finishing& state) const;
+  void part_with_late_callers(Turn& turn);
+  [[nodiscard]] std::string_view writers_last_loss() const;
 
   TransactionId transaction_;
   std::uint64_t request_hash_ = 0;  // 0: not of a client's commit; fits every request
+  std::string writer_;              // its participant (R12); empty: T never commits in one phase
+  bool repeated_ = false;           // an earlier office may have told the writer to commit
+  bool told_ = false;               // this driver has told the writer to commit
   bool presumed_ = false;           // aborted by recovery
-  std::variant<Preparing, Proposing, Finishing> state_;
+  std::variant<Preparing, OnePhase, Settling, Proposing, Finishing> state_;
   std::vector<Branch> branches_;
   std::vector<Caller> callers_;  // not yet answered
 };

@@ -1,5 +1,5 @@
 // When transactions were last finished: an inventory that was asked for before then may still show
-// what is gone by now.
+// what is gone by now, and a request that comes after then is not the first of its kind.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,9 @@ class FinishMemory {
 
   void remember(const TransactionId& transaction, MonoTime when);
   [[nodiscard]] bool finished_since(const TransactionId& transaction, MonoTime asked) const;
+  [[nodiscard]] bool knows(const TransactionId& transaction) const {
+    return finished_.count(transaction) == 1;
+  }
   [[nodiscard]] std::size_t size() const { return order_.size(); }
 
  private:

@@ -16,6 +16,22 @@ namespace {
 
 constexpr std::size_t kForgottenMax = 1'000;  // transactions of one Forgotten
 constexpr std::size_t kStrangersMax = 1'000;  // warned about once each
+constexpr Millis kAbortPatience{10'000};      // of a client that asks for an abort
+
+// All that a committed request names has committed: what the record does not list had only read.
+std::vector<std::string> unlisted(const std::vector<RequestedBranch>& requested,
+                                  const state::TransactionRecord& record) {
+  std::vector<std::string> participants;
+  for (const RequestedBranch& branch : requested) {
+    const auto lists = [&](const auto& decided) {
+      return decided.participant == branch.participant;
+    };
+    if (std::none_of(record.branches.begin(), record.branches.end(), lists)) {
+      participants.push_back(branch.participant);
+    }
+  }
+  return participants;
+}
 
 }  // namespace
 
@@ -39,7 +55,8 @@ class Office::Impl {
   };
   using Drivers = std::map<TransactionId, Driven>;
 
-  Turn begin(Now now) { return Turn{now, state_, options_, counters_}; }
+  Turn begin(Now now) { return Turn{now, state_, options_, counters_, serials_}; }
+  [[nodiscard]] CommitCaller caller_of(const Turn& turn, const CommitAsked& asked) const;
 
   void on(Turn& turn, const CommitAsked& asked);
   void on(Turn& turn, const AbortAsked& asked);
@@ -48,6 +65,8 @@ class Office::Impl {
   void on(Turn& turn, const DecisionExecuted& executed);
   void on(Turn& turn, const FinishArrived& arrived);
   void on(Turn& turn, const FinishLost& lost);
+  void on(Turn& turn, const SettleArrived& arrived);
+  void on(Turn& turn, const SettleLost& lost);
   void on(Turn& turn, const InventoryArrived& arrived);
   void on(Turn& turn, const AgentUp& up);
   void on(Turn& turn, const Tick& tick);
@@ -64,7 +83,7 @@ class Office::Impl {
   template <class Event>
   void bring(Turn& turn, const TransactionId& transaction, const Event& event);
   void drive(const TransactionId& transaction, Driver driver, Now now);
-  void settle(Drivers::iterator driven, Now now);
+  void after_event(Drivers::iterator driven, Now now);
   void retire(Drivers::iterator driven, Now now);
   void set_timer(const TransactionId& transaction, Driven& driven, std::optional<MonoTime> due);
   [[nodiscard]] std::optional<MonoTime> forget_due() const;
@@ -73,6 +92,7 @@ class Office::Impl {
   const state::StateMachine& state_;
   const OfficeOptions options_;
   OfficeCounters counters_;
+  Serials serials_{0};
   Drivers drivers_;
   std::set<std::pair<MonoTime, TransactionId>> timers_;  // one for each driver that waits for one
   FinishMemory finishes_;
@@ -91,6 +111,7 @@ Office::Impl::Impl(const state::StateMachine& state, OfficeOptions options)
 // What is decided and not forgotten is carried out again from the start: which branches have
 // confirmed is not in the log, and a finish may be repeated.
 Effects Office::Impl::take_office(Now now) {
+  serials_ = Serials(state_.office_number());
   Turn turn = begin(now);
   for (const TransactionId& transaction : state_.unforgotten()) {
     const state::TransactionRecord& record = *state_.find(transaction);
@@ -117,18 +138,34 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
     turn.effects.replies.push_back({asked.token, std::move(error)});
   };
   if (std::optional<Error> error = objection(asked)) return refuse(std::move(*error));
-  const CommitCaller caller{asked.token, request_hash(asked.branches), asked.acknowledge,
-                            turn.now.mono + asked.timeout};
+  CommitCaller caller = caller_of(turn, asked);
   const auto driven = drivers_.find(asked.transaction);
   if (driven != drivers_.end()) {
     driven->second.driver.join(turn, caller, branch_ids(asked.transaction, asked.branches));
-    return settle(driven, turn.now);
+    return after_event(driven, turn.now);
   }
   if (const auto* record = state_.find(asked.transaction)) return answer(turn, asked, *record);
   if (std::optional<Error> error = refusal(turn, asked.transaction, asked.branches)) {
     return refuse(std::move(*error));
   }
-  drive(asked.transaction, Driver::commit(turn, asked.transaction, asked, caller), turn.now);
+  // The first copy may arrive last, when a repeat of it has committed in one phase and is gone.
+  const bool first = asked.first && !finishes_.knows(asked.transaction);
+  // A repeat whose one-shots nobody drives may have been run by an earlier office (R9).
+  const bool run = first || !has_one_shots(asked.branches);
+  drive(asked.transaction,
+        run ? Driver::commit(turn, asked, first, std::move(caller))
+            : Driver::refuse_to_run(turn, asked, std::move(caller)),
+        turn.now);
+}
+
+CommitCaller Office::Impl::caller_of(const Turn& turn, const CommitAsked& asked) const {
+  const MonoTime deadline = turn.now.mono + asked.timeout;
+  CommitCaller caller{asked.token, request_hash(asked.branches),     asked.acknowledge,
+                      deadline,    deadline + options_.settle_grace, {}};
+  for (const RequestedBranch& branch : asked.branches) {
+    caller.branches.push_back({branch.participant, branch.one_shot != nullptr});
+  }
+  return caller;
 }
 
 void Office::Impl::on(Turn& turn, const AbortAsked& asked) {
@@ -136,18 +173,17 @@ void Office::Impl::on(Turn& turn, const AbortAsked& asked) {
     turn.effects.replies.push_back({asked.token, std::move(error)});
   };
   if (std::optional<Error> error = objection(asked)) return refuse(std::move(*error));
-  const AbortCaller caller{asked.token};
-  const std::vector<BranchId> branches = branch_ids(asked.transaction, asked.branches);
+  const AbortCaller caller{asked.token, turn.now.mono + kAbortPatience + options_.settle_grace};
   const auto driven = drivers_.find(asked.transaction);
   if (driven != drivers_.end()) {
-    driven->second.driver.join(turn, caller, branches);
-    return settle(driven, turn.now);
+    driven->second.driver.join(turn, caller, branch_ids(asked.transaction, asked.branches));
+    return after_event(driven, turn.now);
   }
   if (const auto* record = state_.find(asked.transaction)) return answer(turn, asked, *record);
   if (std::optional<Error> error = refusal(turn, asked.transaction, asked.branches)) {
     return refuse(std::move(*error));
   }
-  drive(asked.transaction, Driver::abort(turn, asked.transaction, branches, caller), turn.now);
+  drive(asked.transaction, Driver::abort(turn, asked, caller), turn.now);
 }
 
 // A record without a driver: every branch has confirmed (R9, R10).
@@ -159,7 +195,13 @@ void Office::Impl::answer(Turn& turn, const CommitAsked& asked,
   }
   CommitAnswer answer;
   answer.outcome = record.outcome;
-  if (record.outcome == Outcome::kAborted) answer.reason = record.reason;
+  if (record.outcome == Outcome::kCommitted) {
+    answer.read_only = unlisted(asked.branches, record);
+    answer.results_unavailable = has_one_shots(asked.branches);
+    turn.effects.replies.push_back({asked.token, std::move(answer)});
+    return;
+  }
+  answer.reason = record.reason;
   turn.effects.replies.push_back({asked.token, std::move(answer)});
   roll_back_unlisted(turn, record, branch_ids(asked.transaction, asked.branches));
 }
@@ -211,13 +253,19 @@ void Office::Impl::on(Turn& turn, const FinishArrived& arrived) {
 void Office::Impl::on(Turn& turn, const FinishLost& lost) {
   bring(turn, lost.branch.transaction, lost);
 }
+void Office::Impl::on(Turn& turn, const SettleArrived& arrived) {
+  bring(turn, arrived.transaction, arrived);
+}
+void Office::Impl::on(Turn& turn, const SettleLost& lost) {
+  bring(turn, lost.transaction, lost);
+}
 
 // Rare, so every driver is asked.
 void Office::Impl::on(Turn& turn, const AgentUp& up) {
   for (auto driven = drivers_.begin(); driven != drivers_.end();) {
     const auto next = std::next(driven);
     driven->second.driver.on(turn, up);
-    settle(driven, turn.now);
+    after_event(driven, turn.now);
     driven = next;
   }
 }
@@ -262,7 +310,7 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   const auto driven = drivers_.find(transaction);
   if (driven != drivers_.end()) {
     driven->second.driver.on_found(turn, branch, asked);
-    return settle(driven, turn.now);
+    return after_event(driven, turn.now);
   }
   if (const auto* record = state_.find(transaction)) {
     return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
@@ -290,18 +338,18 @@ void Office::Impl::bring(Turn& turn, const TransactionId& transaction, const Eve
   const auto driven = drivers_.find(transaction);
   if (driven == drivers_.end()) return;
   driven->second.driver.on(turn, event);
-  settle(driven, turn.now);
+  after_event(driven, turn.now);
 }
 
 void Office::Impl::drive(const TransactionId& transaction, Driver driver, Now now) {
   const auto [driven, added] = drivers_.emplace(transaction, Driven{std::move(driver), {}});
   CHECK(added, "a transaction has one driver");
   to_forget_.erase(transaction);
-  settle(driven, now);
+  after_event(driven, now);
 }
 
 // After each event of a driver: its timer follows it, and it leaves when it is done.
-void Office::Impl::settle(Drivers::iterator driven, Now now) {
+void Office::Impl::after_event(Drivers::iterator driven, Now now) {
   if (driven->second.driver.done()) return retire(driven, now);
   set_timer(driven->first, driven->second, driven->second.driver.next_due());
 }
@@ -309,6 +357,7 @@ void Office::Impl::settle(Drivers::iterator driven, Now now) {
 void Office::Impl::retire(Drivers::iterator driven, Now now) {
   const TransactionId transaction = driven->first;
   set_timer(transaction, driven->second, std::nullopt);
+  driven->second.driver.release(serials_);
   drivers_.erase(driven);
   finishes_.remember(transaction, now.mono);
   const state::TransactionRecord* record = state_.find(transaction);
@@ -375,6 +424,7 @@ void Office::Impl::check_invariants() const {
     CHECK_EQ(timers_.count({*driven.timer, transaction}), 1u, "the timer is set");
   }
   CHECK_EQ(timers_.size(), timers, "no timer outlives its driver");
+  CHECK(!drivers_.empty() || serials_.live_count() == 0, "no serial outlives its driver (R5)");
   CHECK_LE(finishes_.size(), options_.finishes_remembered, "memory is bounded");
   CHECK_LE(strangers_.size(), kStrangersMax, "memory is bounded");
   CHECK_LE(counters_.presumed_aborted, counters_.aborted, "presumed aborts are aborts");

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/statement.h"
 #include "base/time.h"
 #include "coordinator/state/command.h"
 #include "coordinator/state/state_machine.h"
@@ -20,12 +21,14 @@ namespace assent::commit {
 // Names a caller that waits for an answer. Issued by the shell, never reused within an office.
 using Token = Strong<struct TokenTag>;
 
-// A branch as the client named it at commit.
+// A branch as the client named it at commit: one that it opened, or a whole one.
 struct RequestedBranch {
   std::string participant;
-  Epoch epoch;
-  Attempt attempt;
+  Epoch epoch;                   // 0 of a one-shot
+  Attempt attempt;               // 0 of a one-shot
   std::uint32_t statements = 0;  // how many the client sent (R13)
+  OneShotWork one_shot = nullptr;
+  bool reads = false;  // a hint: it is believed to have written nothing
 
   bool operator==(const RequestedBranch&) const = default;
 };
@@ -34,13 +37,23 @@ enum class Acknowledge : std::uint8_t { kApplied = 1, kDecided = 2 };
 
 // ── votes and results ───────────────────────────────────────────────────────────────────────────
 
+// `results` are of a one-shot; null when they came too late.
 struct VoteYes {
   Evidence evidence;
+  StatementResults results = nullptr;
 };
 struct VoteNo {
   Error reason;
 };
-using Vote = std::variant<VoteYes, VoteNo>;
+// It has left, whatever the outcome.
+struct VoteReadOnly {
+  StatementResults results = nullptr;
+};
+// It has committed in one phase: so has the transaction (R12).
+struct VoteCommitted {
+  StatementResults results = nullptr;
+};
+using Vote = std::variant<VoteYes, VoteNo, VoteReadOnly, VoteCommitted>;
 
 using assent::FinishResult;
 
@@ -53,12 +66,16 @@ struct CommitAsked {
   std::vector<RequestedBranch> branches;
   Acknowledge acknowledge = Acknowledge::kApplied;
   Millis timeout{10'000};
+  // Promised: no earlier copy can have been acted upon. Without it no one-shot is run (R9), and an
+  // abort first settles the branch that may have committed in one phase (R12).
+  bool first = false;
 };
 // A client asks for abort.
 struct AbortAsked {
   Token token;
   TransactionId transaction;
   std::vector<RequestedBranch> branches;
+  bool never_committed = false;  // promised: commit was never asked for
 };
 struct VoteArrived {
   BranchId branch;
@@ -82,6 +99,17 @@ struct FinishArrived {
 struct FinishLost {
   BranchId branch;
 };
+// What the participant's outcome row says, which stands for ever (R12).
+struct SettleArrived {
+  std::string participant;
+  TransactionId transaction;
+  bool committed = false;
+};
+// A settle had no answer. It is sent again.
+struct SettleLost {
+  std::string participant;
+  TransactionId transaction;
+};
 // What an agent found prepared in its database, asked for at `asked`.
 struct InventoryArrived {
   std::string participant;
@@ -95,25 +123,42 @@ struct AgentUp {
 // Time has passed; due at next_deadline().
 struct Tick {};
 
-using Input = std::variant<CommitAsked, AbortAsked, VoteArrived, PrepareLost, DecisionExecuted,
-                           FinishArrived, FinishLost, InventoryArrived, AgentUp, Tick>;
+using Input =
+    std::variant<CommitAsked, AbortAsked, VoteArrived, PrepareLost, DecisionExecuted, FinishArrived,
+                 FinishLost, SettleArrived, SettleLost, InventoryArrived, AgentUp, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
 struct SendPrepare {
   BranchId branch;
   std::uint32_t statements = 0;
+  OneShotWork one_shot = nullptr;
+  std::uint64_t low_water = 0;  // of a one-shot: every serial below is finished at this participant
+  bool one_phase = false;       // commit instead of preparing (R12)
+};
+struct SendSettle {
+  std::string participant;
+  TransactionId transaction;
 };
 struct SendFinish {
   BranchId branch;
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;  // absent: the branch never voted YES to this office
 };
+struct BranchResults {
+  std::string participant;
+  StatementResults results;
+};
 struct CommitAnswer {
   Outcome outcome = Outcome::kAborted;
   std::vector<std::string> pending;    // committed, not yet confirmed
   std::optional<Error> reason;         // of an abort
   std::vector<std::string> heuristic;  // ended by someone else
+  bool one_phase = false;
+  std::vector<std::string> read_only;  // those that left at the vote
+  // Of the one-shots of a committed transaction, in the order of the request.
+  std::vector<BranchResults> results;
+  bool results_unavailable = false;  // there were one-shots, and their results are gone (R9)
 };
 struct AbortAnswer {
   Outcome outcome = Outcome::kAborted;
@@ -133,6 +178,7 @@ struct Effects {
   std::vector<state::Command> propose;  // every decision's result comes back as DecisionExecuted
   std::vector<SendPrepare> prepares;
   std::vector<SendFinish> finishes;
+  std::vector<SendSettle> settles;
   std::vector<Reply> replies;
   std::vector<Warning> warnings;
 };
@@ -147,6 +193,7 @@ struct OfficeOptions {
   Millis retry_min{50};                   // first pause before a lost message is sent again
   Millis retry_max{1'000};                // the pause doubles up to this
   Millis forget_every{200};               // Forgotten is proposed at most this often
+  Millis settle_grace{1'000};             // how long a caller past its deadline waits for a settle
   Millis clock_skew_max{60'000};          // ids further ahead of the log's time are refused (R17)
   std::size_t transactions_max = 20'000;  // driven at once; one more is refused as OVERLOADED
   std::size_t finishes_remembered = 65'536;  // against inventories that were asked for before
@@ -154,8 +201,12 @@ struct OfficeOptions {
 
 // Counts since the office was taken.
 struct OfficeCounters {
-  std::uint64_t committed = 0;
+  std::uint64_t committed = 0;  // by the log; those in one phase are not in it
   std::uint64_t aborted = 0;
+  std::uint64_t one_phase = 0;         // committed in one phase
+  std::uint64_t read_only_votes = 0;   // branches that left at the vote
+  std::uint64_t one_shots = 0;         // branches whose statements travelled with the commit
+  std::uint64_t settles = 0;           // one-phase branches that were settled before an abort
   std::uint64_t presumed_aborted = 0;  // of `aborted`: by recovery, without a client's request
   std::uint64_t heuristic = 0;         // branches ended by someone else, hazards included
 };

@@ -65,6 +65,16 @@ Error overloaded(std::string_view what, std::size_t limit) {
                                            std::string(what) + "; try again later"};
 }
 
+Error outcome_unknown(const TransactionId& transaction, const std::string& participant,
+                      std::string_view last_loss) {
+  Error error = about(ErrorCode::kOutcomeUnknown, transaction,
+                      "may have committed in one phase at participant '" + participant +
+                          "', whose answer is awaited; repeat the request to ask again");
+  if (!last_loss.empty()) error.message.append(" (").append(last_loss).append(")");
+  error.participant = participant;
+  return error;
+}
+
 Error deadline(const std::string& participant, std::string_view last_loss) {
   std::string message = "participant '" + participant + "' did not vote before the deadline";
   if (!last_loss.empty()) message.append(": ").append(last_loss);
@@ -82,6 +92,12 @@ Error presumed(const BranchId& found) {
                found.participant};
 }
 
+Error not_run() {
+  return Error{ErrorCode::kUnavailable,
+               "an earlier copy of this request may have been under way when its leader was lost, "
+               "and its statements must not run twice; run it again under a new id"};
+}
+
 std::string heuristic(const BranchId& branch, Outcome wanted, FinishResult result) {
   const std::string text =
       "branch " + to_string(branch) + ", which is " + std::string(name(wanted)) + " in the log, ";
@@ -96,6 +112,12 @@ std::string heuristic(const BranchId& branch, Outcome wanted, FinishResult resul
       return text + "is gone, and nothing proves how it ended";
   }
   return text + "ended in an unknown way";
+}
+
+std::string contradiction(const BranchId& branch) {
+  return "branch " + to_string(branch) +
+         " says that it committed in one phase, against what else is known of its transaction; "
+         "was its id used for different requests?";
 }
 
 std::string stranger(const BranchId& branch) {

@@ -21,15 +21,21 @@ Error clock(const TransactionId& transaction, LogTime now);
 Error expired(const TransactionId& transaction);
 Error id_reused(const TransactionId& transaction);
 Error overloaded(std::string_view what, std::size_t limit);
+// T may have committed in one phase at `participant`, which has not told yet (R12).
+Error outcome_unknown(const TransactionId& transaction, const std::string& participant,
+                      std::string_view last_loss);
 
 // ── reasons of an abort ─────────────────────────────────────────────────────────────────────────
 Error deadline(const std::string& participant, std::string_view last_loss);
 Error asked_for();
 Error presumed(const BranchId& found);
+Error not_run();
 
 // ── warnings ────────────────────────────────────────────────────────────────────────────────────
 // Precondition: `result` is not kDone.
 std::string heuristic(const BranchId& branch, Outcome wanted, FinishResult result);
+// `branch` says that it committed in one phase, and T was aborted, or is prepared elsewhere.
+std::string contradiction(const BranchId& branch);
 std::string stranger(const BranchId& branch);
 
 }  // namespace assent::commit::reasons

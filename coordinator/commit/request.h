@@ -24,9 +24,17 @@ std::optional<Error> refusal(const TransactionId& transaction,
                              const std::vector<RequestedBranch>& branches,
                              const state::StateMachine& state, LogTime now, Millis skew_max);
 
-// Equal for requests for the same branches in whatever order; never 0 (R9).
+// Equal for requests for the same branches in whatever order, their statements and hints included;
+// never 0 (R9). Where `first` differs it is the same request.
 std::uint64_t request_hash(const std::vector<RequestedBranch>& branches);
 
+// The one branch that may have written, by the request's hints (R12). Null: none is, or several
+// are.
+const RequestedBranch* writer_of(const std::vector<RequestedBranch>& branches);
+
+bool has_one_shots(const std::vector<RequestedBranch>& branches);
+
+// Of the branches that clients opened: a one-shot has no name before it is run.
 std::vector<BranchId> branch_ids(const TransactionId& transaction,
                                  const std::vector<RequestedBranch>& branches);
 

@@ -1,4 +1,5 @@
 // The admin port of a replica: how this process is.
+#include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
 #include "runtime/rpc/admin.h"
 
@@ -23,6 +24,10 @@ rpc::ProcessStatus status(const Services& services) {
                        {"log_replayed", count(services.log.replayed())},
                        {"committed", count(office.counters().committed)},
                        {"aborted", count(office.counters().aborted)},
+                       {"one_phase", count(office.counters().one_phase)},
+                       {"read_only_votes", count(office.counters().read_only_votes)},
+                       {"one_shots", count(office.counters().one_shots)},
+                       {"settles", count(office.counters().settles)},
                        {"presumed_aborted", count(office.counters().presumed_aborted)},
                        {"heuristic", count(office.counters().heuristic)},
                        {"driven", count(office.driven_count())},
@@ -33,7 +38,9 @@ rpc::ProcessStatus status(const Services& services) {
 }  // namespace
 
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(Services& services) {
-  return rpc::admin_processor("assent-coordinator", [&services] { return status(services); });
+  return rpc::admin_processor(
+      "assent-coordinator", [&services] { return status(services); },
+      [&services](auto done) { done(examine(services)); });
 }
 
 }  // namespace assent::coordinator

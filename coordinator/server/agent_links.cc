@@ -8,6 +8,7 @@
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/ids.h"
+#include "runtime/rpc/statements.h"
 #include "wire/Participant.h"
 #include "wire/common_constants.h"
 
@@ -19,13 +20,34 @@ constexpr Millis kCallTimeout{5'000};
 
 // A vote as it stands in the reply; nothing when the reply holds none that makes sense.
 std::optional<commit::Vote> vote_of(const wire::PrepareReply& reply) {
-  if (reply.vote == wire::VoteKind::YES && reply.__isset.evidence) {
-    return commit::VoteYes{rpc::from_wire(reply.evidence)};
-  }
-  if (reply.vote == wire::VoteKind::NO && reply.__isset.reason) {
-    return commit::VoteNo{rpc::from_wire(reply.reason)};
+  const StatementResults results = reply.__isset.results ? rpc::from_wire(reply.results) : nullptr;
+  switch (reply.vote) {
+    case wire::VoteKind::YES:
+      if (!reply.__isset.evidence) return std::nullopt;
+      return commit::VoteYes{rpc::from_wire(reply.evidence), results};
+    case wire::VoteKind::NO:
+      if (!reply.__isset.reason) return std::nullopt;
+      return commit::VoteNo{rpc::from_wire(reply.reason)};
+    case wire::VoteKind::READ_ONLY:
+      return commit::VoteReadOnly{results};
+    case wire::VoteKind::COMMITTED:
+      return commit::VoteCommitted{results};
   }
   return std::nullopt;
+}
+
+wire::PrepareRequest to_wire(const commit::SendPrepare& prepare, Ballot ballot) {
+  wire::PrepareRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.ballot = rpc::to_wire(ballot);
+  request.branch = rpc::to_wire(prepare.branch);
+  request.statements = static_cast<std::int32_t>(prepare.statements);
+  if (prepare.one_shot) {
+    request.__set_one_shot(rpc::to_wire(*prepare.one_shot));
+    request.__set_low_water(static_cast<std::int64_t>(prepare.low_water));
+  }
+  if (prepare.one_phase) request.__set_one_phase(true);
+  return request;
 }
 
 }  // namespace
@@ -35,7 +57,7 @@ struct AgentLinks::Link {
 
   rpc::Client client;
   bool asking = false;        // for the inventory
-  std::size_t in_flight = 0;  // prepares and finishes
+  std::size_t in_flight = 0;  // prepares, finishes and settles
 };
 
 AgentLinks::AgentLinks(boost::asio::io_context& loop, std::string cluster, Ballot ballot, Sink sink)
@@ -85,11 +107,7 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
     return report_lost(commit::PrepareLost{
         branch, {ErrorCode::kUnavailable, "its agent never enrolled", branch.participant}});
   }
-  wire::PrepareRequest request;
-  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.ballot = rpc::to_wire(ballot_);
-  request.branch = rpc::to_wire(branch);
-  request.statements = static_cast<std::int32_t>(prepare.statements);
+  const wire::PrepareRequest request = to_wire(prepare, ballot_);
   ++link->in_flight;
   ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::PrepareReply> reply) {
@@ -120,6 +138,29 @@ void AgentLinks::send(const commit::SendFinish& finish) {
                                         {"participant", branch.participant},
                                         {"why", reply.error().message}});
     sink_(commit::FinishLost{branch});
+  });
+}
+
+void AgentLinks::send(const commit::SendSettle& settle) {
+  const commit::SettleLost lost{settle.participant, settle.transaction};
+  Link* link = find(settle.participant);
+  if (link == nullptr) return report_lost(lost);
+  wire::SettleRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.ballot = rpc::to_wire(ballot_);
+  request.transaction = to_string(settle.transaction);
+  request.participant = settle.participant;
+  ++link->in_flight;
+  ASSENT_CALL(wire::Participant, settle, wire::SettleReply)
+  (link->client, request, kCallTimeout, [this, link, lost](Result<wire::SettleReply> reply) {
+    --link->in_flight;
+    if (reply) {
+      return sink_(commit::SettleArrived{lost.participant, lost.transaction, reply->committed});
+    }
+    log::debug("not settled", {{"transaction", to_string(lost.transaction)},
+                               {"participant", lost.participant},
+                               {"why", reply.error().message}});
+    sink_(lost);
   });
 }
 

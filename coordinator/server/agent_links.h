@@ -33,6 +33,7 @@ class AgentLinks {
 
   void send(const commit::SendPrepare& prepare);
   void send(const commit::SendFinish& finish);
+  void send(const commit::SendSettle& settle);
 
   // Asks every agent that is not being asked already what it has prepared. Call this about once a
   // second: it is how orphans of a lost leader are found, and how broken connections come back.

@@ -6,6 +6,7 @@
 #include "runtime/process.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
+#include "runtime/rpc/statements.h"
 #include "wire/Coordinator.h"
 
 namespace assent::coordinator {
@@ -19,21 +20,51 @@ using rpc::versioned;
 constexpr std::int32_t kCommitTimeoutDefault = 10'000;
 constexpr std::int32_t kCommitTimeoutMax = 600'000;
 
+// A one-shot has no epoch and attempt yet; the rest is the office's to judge.
+Result<commit::RequestedBranch> one_shot_from_wire(const wire::CommitBranch& branch) {
+  if (branch.epoch != 0 || branch.attempt != 0) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "branches.epoch and branches.attempt of a one_shot must be 0");
+  }
+  auto one_shot = rpc::from_wire(branch.one_shot);
+  if (!one_shot) return tl::unexpected(one_shot.error());
+  commit::RequestedBranch out;
+  out.one_shot = std::make_shared<const OneShot>(std::move(*one_shot));
+  return out;
+}
+
+Result<commit::RequestedBranch> opened_from_wire(const wire::CommitBranch& branch) {
+  const auto epoch = rpc::positive_from_wire(branch.epoch, "branches.epoch");
+  if (!epoch) return tl::unexpected(epoch.error());
+  const auto attempt = rpc::positive_from_wire(branch.attempt, "branches.attempt");
+  if (!attempt) return tl::unexpected(attempt.error());
+  commit::RequestedBranch out;
+  out.epoch = Epoch(*epoch);
+  out.attempt = Attempt(*attempt);
+  return out;
+}
+
+Result<commit::RequestedBranch> branch_from_wire(const wire::CommitBranch& branch) {
+  auto participant = rpc::participant_from_wire(branch.participant);
+  if (!participant) return tl::unexpected(participant.error());
+  if (branch.statements < 0) {
+    return failure(ErrorCode::kInvalidArgument, "branches.statements is negative");
+  }
+  auto out = branch.__isset.one_shot ? one_shot_from_wire(branch) : opened_from_wire(branch);
+  if (!out) return out;
+  out->participant = std::move(*participant);
+  out->statements = static_cast<std::uint32_t>(branch.statements);
+  out->reads = branch.__isset.reads && branch.reads;
+  return out;
+}
+
 Result<std::vector<commit::RequestedBranch>> branches_from_wire(
     const std::vector<wire::CommitBranch>& branches) {
   std::vector<commit::RequestedBranch> out;
   for (const wire::CommitBranch& branch : branches) {
-    auto participant = rpc::participant_from_wire(branch.participant);
-    if (!participant) return tl::unexpected(participant.error());
-    const auto epoch = rpc::positive_from_wire(branch.epoch, "branches.epoch");
-    if (!epoch) return tl::unexpected(epoch.error());
-    const auto attempt = rpc::positive_from_wire(branch.attempt, "branches.attempt");
-    if (!attempt) return tl::unexpected(attempt.error());
-    if (branch.statements < 0) {
-      return failure(ErrorCode::kInvalidArgument, "branches.statements is negative");
-    }
-    out.push_back({std::move(*participant), Epoch(*epoch), Attempt(*attempt),
-                   static_cast<std::uint32_t>(branch.statements)});
+    auto taken = branch_from_wire(branch);
+    if (!taken) return tl::unexpected(taken.error());
+    out.push_back(std::move(*taken));
   }
   return out;
 }
@@ -59,7 +90,19 @@ Result<commit::CommitAsked> commit_from_wire(const wire::CommitRequest& request)
       *transaction,
       std::move(*branches),
       decided ? commit::Acknowledge::kDecided : commit::Acknowledge::kApplied,
-      Millis(timeout)};
+      Millis(timeout),
+      request.__isset.first && request.first};
+}
+
+std::vector<wire::BranchResults> results_to_wire(
+    const std::vector<commit::BranchResults>& results) {
+  std::vector<wire::BranchResults> out;
+  for (const commit::BranchResults& branch : results) {
+    wire::BranchResults& one = out.emplace_back();
+    one.participant = branch.participant;
+    one.results = rpc::to_wire(*branch.results);
+  }
+  return out;
 }
 
 wire::CommitReply commit_to_wire(commit::CommitAnswer answer) {
@@ -68,6 +111,10 @@ wire::CommitReply commit_to_wire(commit::CommitAnswer answer) {
   reply.pending = std::move(answer.pending);
   if (answer.reason) reply.__set_reason(rpc::to_wire(*answer.reason));
   if (!answer.heuristic.empty()) reply.__set_heuristic(answer.heuristic);
+  reply.one_phase = answer.one_phase;
+  reply.read_only = std::move(answer.read_only);
+  if (!answer.results.empty()) reply.__set_results(results_to_wire(answer.results));
+  reply.results_unavailable = answer.results_unavailable;
   return reply;
 }
 
@@ -150,7 +197,10 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     if (!transaction) return tl::unexpected(transaction.error());
     auto branches = branches_from_wire(request.branches);
     if (!branches) return tl::unexpected(branches.error());
-    return commit::AbortAsked{{}, *transaction, std::move(*branches)};
+    return commit::AbortAsked{{},
+                              *transaction,
+                              std::move(*branches),
+                              request.__isset.never_committed && request.never_committed};
   }
 
   Result<wire::StatusReply> status_reply(const wire::StatusRequest& request) const {

@@ -68,6 +68,7 @@ void OfficeRunner::carry_out(commit::Effects effects) {
   for (state::Command& command : effects.propose) propose(std::move(command));
   for (const commit::SendPrepare& prepare : effects.prepares) links_.send(prepare);
   for (const commit::SendFinish& finish : effects.finishes) links_.send(finish);
+  for (const commit::SendSettle& settle : effects.settles) links_.send(settle);
   for (commit::Reply& answer : effects.replies) reply(std::move(answer));
   for (const commit::Warning& warning : effects.warnings) {
     log::warning(warning.text, {{"transaction", to_string(warning.transaction)}});

@@ -47,6 +47,7 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
   out.wal_position = static_cast<std::uint64_t>(request.wal_position);
   out.client_address = request.client_address;
   out.peer_address = request.peer_address;
+  out.one_phase = request.__isset.one_phase && request.one_phase;
   return out;
 }
 
@@ -106,6 +107,8 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     if (!known) return tl::unexpected(known.error());
     auto reply = rpc::versioned<wire::HeartbeatReply>();
     reply.now_ms = services_.log.now().value;
+    // The executed one: no office to come can make a record below it (R14).
+    reply.floor_ms = services_.log.state().floor().value;
     return reply;
   }
 

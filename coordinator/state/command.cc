@@ -63,6 +63,7 @@ void put_command(Encoder& out, const Enrolled& command) {
   out.put_varint(command.wal_position);
   out.put_string(command.client_address);
   out.put_string(command.peer_address);
+  out.put_u8(command.one_phase ? 1 : 0);
 }
 
 // Takes values off the front of a Decoder. A value that is not there, or is out of its range,
@@ -75,6 +76,11 @@ class Reader {
   [[nodiscard]] bool finished() const { return in_range_ && in_.finished(); }
 
   std::uint8_t byte() { return in_.get_u8(); }
+  bool flag() {
+    const std::uint8_t value = in_.get_u8();
+    require(value <= 1);
+    return value == 1;
+  }
   std::uint64_t fixed() { return in_.get_u64(); }
   std::uint64_t varint() { return in_.get_varint(); }
   std::string text() { return std::string(in_.get_string()); }
@@ -162,9 +168,7 @@ Error read_error(Reader& in) {
   error.code = static_cast<ErrorCode>(in.byte());
   error.message = in.text();
   error.participant = in.text();
-  const std::uint8_t has_sql = in.byte();
-  in.require(has_sql <= 1);
-  if (has_sql == 1) error.sql = read_sql_error(in);
+  if (in.flag()) error.sql = read_sql_error(in);
   error.leader = in.text();
   return error;
 }
@@ -201,6 +205,7 @@ Enrolled read_enrolled(Reader& in) {
   command.wal_position = in.varint();
   command.client_address = in.text();
   command.peer_address = in.text();
+  command.one_phase = in.flag();
   return command;
 }
 

@@ -42,8 +42,9 @@ struct OfficeTaken {
 // T commits. Expects no record of T (R1).
 struct Committed {
   TransactionId transaction;
-  std::uint64_t request_hash = 0;       // of the client's request (R9)
-  std::vector<DecidedBranch> branches;  // exactly these commit (R5), with their evidence (R7)
+  std::uint64_t request_hash = 0;  // of the client's request (R9)
+  // Exactly these commit (R5), with their evidence (R7). None when every branch had only read.
+  std::vector<DecidedBranch> branches;
 
   bool operator==(const Committed&) const = default;
 };
@@ -76,6 +77,7 @@ struct Enrolled {
   std::uint64_t wal_position = 0;
   std::string client_address;  // "host:port"
   std::string peer_address;    // "host:port"
+  bool one_phase = false;      // a single writing branch may commit there in one phase (R12)
 
   bool operator==(const Enrolled&) const = default;
 };

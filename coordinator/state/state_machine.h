@@ -37,6 +37,7 @@ struct ParticipantRecord {
   std::uint64_t wal_position = 0;
   std::string client_address;
   std::string peer_address;
+  bool one_phase = false;  // a single writing branch may commit there in one phase (R12)
 
   bool operator==(const ParticipantRecord&) const = default;
 };
@@ -62,6 +63,9 @@ class StateMachine {
   [[nodiscard]] LogTime time() const { return time_; }       // of the last entry; monotone
   [[nodiscard]] LogTime floor() const { return floor_; }     // monotone (R14)
   [[nodiscard]] Ballot office() const { return office_; }    // of the last OfficeTaken
+  // How many OfficeTaken were executed. The count right after a leader's own is the number of its
+  // office, which no other office has: it stands in the attempts of its one-shots (R5).
+  [[nodiscard]] std::uint64_t office_number() const { return offices_; }
 
   // Null: T has no record, which means undecided, never "aborted" (R3).
   // The pointer holds until the next execute().
@@ -101,6 +105,7 @@ class StateMachine {
   LogTime time_;
   LogTime floor_;
   Ballot office_;
+  std::uint64_t offices_ = 0;
   std::unordered_map<TransactionId, TransactionRecord> records_;
   // Every record's id stands in exactly one of the two, in order of the ids' times: ids compare by
   // their time first.

@@ -407,11 +407,15 @@ TEST(Abort, RefusalsAreThoseOfCommit) {
   Stage s;
   EXPECT_EQ(s.abort(1, {Stage::branch("A")}), "reply 1 error INVALID_ARGUMENT");
   EXPECT_EQ(s.abort(1, {Stage::branch("nobody")}), "reply 1 error UNKNOWN_PARTICIPANT");
-  EXPECT_EQ(s.feed(AbortAsked{Token(1), s.transaction(1, kLogStart + Millis(60'001)), {}}),
-            "reply 1 error CLOCK");
+  EXPECT_EQ(
+      s.feed(AbortAsked{
+          Token(1), s.transaction(1, kLogStart + Millis(60'001)), {}, /*never_committed=*/true}),
+      "reply 1 error CLOCK");
   s.execute_other(state::Forgotten{});
-  EXPECT_EQ(s.feed(AbortAsked{Token(1), s.transaction(1, kLogStart - Millis(600'000)), {}}),
-            "reply 1 error EXPIRED");
+  EXPECT_EQ(
+      s.feed(AbortAsked{
+          Token(1), s.transaction(1, kLogStart - Millis(600'000)), {}, /*never_committed=*/true}),
+      "reply 1 error EXPIRED");
 }
 
 }  // namespace

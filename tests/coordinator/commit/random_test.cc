@@ -27,10 +27,29 @@ TEST(RandomWorlds, KeepTheRules) {
   // Every way must have been gone often enough for the checkers to mean something.
   EXPECT_GT(tally.committed, 10'000u);
   EXPECT_GT(tally.aborted, 10'000u);
-  for (const std::uint64_t times :
-       {tally.below_floor, tally.presumed, tally.id_reused, tally.restarts, tally.proposals_lost,
-        tally.messages_lost, tally.messages_repeated, tally.strays_rolled_back,
-        tally.rolled_back_without_record, tally.stale_refused}) {
+  for (const std::uint64_t times : {tally.below_floor,
+                                    tally.presumed,
+                                    tally.id_reused,
+                                    tally.restarts,
+                                    tally.proposals_lost,
+                                    tally.messages_lost,
+                                    tally.messages_repeated,
+                                    tally.strays_rolled_back,
+                                    tally.rolled_back_without_record,
+                                    tally.stale_refused,
+                                    tally.left,
+                                    tally.committed_of_readers,
+                                    tally.one_shots_run,
+                                    tally.second_runs_refused,
+                                    tally.one_phase,
+                                    tally.one_phase_told,
+                                    tally.one_phase_refused,
+                                    tally.settled_committed,
+                                    tally.settled_never,
+                                    tally.unknown_told,
+                                    tally.results_told,
+                                    tally.results_gone,
+                                    tally.first_came_last}) {
     EXPECT_GT(times, 100u);
   }
 }

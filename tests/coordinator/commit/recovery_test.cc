@@ -81,7 +81,7 @@ TEST(Forget, WaitsForCompanyAndIsBatched) {
   Stage s;
   for (std::uint64_t number = 1; number <= 3; ++number) {
     const TransactionId t = s.transaction(number);
-    s.feed(AbortAsked{Token(number), t, {}});
+    s.feed(AbortAsked{Token(number), t, {}, /*never_committed=*/true});
     s.execute();
   }
   EXPECT_EQ(s.state.unforgotten().size(), 2u) << "the first went along with the second's abort";
@@ -94,7 +94,7 @@ TEST(Forget, WaitsForCompanyAndIsBatched) {
 TEST(Forget, GoesAlongWithTheNextProposal) {
   Stage s;
   s.commit_and_finish();
-  EXPECT_EQ(s.feed(AbortAsked{Token(2), s.transaction(2), {}}),
+  EXPECT_EQ(s.feed(AbortAsked{Token(2), s.transaction(2), {}, /*never_committed=*/true}),
             "propose ABORTED because BRANCH_ENDED; propose FORGOTTEN 1");
 }
 
@@ -102,7 +102,8 @@ TEST(Forget, IsProposedAtMostSoOften) {
   Stage s;
   int forgottens = 0;
   for (std::uint64_t number = 1; number <= 100; ++number) {
-    const std::string text = s.feed(AbortAsked{Token(number), s.transaction(number), {}});
+    const std::string text =
+        s.feed(AbortAsked{Token(number), s.transaction(number), {}, /*never_committed=*/true});
     if (text.find("FORGOTTEN") != std::string::npos) ++forgottens;
     s.execute();
     if (s.pass(Millis(10)).find("FORGOTTEN") != std::string::npos) ++forgottens;
@@ -332,7 +333,8 @@ TEST(Inventory, R14WithoutARecordOnlyWhatIsPreparedIsRolledBack) {
   Stage s;
   const TransactionId old = s.transaction(1, kLogStart - Millis(600'000));
   s.inventory("a", {s.id(old, "a")});
-  EXPECT_EQ(s.feed(AbortAsked{Token(1), old, {Stage::branch("b")}}), "reply 1 error EXPIRED");
+  EXPECT_EQ(s.feed(AbortAsked{Token(1), old, {Stage::branch("b")}, /*never_committed=*/true}),
+            "reply 1 error EXPIRED");
   EXPECT_EQ(s.feed(CommitAsked{Token(2), old, {Stage::branch("b")}}), "reply 2 error EXPIRED");
 }
 

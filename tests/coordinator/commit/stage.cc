@@ -29,16 +29,54 @@ std::optional<TransactionId> decides(const state::Command& command) {
 
 Stage::Stage(OfficeOptions options, state::StateOptions state_options)
     : state(state_options), options_(options) {
-  std::uint64_t database = 0;
-  for (const char* name : {"a", "b", "c"}) {
-    ++database;
-    execute_other(state::Enrolled{name, "n", Epoch(0), {1, database}, 1, 1, "host:1", "host:2"});
-  }
+  for (const char* name : {"a", "b", "c"}) enrol(name, /*one_phase=*/false);
   restart();
+}
+
+void Stage::enrol(const std::string& participant, bool one_phase) {
+  const state::ParticipantRecord* known = state.participant(participant);
+  const auto database = static_cast<std::uint64_t>(participant.front());
+  execute_other(state::Enrolled{participant,
+                                std::to_string(++lives_),
+                                known ? known->epoch : Epoch(0),
+                                {1, database},
+                                1,
+                                1,
+                                "host:1",
+                                "host:2",
+                                one_phase});
 }
 
 RequestedBranch Stage::branch(std::string participant, std::uint64_t attempt) {
   return {std::move(participant), Epoch(1), Attempt(attempt), 2};
+}
+
+RequestedBranch Stage::reader(std::string participant, std::uint64_t attempt) {
+  RequestedBranch reads = branch(std::move(participant), attempt);
+  reads.reads = true;
+  return reads;
+}
+
+RequestedBranch Stage::one_shot(std::string participant, std::string sql) {
+  auto work = std::make_shared<OneShot>();
+  work->statements = {{std::move(sql), {}}};
+  return {std::move(participant), Epoch(0), Attempt(0), 0, std::move(work)};
+}
+
+RequestedBranch Stage::one_shot_reader(std::string participant) {
+  RequestedBranch reads = one_shot(std::move(participant));
+  reads.reads = true;
+  return reads;
+}
+
+BranchId Stage::last_sent(const std::string& participant) const {
+  const auto found = sent_.find(participant);
+  return found == sent_.end() ? id(t, participant) : found->second;
+}
+
+StatementResults Stage::results_of(const BranchId& branch) const {
+  if (!one_shot_serial(branch.attempt)) return nullptr;
+  return std::make_shared<std::vector<StatementResult>>(1);
 }
 
 Evidence Stage::evidence(const std::string& participant) {
@@ -57,6 +95,9 @@ TransactionId Stage::transaction(std::uint64_t number, LogTime time) const {
 std::string Stage::carry_out(Effects effects) {
   office->check_invariants();
   proposed.insert(proposed.end(), effects.propose.begin(), effects.propose.end());
+  for (const SendPrepare& prepare : effects.prepares) {
+    sent_[prepare.branch.participant] = prepare.branch;
+  }
   return words(effects);
 }
 
@@ -66,23 +107,56 @@ std::string Stage::feed(const Input& input) {
 
 std::string Stage::commit(std::uint64_t token, Acknowledge acknowledge,
                           std::vector<RequestedBranch> branches, Millis timeout) {
-  return feed(CommitAsked{Token(token), t, std::move(branches), acknowledge, timeout});
+  return feed(CommitAsked{Token(token), t, std::move(branches), acknowledge, timeout,
+                          /*first=*/true});
+}
+
+std::string Stage::commit(std::uint64_t token, std::vector<RequestedBranch> branches) {
+  return commit(token, Acknowledge::kApplied, std::move(branches));
+}
+
+std::string Stage::repeat(std::uint64_t token, std::vector<RequestedBranch> branches) {
+  return feed(
+      CommitAsked{Token(token), t, std::move(branches), Acknowledge::kApplied, kTimeout, false});
 }
 
 std::string Stage::abort(std::uint64_t token, std::vector<RequestedBranch> branches) {
-  return feed(AbortAsked{Token(token), t, std::move(branches)});
+  return feed(AbortAsked{Token(token), t, std::move(branches), /*never_committed=*/true});
+}
+
+std::string Stage::abort_unsure(std::uint64_t token, std::vector<RequestedBranch> branches) {
+  return feed(AbortAsked{Token(token), t, std::move(branches), /*never_committed=*/false});
+}
+
+std::string Stage::read_only(const std::string& participant) {
+  const BranchId branch = last_sent(participant);
+  return feed(VoteArrived{branch, VoteReadOnly{results_of(branch)}});
+}
+
+std::string Stage::committed(const std::string& participant) {
+  const BranchId branch = last_sent(participant);
+  return feed(VoteArrived{branch, VoteCommitted{results_of(branch)}});
+}
+
+std::string Stage::settled(const std::string& participant, bool committed) {
+  return feed(SettleArrived{participant, t, committed});
+}
+
+std::string Stage::prepare_lost(const std::string& participant) {
+  return feed(PrepareLost{last_sent(participant), Error{ErrorCode::kUnavailable, "down"}});
 }
 
 std::string Stage::yes(const std::string& participant) {
-  return feed(VoteArrived{id(t, participant), VoteYes{evidence(participant)}});
+  const BranchId branch = last_sent(participant);
+  return feed(VoteArrived{branch, VoteYes{evidence(participant), results_of(branch)}});
 }
 
 std::string Stage::no(const std::string& participant) {
-  return feed(VoteArrived{id(t, participant), VoteNo{Error{ErrorCode::kSql, "refused"}}});
+  return feed(VoteArrived{last_sent(participant), VoteNo{Error{ErrorCode::kSql, "refused"}}});
 }
 
 std::string Stage::finished(const std::string& participant, FinishResult result) {
-  return feed(FinishArrived{id(t, participant), result});
+  return feed(FinishArrived{last_sent(participant), result});
 }
 
 std::string Stage::inventory(const std::string& participant, std::vector<BranchId> prepared,
@@ -121,6 +195,8 @@ std::string Stage::pass(Millis time) {
 std::string Stage::restart(std::size_t executed) {
   for (std::size_t i = 0; i < executed; ++i) execute_other(proposed[i]);
   proposed.clear();
+  ++rounds_;
+  execute_other(state::OfficeTaken{{Incarnation(1), Round(rounds_), ReplicaId(1)}});
   office = std::make_unique<Office>(state, options_);
   return carry_out(office->take_office(now));
 }

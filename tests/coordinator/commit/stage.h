@@ -1,7 +1,7 @@
 // An office over a real state machine, with a log that the test executes when it wants to.
 #pragma once
 
-#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,17 +25,33 @@ class Stage {
 
   // Try `attempt` of epoch 1 at `participant`, with two statements.
   static RequestedBranch branch(std::string participant, std::uint64_t attempt = 1);
+  static RequestedBranch reader(std::string participant, std::uint64_t attempt = 1);
+  // A whole branch of one statement.
+  static RequestedBranch one_shot(std::string participant, std::string sql = "SELECT 1");
+  static RequestedBranch one_shot_reader(std::string participant);
   static Evidence evidence(const std::string& participant);
   BranchId id(const TransactionId& transaction, const std::string& participant,
               std::uint64_t attempt = 1) const;
   TransactionId transaction(std::uint64_t number, LogTime time = kLogStart) const;
 
   std::string feed(const Input& input);
-  // CommitAsked of `transaction()` number 1 at a and b, unless told otherwise.
+  // CommitAsked of `transaction()` number 1 at a and b, unless told otherwise, and the first one.
   std::string commit(std::uint64_t token, Acknowledge acknowledge = Acknowledge::kApplied,
                      std::vector<RequestedBranch> branches = {branch("a"), branch("b")},
                      Millis timeout = kTimeout);
+  std::string commit(std::uint64_t token, std::vector<RequestedBranch> branches);
+  // The same without the promise that it is the first.
+  std::string repeat(std::uint64_t token, std::vector<RequestedBranch> branches);
+  // AbortAsked with the promise that commit was never asked for, and without it.
   std::string abort(std::uint64_t token, std::vector<RequestedBranch> branches = {});
+  std::string abort_unsure(std::uint64_t token, std::vector<RequestedBranch> branches);
+  // Votes of the attempt that was last sent to the participant.
+  std::string read_only(const std::string& participant);
+  std::string committed(const std::string& participant);
+  std::string settled(const std::string& participant, bool committed);
+  std::string prepare_lost(const std::string& participant);
+  // The participant's agent begins another life, which allows commits in one phase or not.
+  void enrol(const std::string& participant, bool one_phase);
   std::string yes(const std::string& participant);
   std::string no(const std::string& participant);
   std::string finished(const std::string& participant, FinishResult result = FinishResult::kDone);
@@ -62,7 +78,12 @@ class Stage {
 
  private:
   std::string carry_out(Effects effects);
+  BranchId last_sent(const std::string& participant) const;
+  StatementResults results_of(const BranchId& branch) const;
 
+  std::map<std::string, BranchId> sent_;  // the last prepare to each participant
+  std::uint64_t lives_ = 0;
+  std::uint64_t rounds_ = 0;
   OfficeOptions options_;
 };
 

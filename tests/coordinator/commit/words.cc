@@ -7,7 +7,10 @@ namespace {
 
 std::string branch_word(const std::string& participant, Epoch epoch, Attempt attempt) {
   if (epoch == Epoch(1) && attempt == Attempt(1)) return participant;
-  return participant + '/' + to_string(epoch) + '.' + to_string(attempt);
+  const std::string named = participant + '/' + to_string(epoch) + '.';
+  const std::optional<OneShotSerial> serial = one_shot_serial(attempt);
+  if (!serial) return named + to_string(attempt);
+  return named + std::to_string(serial->office) + '#' + std::to_string(serial->serial);
 }
 
 std::string branch_word(const BranchId& id) {
@@ -46,7 +49,14 @@ std::string word(const state::Command& command) {
 }
 
 std::string word(const SendPrepare& prepare) {
-  return "prepare " + branch_word(prepare.branch);
+  std::string text = "prepare " + branch_word(prepare.branch);
+  if (prepare.one_shot) text += " one-shot from " + std::to_string(prepare.low_water);
+  if (prepare.one_phase) text += " ONE PHASE";
+  return text;
+}
+
+std::string word(const SendSettle& settle) {
+  return "settle " + settle.participant;
 }
 
 std::string word(const SendFinish& finish) {
@@ -60,6 +70,12 @@ std::string word(const CommitAnswer& answer) {
   if (!answer.pending.empty()) text += " pending" + joined(answer.pending);
   if (answer.reason) text += " because " + std::string(name(answer.reason->code));
   if (!answer.heuristic.empty()) text += " heuristic" + joined(answer.heuristic);
+  if (answer.one_phase) text += " in one phase";
+  if (!answer.read_only.empty()) text += " read-only" + joined(answer.read_only);
+  for (std::size_t i = 0; i < answer.results.size(); ++i) {
+    text += (i == 0 ? " results " : " ") + answer.results[i].participant;
+  }
+  if (answer.results_unavailable) text += " results gone";
   return text;
 }
 
@@ -90,6 +106,7 @@ std::string words(const Effects& effects) {
   add(effects.propose);
   add(effects.prepares);
   add(effects.finishes);
+  add(effects.settles);
   add(effects.replies);
   add(effects.warnings);
   return text;

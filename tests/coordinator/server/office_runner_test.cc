@@ -18,15 +18,29 @@
 namespace assent::coordinator {
 namespace {
 
-// Votes YES. Answers a finish, or holds it for ever when told to.
+// Votes YES unless told otherwise. Answers a finish, or holds it for ever when told to.
 class FakeAgent final : public wire::ParticipantCobSvIf {
  public:
   void prepare(rpc::Cob<wire::PrepareReply> cob, rpc::ExnCob exn,
-               const wire::PrepareRequest&) override {
+               const wire::PrepareRequest& request) override {
+    prepares.push_back(request);
     auto reply = rpc::versioned<wire::PrepareReply>();
-    reply.vote = wire::VoteKind::YES;
-    reply.__set_evidence(rpc::to_wire(Evidence{9, 77, 1, 1'000}));
+    reply.vote = vote;
+    if (vote == wire::VoteKind::YES) reply.__set_evidence(rpc::to_wire(Evidence{9, 77, 1, 1'000}));
+    if (request.__isset.one_shot) {
+      wire::StatementResult result;
+      result.command_tag = "UPDATE 1";
+      reply.__set_results({result});
+    }
     rpc::answer<wire::PrepareReply>(cob, exn, reply);
+  }
+
+  void settle(rpc::Cob<wire::SettleReply> cob, rpc::ExnCob exn,
+              const wire::SettleRequest& request) override {
+    settles.push_back(request);
+    auto reply = rpc::versioned<wire::SettleReply>();
+    reply.committed = true;
+    rpc::answer<wire::SettleReply>(cob, exn, reply);
   }
 
   void finish(rpc::Cob<wire::FinishReply> cob, rpc::ExnCob exn,
@@ -44,6 +58,9 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
   }
 
   bool silent = false;
+  wire::VoteKind::type vote = wire::VoteKind::YES;
+  std::vector<wire::PrepareRequest> prepares;
+  std::vector<wire::SettleRequest> settles;
   std::vector<wire::FinishRequest> finishes;
   std::vector<rpc::Cob<wire::FinishReply>> held;
 };
@@ -109,10 +126,17 @@ class OfficeRunnerTest : public testing::Test {
     return condition();
   }
 
-  void commit() {
+  void commit() { ask({"orders", Epoch(1), Attempt(1), 1}); }
+  void commit_one_shot(bool first) {
+    auto work = std::make_shared<OneShot>();
+    work->statements = {{"UPDATE t SET x = $1", {std::nullopt}, Millis(7), 1}};
+    ask({"orders", Epoch(0), Attempt(0), 0, work}, first);
+  }
+  void ask(commit::RequestedBranch branch, bool first = true) {
     commit::CommitAsked asked;
     asked.transaction = make_transaction_id(log_.now(), 1, 2, 3);
-    asked.branches = {{"orders", Epoch(1), Attempt(1), 1}};
+    asked.branches = {std::move(branch)};
+    asked.first = first;
     runner_->commit(asked,
                     [this](Result<commit::CommitAnswer> done) { answer_ = std::move(done); });
   }
@@ -133,6 +157,49 @@ TEST_F(OfficeRunnerTest, CommitsWithAnAgent) {
   EXPECT_EQ((*answer_)->outcome, Outcome::kCommitted);
   ASSERT_EQ(first_.agent->finishes.size(), 1u);
   EXPECT_EQ(first_.agent->finishes[0].evidence.xid, 9);
+}
+
+TEST_F(OfficeRunnerTest, AOneShotTravelsWithItsPrepareAndItsResultsComeBack) {
+  first_.agent->vote = wire::VoteKind::READ_ONLY;
+  commit_one_shot(/*first=*/true);
+
+  ASSERT_TRUE(run_until([&] { return answer_.has_value(); }));
+  ASSERT_TRUE(answer_->has_value()) << answer_->error().message;
+  ASSERT_EQ(first_.agent->prepares.size(), 1u);
+  const wire::PrepareRequest& sent = first_.agent->prepares[0];
+  EXPECT_EQ(sent.branch.attempt,
+            static_cast<std::int64_t>(one_shot_attempt({log_.state().office_number(), 1}).value));
+  EXPECT_EQ(sent.low_water, 1);
+  EXPECT_FALSE(sent.__isset.one_phase);
+  ASSERT_EQ(sent.one_shot.statements.size(), 1u);
+  EXPECT_EQ(sent.one_shot.statements[0].sql, "UPDATE t SET x = $1");
+  EXPECT_FALSE(sent.one_shot.statements[0].parameters[0].__isset.text);
+  EXPECT_EQ((*answer_)->read_only, std::vector<std::string>{"orders"});
+  ASSERT_EQ((*answer_)->results.size(), 1u);
+  EXPECT_EQ((*answer_)->results[0].results->at(0).command_tag, "UPDATE 1");
+}
+
+TEST_F(OfficeRunnerTest, ASettleIsSentAndAnswered) {
+  commit_one_shot(/*first=*/false);
+
+  ASSERT_TRUE(run_until([&] { return answer_.has_value(); }));
+  ASSERT_TRUE(answer_->has_value()) << answer_->error().message;
+  ASSERT_EQ(first_.agent->settles.size(), 1u);
+  EXPECT_EQ(first_.agent->settles[0].participant, "orders");
+  EXPECT_TRUE((*answer_)->one_phase);
+  EXPECT_TRUE((*answer_)->results_unavailable);
+}
+
+TEST_F(OfficeRunnerTest, ACommitInOnePhaseIsAskedForAndBelieved) {
+  log_.execute(state::Enrolled{
+      "orders", "another", Epoch(1), {77, 5}, 1, 1'000, "h:1", first_.address, true});
+  first_.agent->vote = wire::VoteKind::COMMITTED;
+  commit();
+
+  ASSERT_TRUE(run_until([&] { return answer_.has_value(); }));
+  ASSERT_TRUE(answer_->has_value()) << answer_->error().message;
+  EXPECT_TRUE(first_.agent->prepares.at(0).one_phase);
+  EXPECT_TRUE((*answer_)->one_phase);
 }
 
 TEST_F(OfficeRunnerTest, AFinishInFlightToAnAgentThatMovedIsSentToItsNewAddress) {

@@ -27,10 +27,11 @@ Entry every_command() {
   return {LogTime(1'234'567),
           {OfficeTaken{{Incarnation(1), Round(2), ReplicaId(3)}},
            Committed{transaction(1), 42, {branch("orders"), branch("stock")}},
+           Committed{transaction(4), 42, {}},
            Aborted{transaction(2), 0, sql_error(), {branch("orders")}},
            Aborted{transaction(3), 1, Error{ErrorCode::kDeadline, "late"}, {}},
            Forgotten{{transaction(1), transaction(2)}},
-           Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2"}}};
+           Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true}}};
 }
 
 TEST(EntryEncoding, EveryCommandComesBack) {

@@ -53,8 +53,10 @@ TEST_F(EnrolmentTest, TheRecordIsOfThePresentLife) {
   next.wal_position = 200;
   next.client_address = "c:3";
   next.peer_address = "d:4";
+  next.one_phase = true;
   enrol(next);
-  const ParticipantRecord expected{{77, 16384}, Epoch(2), Epoch(1), "b", 4, 200, "c:3", "d:4"};
+  const ParticipantRecord expected{{77, 16384}, Epoch(2), Epoch(1), "b", 4,
+                                   200,         "c:3",    "d:4",    true};
   EXPECT_EQ(*state_.participant("orders"), expected);
 }
 
@@ -63,6 +65,14 @@ TEST_F(EnrolmentTest, TheSameNonceGetsTheSameEpoch) {
   EXPECT_EQ(enrol(life("a")), 1u);
   EXPECT_EQ(enrol(life("b", 1)), 2u);
   EXPECT_EQ(enrol(life("b", 2)), 2u);
+}
+
+TEST_F(EnrolmentTest, ALifeThatAsksAgainKeepsItsOnePhase) {
+  enrol(life("a"));
+  Enrolled again = life("a");
+  again.one_phase = true;
+  enrol(again);
+  EXPECT_FALSE(state_.participant("orders")->one_phase);
 }
 
 TEST_F(EnrolmentTest, R16ANameIsBoundToItsDatabaseForEver) {

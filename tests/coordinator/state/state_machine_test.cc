@@ -178,6 +178,20 @@ TEST_F(StateMachineTest, TheOfficeIsTheHighestBallotTaken) {
   EXPECT_EQ(state_.office(), second);
 }
 
+TEST_F(StateMachineTest, R5EveryOfficeHasItsOwnNumber) {
+  EXPECT_EQ(state_.office_number(), 0u);
+  run(OfficeTaken{{Incarnation(1), Round(2), ReplicaId(1)}});
+  EXPECT_EQ(state_.office_number(), 1u);
+  run(OfficeTaken{{Incarnation(1), Round(1), ReplicaId(2)}});
+  EXPECT_EQ(state_.office_number(), 2u) << "one of a lower ballot, executed late, counts too";
+}
+
+TEST_F(StateMachineTest, ACommitOfReadersListsNoBranch) {
+  EXPECT_TRUE(is<TookEffect>(run(Committed{t_, 42, {}})));
+  EXPECT_EQ(state_.find(t_)->outcome, Outcome::kCommitted);
+  EXPECT_TRUE(is<AlreadyDecided>(run(abort(t_))));
+}
+
 using StateMachineDeathTest = StateMachineTest;
 
 TEST_F(StateMachineDeathTest, R1SlotsAreExecutedStrictlyInOrder) {
@@ -205,12 +219,16 @@ TEST_F(StateMachineTest, HashesTellStatesApart) {
     return state.state_hash();
   };
   const Enrolled life{"orders", "n", Epoch(0), {1, 2}, 1, 1, "a:1", "b:2"};
+  Enrolled one_phase = life;
+  one_phase.one_phase = true;
+  const OfficeTaken taken{{Incarnation(1), Round(1), ReplicaId(1)}};
   const std::set<std::uint64_t> hashes = {
       hash_after({}),          hash_after({commit(t_)}),
       hash_after({abort(t_)}), hash_after({commit(t_), Forgotten{{t_}}}),
-      hash_after({life}),      hash_after({OfficeTaken{{Incarnation(1), Round(1), ReplicaId(1)}}}),
+      hash_after({life}),      hash_after({one_phase}),
+      hash_after({taken}),     hash_after({taken, taken}),
   };
-  EXPECT_EQ(hashes.size(), 6u);
+  EXPECT_EQ(hashes.size(), 8u);
 }
 
 }  // namespace

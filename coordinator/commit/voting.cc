@@ -1,0 +1,231 @@
+// Before the decision: whom to ask, what their votes lead to, and how it becomes certain that a
+// transaction which may have committed in one phase has not.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "coordinator/commit/driver.h"
+#include "coordinator/commit/reasons.h"
+#include "coordinator/commit/request.h"
+
+namespace assent::commit {
+namespace {
+
+constexpr std::size_t kLastLossMax = 200;  // bytes
+
+}  // namespace
+
+// ── asking ──────────────────────────────────────────────────────────────────────────────────────
+
+// A writer that may commit in one phase waits until the others have voted (R11).
+Driver Driver::commit(Turn& turn, const CommitAsked& asked, bool first, CommitCaller caller) {
+  Driver driver(asked.transaction);
+  driver.request_hash_ = caller.request_hash;
+  driver.repeated_ = !first;
+  driver.state_ = Preparing{caller.deadline};
+  driver.callers_.emplace_back(std::move(caller));
+  const RequestedBranch* writer = writer_of(asked.branches);
+  if (writer != nullptr) driver.writer_ = writer->participant;
+  for (const RequestedBranch& branch : asked.branches) driver.list_requested(turn, branch);
+  for (Branch& branch : driver.branches_) {
+    if (!branch.held) driver.send_prepare(turn, branch);
+  }
+  if (Branch* held = driver.held()) driver.release_writer(turn, *held);
+  return driver;
+}
+
+// The leader issues a one-shot's attempt (R5).
+void Driver::list_requested(Turn& turn, const RequestedBranch& requested) {
+  const std::string& name = requested.participant;
+  const state::ParticipantRecord* participant = turn.state.participant(name);
+  CHECK(participant != nullptr, "a request that names a stranger is refused");
+  BranchId id{transaction_, name, requested.epoch, requested.attempt};
+  if (requested.one_shot) {
+    ++turn.counters.one_shots;
+    id.epoch = participant->epoch;
+    id.attempt = turn.serials.issue(name);
+  }
+  Branch& branch = find_or_add(id);
+  branch.listed = true;
+  branch.statements = requested.statements;
+  branch.one_shot = requested.one_shot;
+  branch.held = name == writer_ && participant->one_phase;
+}
+
+void Driver::send_prepare(Turn& turn, Branch& branch) {
+  branch.resend_at.reset();
+  const bool one_shot = branch.one_shot != nullptr;
+  turn.effects.prepares.push_back({branch.id, branch.statements, branch.one_shot,
+                                   one_shot ? turn.serials.low_water(branch.id.participant) : 0,
+                                   in<OnePhase>()});
+}
+
+void Driver::on(Turn& turn, const PrepareLost& lost) {
+  Branch* branch = find(lost.branch);
+  if (!in<Preparing>() && !in<OnePhase>()) return;
+  if (branch == nullptr || !branch->listed || branch->held || branch->voted()) return;
+  branch->last_loss = lost.why.message.substr(0, kLastLossMax);
+  send_again_later(turn, *branch);
+}
+
+void Driver::stop_asking() {
+  for (Branch& branch : branches_) {
+    branch.held = false;
+    branch.one_shot = nullptr;
+    branch.resend_at.reset();
+  }
+}
+
+// ── votes ───────────────────────────────────────────────────────────────────────────────────────
+
+void Driver::on(Turn& turn, const VoteArrived& arrived) {
+  Branch* branch = find(arrived.branch);
+  if (branch == nullptr || !branch->listed) return;
+  std::visit([&](const auto& vote) { take(turn, *branch, vote); }, arrived.vote);
+}
+
+// Late evidence is of use to the rollback as well (R7, R8).
+void Driver::take(Turn& turn, Branch& branch, const VoteYes& vote) {
+  if (branch.left) return;
+  if (!branch.evidence) branch.evidence = vote.evidence;
+  after_vote(turn, branch, vote.results);
+}
+
+void Driver::take(Turn& turn, Branch& branch, const VoteReadOnly& vote) {
+  if (branch.voted()) return;
+  ++turn.counters.read_only_votes;
+  branch.left = true;
+  branch.resend_at.reset();
+  after_vote(turn, branch, vote.results);
+}
+
+// In OnePhase the writer's NO is definite: the agent of that life saw its COMMIT fail or its branch
+// roll back, or has read the outcome row. Of the others, which have left, nothing can be new.
+void Driver::take(Turn& turn, Branch& branch, const VoteNo& vote) {
+  if (branch.left || (!in<Preparing>() && !in<OnePhase>())) return;
+  Error reason = vote.reason;
+  if (reason.participant.empty()) reason.participant = branch.id.participant;
+  give_up(turn, std::move(reason));
+}
+
+// The row stands for ever. While T is undecided nothing contradicts it.
+void Driver::take(Turn& turn, Branch& branch, const VoteCommitted& vote) {
+  const auto* finishing = std::get_if<Finishing>(&state_);
+  if (finishing != nullptr && finishing->one_phase) return;
+  if (finishing != nullptr || in<Proposing>()) {
+    turn.effects.warnings.push_back({transaction_, reasons::contradiction(branch.id)});
+    return;
+  }
+  if (branch.id.participant != writer_) {
+    turn.effects.warnings.push_back({transaction_, reasons::contradiction(branch.id)});
+  }
+  writer_ = branch.id.participant;
+  if (!callers_.empty()) branch.results = vote.results;
+  become_committed_in_one_phase(turn);
+}
+
+void Driver::after_vote(Turn& turn, Branch& branch, const StatementResults& results) {
+  if (!branch.results && !callers_.empty()) branch.results = results;
+  if (!in<Preparing>() && !in<OnePhase>()) return;
+  branch.resend_at.reset();
+  branch.held = false;
+  if (Branch* writer = held()) return release_writer(turn, *writer);
+  if (silent() == nullptr) propose_commit(turn);
+}
+
+Driver::Branch* Driver::held() {
+  const auto found = std::find_if(branches_.begin(), branches_.end(),
+                                  [](const Branch& branch) { return branch.held; });
+  return found == branches_.end() ? nullptr : &*found;
+}
+
+// One that has been asked and has not voted; null when every vote is in.
+Driver::Branch* Driver::silent() {
+  const auto found = std::find_if(branches_.begin(), branches_.end(), [](const Branch& branch) {
+    return branch.listed && !branch.held && !branch.voted();
+  });
+  return found == branches_.end() ? nullptr : &*found;
+}
+
+// ── one phase ───────────────────────────────────────────────────────────────────────────────────
+
+// One YES, and the transaction has two branches to commit: the writer prepares like any other. All
+// others left: the writer alone decides.
+void Driver::release_writer(Turn& turn, Branch& writer) {
+  const auto prepared = [](const Branch& branch) { return branch.listed && branch.evidence; };
+  if (std::any_of(branches_.begin(), branches_.end(), prepared)) {
+    writer.held = false;
+    return send_prepare(turn, writer);
+  }
+  if (silent() == nullptr) become_one_phase(turn, writer);
+}
+
+void Driver::become_one_phase(Turn& turn, Branch& writer) {
+  CHECK(in<Preparing>(), "only what is undecided is decided in one phase");
+  state_ = OnePhase{};
+  told_ = true;
+  writer.held = false;
+  send_prepare(turn, writer);
+}
+
+// May T have committed in one phase, unseen by this driver? Only if an earlier office may have told
+// its writer to. This driver's own one-phase prepare is waited for until the writer has voted.
+void Driver::give_up(Turn& turn, Error reason) {
+  if (repeated_ && !writer_.empty()) return become_settling(turn, std::move(reason));
+  propose_abort(turn, std::move(reason));
+}
+
+void Driver::become_settling(Turn& turn, Error reason) {
+  CHECK(in<Preparing>() || in<OnePhase>(), "only what is undecided is settled");
+  stop_asking();
+  state_ = Settling{std::move(reason)};
+  send_settle(turn);
+}
+
+void Driver::send_settle(Turn& turn) {
+  std::get<Settling>(state_).resend_at.reset();
+  turn.effects.settles.push_back({writer_, transaction_});
+}
+
+void Driver::on(Turn& turn, const SettleArrived& arrived) {
+  auto* settling = std::get_if<Settling>(&state_);
+  if (settling == nullptr || arrived.participant != writer_) return;
+  ++turn.counters.settles;
+  if (arrived.committed) return become_committed_in_one_phase(turn);
+  propose_abort(turn, std::move(settling->reason));
+}
+
+void Driver::on(Turn& turn, const SettleLost& lost) {
+  auto* settling = std::get_if<Settling>(&state_);
+  if (settling == nullptr || lost.participant != writer_ || settling->resend_at) return;
+  const Millis pause = std::max(settling->pause, turn.options.retry_min);
+  settling->resend_at = turn.now.mono + pause;
+  settling->pause = std::min(pause + pause, turn.options.retry_max);
+}
+
+// All others left as readers before the writer was told to commit, whichever office told it. What
+// is prepared all the same was never part of this commit: it rolls back like a stray (R5).
+void Driver::become_committed_in_one_phase(Turn& turn) {
+  CHECK(!in<Proposing>() && !in<Finishing>(), "only what is undecided is decided in one phase");
+  ++turn.counters.one_phase;
+  stop_asking();
+  state_ = Finishing{.outcome = Outcome::kCommitted, .one_phase = true};
+  for (Branch& branch : branches_) {
+    const bool writer = branch.listed && branch.id.participant == writer_;
+    if (branch.listed && !writer && branch.evidence) {
+      turn.effects.warnings.push_back({transaction_, reasons::contradiction(branch.id)});
+      branch.listed = false;
+    }
+    branch.pause = Millis(0);
+    if (writer) {
+      branch.confirmed = turn.now.mono;
+    } else if (branch.listed) {
+      branch.left = true;
+    } else {
+      send_finish(turn, branch);
+    }
+  }
+  answer_callers(turn);
+}
+
+}  // namespace assent::commit
