@@ -1,5 +1,6 @@
 #include "participant/branch/answers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -24,13 +25,13 @@ Answers::Place Answers::place(std::uint32_t number) const {
   return slots_[number - first_].answer ? Place::kAnswered : Place::kInFlight;
 }
 
-void Answers::start(Token caller) {
+void Answers::start(Token caller, std::optional<std::int64_t> expected_rows) {
   CHECK(!full(), "a full window takes no statement");
   if (slots_.size() == kept_) {
     slots_.erase(slots_.begin());
     ++first_;
   }
-  slots_.push_back(Slot{{caller}, std::nullopt});
+  slots_.push_back(Slot{{caller}, expected_rows, std::nullopt});
   ++in_flight_;
 }
 
@@ -42,6 +43,16 @@ void Answers::join(std::uint32_t number, Token caller) {
 const StatementAnswer& Answers::stored(std::uint32_t number) const {
   CHECK(place(number) == Place::kAnswered, "only an answered statement has a stored answer");
   return *slots_[number - first_].answer;
+}
+
+std::optional<std::int64_t> Answers::expected_rows(std::uint32_t number) const {
+  CHECK(place(number) == Place::kInFlight, "only a statement in flight has an expectation");
+  return slots_[number - first_].expected_rows;
+}
+
+bool Answers::expecting() const {
+  return std::ranges::any_of(
+      slots_, [](const Slot& slot) { return !slot.answer && slot.expected_rows.has_value(); });
 }
 
 std::vector<Token> Answers::finish(std::uint32_t number, const StatementAnswer& answer) {

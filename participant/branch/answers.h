@@ -36,11 +36,16 @@ class Answers {
   [[nodiscard]] bool full() const { return in_flight_ == kept_; }
 
   // The next number is in flight now and `caller` waits for it. Precondition: not full().
-  void start(Token caller);
+  void start(Token caller, std::optional<std::int64_t> expected_rows = std::nullopt);
   // One more caller waits. Precondition: place(number) is kInFlight.
   void join(std::uint32_t number, Token caller);
   // Precondition: place(number) is kAnswered.
   [[nodiscard]] const StatementAnswer& stored(std::uint32_t number) const;
+
+  // As it was started. Precondition: place(number) is kInFlight.
+  [[nodiscard]] std::optional<std::int64_t> expected_rows(std::uint32_t number) const;
+  // True when one in flight is to affect a certain number of rows.
+  [[nodiscard]] bool expecting() const;
 
   // Stores the answer of the first statement in flight and hands out those who wait for it.
   // Precondition: that statement's number is `number`.
@@ -54,6 +59,7 @@ class Answers {
  private:
   struct Slot {
     std::vector<Token> waiting;  // empty once answered
+    std::optional<std::int64_t> expected_rows;
     std::optional<StatementAnswer> answer;
   };
 

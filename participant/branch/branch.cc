@@ -9,6 +9,8 @@ FinishResult result_of(Fate fate, Outcome asked) {
       return commit ? FinishResult::kHeuristicRollback : FinishResult::kDone;
     case Fate::kCommitted:
       return commit ? FinishResult::kDone : FinishResult::kHeuristicCommit;
+    case Fate::kLeft:
+      return FinishResult::kDone;
     case Fate::kUnknown:
       break;
   }
@@ -32,7 +34,11 @@ Fate fate_of(Outcome asked, FinishResult result) {
 std::string_view name(const State& state) {
   return std::visit(Overloaded{
                         [](const Waiting&) { return std::string_view("waiting for a connection"); },
+                        [](const Queued&) { return std::string_view("waiting for a connection"); },
                         [](const Open&) { return std::string_view("open"); },
+                        [](const Draining&) {
+                          return std::string_view("finishing its statements before its vote");
+                        },
                         [](const RollingBack&) { return std::string_view("being rolled back"); },
                         [](const Preparing&) { return std::string_view("being prepared"); },
                         [](const Prepared&) { return std::string_view("prepared"); },

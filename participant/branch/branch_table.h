@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/statement.h"
 #include "base/time.h"
-#include "participant/branch/statement.h"
 
 namespace assent::branch {
 
@@ -26,6 +26,8 @@ using Token = Strong<struct BranchTokenTag>;
 struct Opening {
   std::string nonce;  // 1 to 64 bytes
   Millis idle_timeout{60'000};
+  Millis lifetime{3'600'000};  // then it is rolled back, unless it was asked to prepare before
+  BranchMode mode = {};
 };
 // How every other statement names its branch.
 struct BranchRef {
@@ -42,12 +44,32 @@ struct ExecuteAsked {
   std::uint32_t number = 0;  // of the statement, from 1
   Statement statement;
 };
-// Answered with Yes, No, or an Error, which is no vote. Repeating it gives the same vote.
+// Answered with Yes, ReadOnly, Committed, No, or an Error, which is no vote. Repeating it gives the
+// same vote.
 struct PrepareAsked {
   Token token;
   Ballot ballot;
   BranchId branch;
-  std::uint32_t statements = 0;
+  std::uint32_t statements = 0;  // 0 of a one-shot
+  // Of a one-shot: the attempt is the leader's, and opens the branch. A serial that was seen before
+  // or is below `low_water` never runs again (R5, R9).
+  OneShotWork one_shot = nullptr;
+  std::uint64_t low_water = 0;
+  bool one_phase = false;  // commit instead of preparing, with an outcome row (R12)
+};
+// Answered with Settled or an Error. Afterwards the transaction has committed here in one phase, or
+// never will: its branch, whatever its attempt, is ended first unless it is prepared (R12).
+struct SettleAsked {
+  Token token;
+  Ballot ballot;
+  TransactionId transaction;
+};
+// A client ends a branch that was not asked to prepare. Answered with Cancelled once it is rolled
+// back, or an Error.
+struct CancelAsked {
+  Token token;
+  TransactionId transaction;
+  std::variant<std::string, BranchRef> branch;  // a string is the nonce that opened it
 };
 // Answered with FinishResult or an Error. Repeating it gives the same result. The outcome has been
 // logged for exactly this branch (R3, R5).
@@ -77,12 +99,24 @@ struct StatementDone {
   // False: the transaction is gone although nobody was asked to end it.
   bool transaction_open = true;
 };
-// Prepared for certain, or not prepared for certain and never to be. When the connection was lost
-// during PREPARE the shell first proves which (POSTGRES.md, "The fence", 4), however long that
-// takes. kStaleBallot says that may_send was false and nothing was sent: the branch is open still.
+// It had assigned no xid, and has committed.
+struct LeftReadOnly {};
+// It has committed in one phase, and its outcome row with it.
+struct CommittedOnePhase {};
+using PrepareResult = std::variant<Evidence, LeftReadOnly, CommittedOnePhase>;
+// Prepared (or committed, or left) for certain, or not and never to be. When the connection was
+// lost during PREPARE or COMMIT the shell first proves which (POSTGRES.md, "The fence", 4), however
+// long that takes. kStaleBallot says that may_send was false and nothing was sent: an interactive
+// branch is open still, a one-shot has not begun.
 struct PrepareDone {
   BranchId branch;
-  tl::expected<Evidence, Error> result;
+  tl::expected<PrepareResult, Error> result;
+  StatementResults results = nullptr;  // of a one-shot that succeeded
+};
+// An Error means that nothing is known yet. kStaleBallot says that may_send was false.
+struct SettleDone {
+  TransactionId transaction;
+  tl::expected<bool, Error> committed;
 };
 struct RollbackDone {
   BranchId branch;
@@ -102,9 +136,9 @@ struct ConnectionLost {
 };
 struct Tick {};
 
-using Input =
-    std::variant<ExecuteAsked, PrepareAsked, FinishAsked, ConnectionGranted, ConnectionRefused,
-                 StatementDone, PrepareDone, RollbackDone, FinishDone, ConnectionLost, Tick>;
+using Input = std::variant<ExecuteAsked, PrepareAsked, FinishAsked, SettleAsked, CancelAsked,
+                           ConnectionGranted, ConnectionRefused, StatementDone, PrepareDone,
+                           RollbackDone, FinishDone, SettleDone, ConnectionLost, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,17 +146,34 @@ using Input =
 struct Acquire {
   BranchId branch;
 };
-// Run a statement on the branch's connection, after BEGIN when it is the first. Statements of one
-// branch are sent in the order of these effects and may be pipelined.
+// Run a statement on the branch's connection, after BEGIN in this mode when it is the first.
+// Statements of one branch are sent in the order of these effects and may be pipelined. The table
+// compares expected_rows, the shell does not.
 struct RunStatement {
   BranchId branch;
   std::uint32_t number = 0;
   Statement statement;
+  BranchMode mode = {};
 };
-// PREPARE TRANSACTION on the branch's connection; then collect evidence. Check may_send(ballot)
-// immediately before sending (R4).
+// Of a one-shot: BEGIN and its statements, on the branch's connection, with a failure (kRowCount
+// for a wrong expected_rows) ending it. Then, in any case: COMMIT when no xid is assigned; else,
+// with one_phase, an outcome row and COMMIT; else PREPARE TRANSACTION, and evidence. Check
+// may_send(ballot) immediately before sending anything (R4).
 struct RunPrepare {
   BranchId branch;
+  Ballot ballot;
+  bool one_phase = false;
+  OneShotWork one_shot = nullptr;
+};
+// The branch's RunPrepare is under way and its transaction is aborted: cancel what it runs, so that
+// PrepareDone comes soon. It may still succeed.
+struct RunCancel {
+  BranchId branch;
+};
+// Write the transaction's abort row, unless an outcome row stands; answer which one stands, once it
+// is durable (R12). Check may_send(ballot) immediately before sending (R4).
+struct RunSettle {
+  TransactionId transaction;
   Ballot ballot;
 };
 // ROLLBACK on the branch's connection (cancelling a running statement first), or, when the branch
@@ -150,18 +201,33 @@ struct ExecuteAnswer {
   BranchRef branch;
   std::shared_ptr<const StatementResult> result;
 };
+// `results` are of a one-shot, and are kept until its branch has ended: a repeat that comes later
+// gets none.
 struct Yes {
   Evidence evidence;
+  StatementResults results = nullptr;
+};
+struct ReadOnly {
+  StatementResults results = nullptr;
+};
+struct Committed {
+  StatementResults results = nullptr;
 };
 struct No {
   Error reason;
 };
+struct Settled {
+  bool committed = false;
+};
+struct Cancelled {};
 struct Reply {
   Token token;
-  std::variant<ExecuteAnswer, Yes, No, FinishResult, Error> answer;
+  std::variant<ExecuteAnswer, Yes, ReadOnly, Committed, No, FinishResult, Settled, Cancelled, Error>
+      answer;
 };
 
-using Operation = std::variant<Acquire, RunStatement, RunPrepare, RunRollback, RunFinish, Release>;
+using Operation = std::variant<Acquire, RunStatement, RunPrepare, RunCancel, RunRollback, RunFinish,
+                               RunSettle, Release>;
 
 // Operations are carried out in order, then the replies are sent.
 struct Effects {
@@ -182,9 +248,15 @@ struct BranchCounters {
   std::uint64_t statements = 0;
   std::uint64_t voted_yes = 0;
   std::uint64_t voted_no = 0;
-  std::uint64_t committed = 0;
+  std::uint64_t voted_read_only = 0;
+  std::uint64_t committed_one_phase = 0;
+  std::uint64_t one_shots = 0;  // of `opened`
+  std::uint64_t settled = 0;
+  std::uint64_t cancelled = 0;  // of `rolled_back`: by their clients
+  std::uint64_t committed = 0;  // those in one phase included, readers not
   std::uint64_t rolled_back = 0;
   std::uint64_t idle_rolled_back = 0;  // of `rolled_back`: at their idle deadline
+  std::uint64_t expired = 0;           // of `rolled_back`: at the end of their lifetime
   std::uint64_t heuristic = 0;
 };
 

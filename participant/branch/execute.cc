@@ -6,17 +6,37 @@
 #include "participant/branch/transaction_control.h"
 
 namespace assent::branch {
+namespace {
+
+constexpr std::string_view kQueryCanceled = "57014";
+
+std::string lost_because(const Error& why) {
+  return "its connection was lost: " + why.message;
+}
+
+}  // namespace
 
 void BranchTable::Core::on(const ExecuteAsked& asked) {
   if (asked.number == 0) {
     return refuse(asked.token, ErrorCode::kInvalidArgument, "statement numbers start at 1");
   }
-  if (is_transaction_control(asked.statement.sql)) {
-    return refuse(asked.token, ErrorCode::kTransactionControl,
-                  "a branch is ended by the coordinator's commit or abort; of transaction control "
-                  "only savepoints are for its SQL");
+  if (const auto why = unfit(asked.statement.sql)) {
+    return reply(asked.token, *why);
   }
   std::visit([&](const auto& which) { execute(asked, which); }, asked.branch);
+}
+
+std::optional<Error> BranchTable::Core::unfit(const std::string& sql) const {
+  if (is_transaction_control(sql)) {
+    return error(ErrorCode::kTransactionControl,
+                 "a branch is ended by the coordinator's commit or abort; of transaction control "
+                 "only savepoints are for its SQL");
+  }
+  if (first_word(sql) == "copy") {
+    return error(ErrorCode::kInvalidArgument,
+                 "COPY to or from the client is not supported in a branch; use INSERT and SELECT");
+  }
+  return std::nullopt;
 }
 
 void BranchTable::Core::execute(const ExecuteAsked& asked, const Opening& opening) {
@@ -31,7 +51,7 @@ void BranchTable::Core::execute(const ExecuteAsked& asked, const Opening& openin
   if (branch->ended()) {
     return reply(asked.token, ended_error(*branch));
   }
-  if (branch->nonce != opening.nonce) {
+  if (branch->opened.nonce != opening.nonce) {
     return refuse(asked.token, ErrorCode::kIdReused,
                   "transaction " + to_string(asked.transaction) +
                       " already has a branch here, opened with another nonce");
@@ -53,6 +73,11 @@ void BranchTable::Core::execute(const ExecuteAsked& asked, const BranchRef& name
 }
 
 void BranchTable::Core::open(const ExecuteAsked& asked, const Opening& opening) {
+  if (settles_.contains(asked.transaction)) {
+    return refuse(asked.token, ErrorCode::kBranchEnded,
+                  "transaction " + to_string(asked.transaction) +
+                      " is being settled: it opens no branch here any more");
+  }
   if (memory_.live_count() >= options_.branches_max) {
     return refuse(asked.token, ErrorCode::kOverloaded,
                   std::to_string(options_.branches_max) + " branches are live here already");
@@ -60,10 +85,10 @@ void BranchTable::Core::open(const ExecuteAsked& asked, const Opening& opening) 
   last_attempt_ = last_attempt_.next();
   Branch& branch = memory_.add(
       Branch{.id = {asked.transaction, options_.participant, options_.epoch, last_attempt_},
-             .nonce = opening.nonce,
-             .idle_timeout = opening.idle_timeout,
+             .opened = {opening.nonce, opening.idle_timeout, opening.lifetime, opening.mode, now_},
              .answers = Answers(options_.answers_kept),
              .state = Waiting{}});
+  memory_.limit_life(branch);
   ++counters_.opened;
   run(Acquire{branch.id});
   run_next(branch, asked);
@@ -100,10 +125,10 @@ void BranchTable::Core::run_next(Branch& branch, const ExecuteAsked& asked) {
         asked.token, ErrorCode::kOverloaded,
         std::to_string(options_.answers_kept) + " statements of this branch are in flight already");
   }
-  branch.answers.start(asked.token);
+  branch.answers.start(asked.token, asked.statement.expected_rows);
   ++counters_.statements;
   memory_.disarm(branch);
-  RunStatement statement{branch.id, asked.number, asked.statement};
+  RunStatement statement{branch.id, asked.number, asked.statement, branch.opened.mode};
   if (waiting != nullptr) {
     waiting->queue.push_back(std::move(statement));
   } else {
@@ -125,13 +150,17 @@ void BranchTable::Core::on(const ConnectionGranted& granted) {
                      run(std::move(statement));
                    }
                  },
+                 [&](Queued&) {
+                   branch->connected = true;
+                   start_one_shot(*branch);
+                 },
                  // The grant was on its way when the branch gave up waiting.
                  [&](RollingBack&) {
                    CHECK(!branch->connected, "a branch is granted one connection");
                    branch->connected = true;
                  },
                  [&](Ended&) { run(Release{branch->id}); },
-                 [&](OneOf<Open, Preparing, Prepared, Finishing> auto&) {
+                 [&](OneOf<Open, Draining, Preparing, Prepared, Finishing> auto&) {
                    impossible(*branch, "ConnectionGranted");
                  },
              },
@@ -147,10 +176,16 @@ void BranchTable::Core::on(const ConnectionRefused& refused) {
                  // Nothing was run, so the transaction may open a branch here anew.
                  [&](Waiting&) {
                    fail_statements(*branch, completed(refused.why));
+                   memory_.drop_deadlines(*branch);
                    if (!branch->last) {
                      return memory_.erase(*branch);
                    }
                    branch->ended_because = "it got no connection: " + refused.why.message;
+                   become_ended(*branch, Fate::kRolledBack);
+                 },
+                 [&](Queued& queued) {
+                   branch->ended_because = "it got no connection: " + refused.why.message;
+                   vote_no(*branch, std::move(queued.callers), completed(refused.why));
                    become_ended(*branch, Fate::kRolledBack);
                  },
                  [&](RollingBack&) {
@@ -158,7 +193,7 @@ void BranchTable::Core::on(const ConnectionRefused& refused) {
                    rolled_back(*branch);
                  },
                  [](Ended&) {},
-                 [&](OneOf<Open, Preparing, Prepared, Finishing> auto&) {
+                 [&](OneOf<Open, Draining, Preparing, Prepared, Finishing> auto&) {
                    impossible(*branch, "ConnectionRefused");
                  },
              },
@@ -173,16 +208,25 @@ void BranchTable::Core::on(const StatementDone& done) {
   // Nobody asked for the end of the transaction. A statement that failed left it rolled back; one
   // that succeeded may have committed it, or itself behind it.
   const Fate gone = done.result ? Fate::kUnknown : Fate::kRolledBack;
+  const auto end = [&] {
+    become_rolling_back(*branch, RollingBack{.fate = gone},
+                        "its transaction ended under statement " + std::to_string(done.number));
+  };
   std::visit(Overloaded{
                  [&](Open&) {
                    if (!record(*branch, done)) {
-                     become_rolling_back(
-                         *branch, RollingBack{.fate = gone},
-                         "its transaction ended under statement " + std::to_string(done.number));
-                   } else if (done.number == 1 && !done.result) {
+                     end();
+                   } else if (done.number == 1 && branch->failure) {
                      // Its client has not been told the branch's name and there is no savepoint to
                      // go back to: nobody could ever use it, or end it before its idle deadline.
                      become_rolling_back(*branch, RollingBack{}, "its first statement failed");
+                   }
+                 },
+                 [&](Draining&) {
+                   if (!record(*branch, done)) {
+                     end();
+                   } else if (branch->answers.in_flight() == 0) {
+                     drained(*branch);
                    }
                  },
                  // PREPARE is behind it and finds no transaction: PrepareDone tells the rest.
@@ -199,33 +243,53 @@ void BranchTable::Core::on(const StatementDone& done) {
                  },
                  // Whoever waited for it was told that its answer is lost.
                  [](OneOf<Prepared, Finishing, Ended> auto&) {},
-                 [&](Waiting&) { impossible(*branch, "StatementDone"); },
+                 [&](OneOf<Waiting, Queued> auto&) { impossible(*branch, "StatementDone"); },
              },
              branch->state);
 }
 
 // Answers those who wait. False: the transaction is gone.
 bool BranchTable::Core::record(Branch& branch, const StatementDone& done) {
-  StatementAnswer answer = done.result;
-  if (!answer) {
-    answer = tl::unexpected(completed(answer.error(), done.number));
-  } else if (!done.transaction_open) {
-    answer =
-        tl::unexpected(error(ErrorCode::kBranchEnded, "the transaction ended under statement " +
-                                                          std::to_string(done.number)));
-  }
+  const StatementAnswer answer = judged(branch, done);
   for (const Token token : branch.answers.finish(done.number, answer)) {
     reply(token, branch, answer);
   }
-  if (answer) {
-    branch.failure.reset();
-  } else if (!branch.failure) {
+  if (!answer && !branch.failure) {
     branch.failure = std::make_unique<const Error>(answer.error());
+  } else if (answer && (*answer)->command_tag == "ROLLBACK") {
+    branch.failure.reset();
   }
   if (branch.answers.in_flight() == 0 && std::holds_alternative<Open>(branch.state)) {
     memory_.arm(branch, now_);
   }
   return done.transaction_open;
+}
+
+// The answer of a statement that is in flight still, as its callers shall have it.
+StatementAnswer BranchTable::Core::judged(const Branch& branch, const StatementDone& done) const {
+  const std::string number = std::to_string(done.number);
+  if (!done.result) {
+    // What was cancelled for the branch's end is told why that came.
+    const bool cancelled = std::holds_alternative<RollingBack>(branch.state) &&
+                           done.result.error().sql &&
+                           done.result.error().sql->sqlstate == kQueryCanceled;
+    return tl::unexpected(cancelled ? ended_error(branch)
+                                    : completed(done.result.error(), done.number));
+  }
+  if (!done.transaction_open) {
+    return tl::unexpected(
+        error(ErrorCode::kBranchEnded, "the transaction ended under statement " + number));
+  }
+  const auto expected = branch.answers.expected_rows(done.number);
+  const std::int64_t affected = (*done.result)->row_count;
+  if (expected && affected != *expected) {
+    return tl::unexpected(
+        error(ErrorCode::kRowCount,
+              "statement " + number + " affected " + std::to_string(affected) + " rows, " +
+                  std::to_string(*expected) +
+                  " expected; its branch can only roll back, to a savepoint or as a whole"));
+  }
+  return done.result;
 }
 
 void BranchTable::Core::reply(Token token, const Branch& branch, const StatementAnswer& answer) {
@@ -251,15 +315,8 @@ void BranchTable::Core::on(const ConnectionLost& lost) {
   if (branch == nullptr) {
     return;
   }
-  const std::string because = "its connection was lost: " + lost.why.message;
   std::visit(Overloaded{
-                 [&](Open&) {
-                   branch->connected = false;
-                   branch->ended_because = because;
-                   fail_statements(*branch, completed(lost.why));
-                   count_end(Outcome::kAborted, FinishResult::kDone);
-                   become_ended(*branch, Fate::kRolledBack);
-                 },
+                 [&](OneOf<Open, Draining> auto&) { connection_lost(*branch, lost.why); },
                  [&](RollingBack&) {
                    branch->connected = false;
                    rolled_back(*branch);
@@ -267,14 +324,23 @@ void BranchTable::Core::on(const ConnectionLost& lost) {
                  // The loss was on its way when PREPARE was asked for, so nothing was sent.
                  [&](Preparing&) {
                    branch->connected = false;
-                   branch->ended_because = because;
+                   branch->ended_because = lost_because(lost.why);
                    not_prepared(*branch, lost.why);
                  },
                  // It crossed the Release.
                  [](OneOf<Prepared, Finishing, Ended> auto&) {},
-                 [&](Waiting&) { impossible(*branch, "ConnectionLost"); },
+                 [&](OneOf<Waiting, Queued> auto&) { impossible(*branch, "ConnectionLost"); },
              },
              branch->state);
+}
+
+void BranchTable::Core::connection_lost(Branch& branch, const Error& why) {
+  branch.connected = false;
+  branch.ended_because = lost_because(why);
+  fail_statements(branch, completed(why));
+  vote_no(branch, take_voters(branch.state), branch.failure ? *branch.failure : completed(why));
+  count_end(Outcome::kAborted, FinishResult::kDone);
+  become_ended(branch, Fate::kRolledBack);
 }
 
 }  // namespace assent::branch

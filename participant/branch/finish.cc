@@ -18,7 +18,7 @@ void BranchTable::Core::on(const FinishAsked& asked) {
   const bool commit = asked.outcome == Outcome::kCommitted;
   std::visit(
       Overloaded{
-          [&](OneOf<Waiting, Open> auto&) {
+          [&](OneOf<Waiting, Queued, Open, Draining> auto&) {
             if (commit) {
               return refuse_commit(asked.branch, name(branch->state), asked.token);
             }
@@ -36,6 +36,7 @@ void BranchTable::Core::on(const FinishAsked& asked) {
               return refuse_commit(asked.branch, name(branch->state), asked.token);
             }
             preparing.rollback_callers.push_back(caller);
+            cancel_prepare(*branch, preparing);
           },
           [&](Prepared& prepared) { finish(*branch, prepared.evidence, asked.outcome, {caller}); },
           [&](Finishing& finishing) { join_finish(finishing.run, asked); },
@@ -52,9 +53,13 @@ void BranchTable::Core::on(const FinishAsked& asked) {
 //    could then prepare it although its rollback has been confirmed and nobody asks again.
 // 2. It is buried, which refuses that opening; or the transaction has another branch here, which
 //    refuses it as well, from now on even after its connection was refused.
+// 3. That memory is bounded in time and number. So the attempt is skipped, too: an opening after it
+//    is forgotten is issued another one.
+// 4. The attempt of a one-shot needs no opening: its delayed prepare would run it. So its serial is
+//    seen from now on, which is never forgotten.
 void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
-  if (const auto settling = settling_.find(asked.branch); settling != settling_.end()) {
-    return join_finish(settling->second, asked);
+  if (const auto running = finishing_.find(asked.branch); running != finishing_.end()) {
+    return join_finish(running->second, asked);
   }
   if (never_issued(asked.branch)) {
     if (asked.outcome == Outcome::kCommitted) {
@@ -63,14 +68,14 @@ void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
     bury(asked.branch, "its transaction was aborted");
     return reply(asked.token, FinishResult::kDone);
   }
-  if (settling_.size() >= options_.branches_max) {
+  if (finishing_.size() >= options_.branches_max) {
     return refuse(asked.token, ErrorCode::kOverloaded,
-                  std::to_string(settling_.size()) + " unknown branches are being finished");
+                  std::to_string(finishing_.size()) + " unknown branches are being finished");
   }
   FinishRun finish{
       asked.outcome, asked.ballot, asked.evidence, {Caller{asked.token, asked.ballot}}};
   run(RunFinish{asked.branch, finish.ballot, finish.outcome, finish.evidence});
-  settling_.emplace(asked.branch, std::move(finish));
+  finishing_.emplace(asked.branch, std::move(finish));
 }
 
 // The evidence is this life's own: it cannot be wrong.
@@ -91,6 +96,14 @@ void BranchTable::Core::join_finish(FinishRun& run, const FinishAsked& asked) {
   run.callers.push_back(Caller{asked.token, asked.ballot});
 }
 
+// The PREPARE may wait behind a statement that waits for a lock, perhaps of this same transaction's
+// branch elsewhere.
+void BranchTable::Core::cancel_prepare(const Branch& branch, Preparing& preparing) {
+  if (!std::exchange(preparing.cancelled, true)) {
+    run(RunCancel{branch.id});
+  }
+}
+
 // Only a YES can lead to a commit, and this branch has not given one. Nothing is touched, so that
 // what an operator finds is what was there.
 void BranchTable::Core::refuse_commit(const BranchId& id, std::string_view state, Token token) {
@@ -100,9 +113,9 @@ void BranchTable::Core::refuse_commit(const BranchId& id, std::string_view state
 }
 
 void BranchTable::Core::on(const FinishDone& done) {
-  if (const auto settling = settling_.find(done.branch); settling != settling_.end()) {
-    if (conclude(settling->second, done) != Progress::kSentAgain) {
-      settling_.erase(settling);
+  if (const auto running = finishing_.find(done.branch); running != finishing_.end()) {
+    if (conclude(running->second, done) != Progress::kSentAgain) {
+      finishing_.erase(running);
     }
     return;
   }
@@ -122,9 +135,8 @@ void BranchTable::Core::on(const FinishDone& done) {
                        return become_prepared(*branch, evidence);
                    }
                  },
-                 [&](OneOf<Waiting, Open, RollingBack, Preparing, Prepared, Ended> auto&) {
-                   impossible(*branch, "FinishDone");
-                 },
+                 [&](OneOf<Waiting, Queued, Open, Draining, RollingBack, Preparing, Prepared,
+                           Ended> auto&) { impossible(*branch, "FinishDone"); },
              },
              branch->state);
 }
@@ -163,7 +175,7 @@ void BranchTable::Core::on(const RollbackDone& done) {
   std::visit(Overloaded{
                  [&](RollingBack&) { rolled_back(*branch); },
                  [](Ended&) {},  // the connection was lost first, which said the same
-                 [&](OneOf<Waiting, Open, Preparing, Prepared, Finishing> auto&) {
+                 [&](OneOf<Waiting, Queued, Open, Draining, Preparing, Prepared, Finishing> auto&) {
                    impossible(*branch, "RollbackDone");
                  },
              },
@@ -178,7 +190,16 @@ void BranchTable::Core::rolled_back(Branch& branch) {
   for (const Token caller : state.callers) {
     reply(caller, result);
   }
-  counters_.idle_rolled_back += state.idle ? 1 : 0;
+  for (const Token canceller : state.cancellers) {
+    if (state.fate == Fate::kRolledBack) {
+      reply(canceller, Cancelled{});
+    } else {
+      reply(canceller, ended_error(branch));
+    }
+  }
+  counters_.idle_rolled_back += state.cause == Cause::kIdle ? 1 : 0;
+  counters_.expired += state.cause == Cause::kLifetime ? 1 : 0;
+  counters_.cancelled += state.cause == Cause::kClient ? 1 : 0;
   count_end(Outcome::kAborted, result);
   become_ended(branch, state.fate);
 }

@@ -1,7 +1,6 @@
 #include "participant/branch/transaction_control.h"
 
 #include <cstddef>
-#include <string>
 
 namespace assent::branch {
 namespace {
@@ -113,6 +112,16 @@ bool is_transaction_control(std::string_view sql) {
     return words.take() == "transaction";
   }
   return first == "begin" || first == "commit" || first == "end" || first == "abort";
+}
+
+std::string first_word(std::string_view sql) {
+  return Words(sql).take();
+}
+
+bool reads_by_its_word(std::string_view sql) {
+  const std::string word = first_word(sql);
+  return word == "select" || word == "values" || word == "table" || word == "show" ||
+         word == "explain" || word == "fetch";
 }
 
 }  // namespace assent::branch

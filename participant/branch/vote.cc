@@ -23,9 +23,10 @@ void BranchTable::Core::on(const PrepareAsked& asked) {
                  },
                  [&](Open&) { vote_open(*branch, asked); },
                  [&](RollingBack&) { vote_no(*branch, asked.token, ended_error(*branch)); },
-                 [&](Preparing& preparing) {
+                 // One way of asking joins the other: there is one vote.
+                 [&](OneOf<Queued, Draining, Preparing> auto& voting) {
                    if (same_request(*branch, asked)) {
-                     preparing.callers.push_back(Caller{asked.token, asked.ballot});
+                     voting.callers.push_back({asked.token, asked.ballot, asked.one_phase});
                    }
                  },
                  [&](OneOf<Prepared, Finishing> auto&) { vote_again(*branch, asked); },
@@ -41,7 +42,8 @@ void BranchTable::Core::on(const PrepareAsked& asked) {
 }
 
 // A failed branch needs no PREPARE to vote NO. With statements in flight it may yet be mended by a
-// ROLLBACK TO SAVEPOINT among them; then PREPARE, pipelined behind them, tells.
+// ROLLBACK TO SAVEPOINT among them. Then PREPARE, pipelined behind them, tells; but it knows
+// nothing of a wrong number of rows, so for that the answers are awaited.
 void BranchTable::Core::vote_open(Branch& branch, const PrepareAsked& asked) {
   if (asked.statements != branch.answers.count()) {
     vote_no(branch, asked.token,
@@ -50,11 +52,34 @@ void BranchTable::Core::vote_open(Branch& branch, const PrepareAsked& asked) {
                       std::to_string(branch.answers.count()) + " arrived"));
     return become_rolling_back(branch, {}, "it voted NO: statements were lost");
   }
-  if (branch.failure && branch.answers.in_flight() == 0) {
-    vote_no(branch, asked.token, *branch.failure);
+  Callers callers{{asked.token, asked.ballot, asked.one_phase}};
+  if (branch.answers.in_flight() == 0) {
+    return vote_now(branch, std::move(callers));
+  }
+  const bool miscounted = branch.failure && branch.failure->code == ErrorCode::kRowCount;
+  if (miscounted || branch.answers.expecting()) {
+    return become_draining(branch, std::move(callers));
+  }
+  become_preparing(branch, std::move(callers));
+}
+
+// Precondition: nothing is in flight.
+void BranchTable::Core::vote_now(Branch& branch, Callers callers) {
+  if (branch.failure) {
+    vote_no(branch, callers, *branch.failure);
     return become_rolling_back(branch, {}, "it voted NO: a statement had failed");
   }
-  become_preparing(branch, {Caller{asked.token, asked.ballot}});
+  become_preparing(branch, std::move(callers));
+}
+
+// The ballot may have grown while the answers were awaited.
+void BranchTable::Core::drained(Branch& branch) {
+  Callers callers = take_voters(branch.state);
+  refuse_stale(callers, stale_error());
+  if (callers.empty()) {
+    return become_open(branch);
+  }
+  vote_now(branch, std::move(callers));
 }
 
 // A YES holds for the statements that were counted then. Another count is another request: an
@@ -72,15 +97,18 @@ bool BranchTable::Core::same_request(const Branch& branch, const PrepareAsked& a
 
 // Precondition: it has voted.
 void BranchTable::Core::vote_again(const Branch& branch, const PrepareAsked& asked) {
+  const bool voted_no = std::holds_alternative<std::shared_ptr<const No>>(*branch.vote);
+  if (voted_no || same_request(branch, asked)) {
+    reply_vote(asked.token, *branch.vote);
+  }
+}
+
+void BranchTable::Core::reply_vote(Token token, const Vote& vote) {
   std::visit(Overloaded{
-                 [&](const Yes& yes) {
-                   if (same_request(branch, asked)) {
-                     reply(asked.token, yes);
-                   }
-                 },
-                 [&](const std::shared_ptr<const No>& no) { reply(asked.token, *no); },
+                 [&](const std::shared_ptr<const No>& no) { reply(token, *no); },
+                 [&](const auto& voted) { reply(token, voted); },
              },
-             *branch.vote);
+             vote);
 }
 
 // A NO for a branch that is not in memory harms no YES:
@@ -93,18 +121,34 @@ void BranchTable::Core::vote_again(const Branch& branch, const PrepareAsked& ask
 // 3. If Committed takes effect first, this NO changes nothing, and the branch, still prepared, is
 //    committed by its gid. If Aborted does, no Committed ever takes effect, and the branch is
 //    rolled back by its gid, which the leader knows from its list or from the inventory.
+// 4. One that was asked to commit in one phase may have: then there is an outcome row, which is
+//    read first (R12). One of this life that was never issued needs no look: it never began.
 void BranchTable::Core::vote_without_branch(const PrepareAsked& asked) {
-  const Error reason = error(ErrorCode::kUnknownBranch,
-                             "branch " + to_string(asked.branch) +
-                                 " is not known here: never opened, or the agent restarted since");
-  if (never_issued(asked.branch)) {
+  if (asked.one_shot && asked.branch.epoch == options_.epoch) {
+    return open_one_shot(asked);
+  }
+  const bool never_began = never_issued(asked.branch);
+  if (never_began) {
     bury(asked.branch, "it was asked to prepare before it was opened");
+  } else if (asked.one_phase) {
+    return vote_by_row(asked);
   }
   if (Branch* const buried = memory_.find(asked.branch)) {
-    return vote_no(*buried, asked.token, reason);
+    return vote_no(*buried, asked.token, unknown_error(asked.branch));
   }
+  vote_no_without_branch(asked.token, unknown_error(asked.branch));
+}
+
+void BranchTable::Core::vote_no_without_branch(Token token, const Error& reason) {
   ++counters_.voted_no;
-  reply(asked.token, No{reason});
+  reply(token, No{reason});
+}
+
+Error BranchTable::Core::unknown_error(const BranchId& id) const {
+  return error(
+      ErrorCode::kUnknownBranch,
+      "branch " + to_string(id) +
+          " is not known here: never opened, ended long ago, or the agent restarted since");
 }
 
 // Answers NO, with the first reason ever given. Safe before the branch has rolled back: nothing
@@ -119,6 +163,12 @@ void BranchTable::Core::vote_no(Branch& branch, Token token, const Error& reason
   reply(token, **no);
 }
 
+void BranchTable::Core::vote_no(Branch& branch, const Callers& callers, const Error& reason) {
+  for (const Caller& caller : callers) {
+    vote_no(branch, caller.token, reason);
+  }
+}
+
 void BranchTable::Core::on(const PrepareDone& done) {
   Branch* const branch = memory_.find(done.branch);
   if (branch == nullptr || branch->ended()) {
@@ -129,35 +179,77 @@ void BranchTable::Core::on(const PrepareDone& done) {
   std::visit(Overloaded{
                  [&](Preparing&) {
                    if (done.result) {
-                     prepared(*branch, *done.result);
+                     succeeded(*branch, done);
                    } else if (done.result.error().code == ErrorCode::kStaleBallot) {
                      prepare_not_sent(*branch, done.result.error());
                    } else {
                      not_prepared(*branch, done.result.error());
                    }
                  },
-                 [&](OneOf<Waiting, Open, RollingBack, Prepared, Finishing, Ended> auto&) {
-                   impossible(*branch, "PrepareDone");
-                 },
+                 [&](OneOf<Waiting, Queued, Open, Draining, RollingBack, Prepared, Finishing,
+                           Ended> auto&) { impossible(*branch, "PrepareDone"); },
              },
              branch->state);
 }
 
-void BranchTable::Core::prepared(Branch& branch, const Evidence& evidence) {
-  const Preparing preparing = std::move(std::get<Preparing>(branch.state));
+void BranchTable::Core::succeeded(Branch& branch, const PrepareDone& done) {
+  const auto& preparing = std::get<Preparing>(branch.state);
   CHECK(!preparing.gone, "PREPARE without a transaction answers ROLLBACK (POSTGRES.md, row 2)");
-  branch.vote = Yes{evidence};
+  const bool one_phase = preparing.one_phase;
+  std::visit(Overloaded{
+                 [&](const Evidence& evidence) {
+                   CHECK(!one_phase, "a commit in one phase prepares nothing");
+                   prepared(branch, evidence, done.results);
+                 },
+                 [&](const LeftReadOnly&) {
+                   ++counters_.voted_read_only;
+                   ended_by_vote(branch, Fate::kLeft, ReadOnly{done.results},
+                                 "it had only read, and has left");
+                 },
+                 [&](const CommittedOnePhase&) {
+                   CHECK(one_phase, "nobody asked for the commit");
+                   ++counters_.committed_one_phase;
+                   ++counters_.committed;
+                   ended_by_vote(branch, Fate::kCommitted, Committed{done.results},
+                                 "it committed in one phase");
+                 },
+             },
+             *done.result);
+}
+
+void BranchTable::Core::prepared(Branch& branch, const Evidence& evidence,
+                                 StatementResults results) {
+  const Preparing preparing = std::move(std::get<Preparing>(branch.state));
+  branch.vote = Yes{evidence, std::move(results)};
   ++counters_.voted_yes;
   release(branch);  // a prepared transaction needs no connection
   become_prepared(branch, evidence);
   fail_statements(branch, error(ErrorCode::kUnavailable,
                                 "the statement's answer was lost; its branch is prepared"));
   for (const Caller& caller : preparing.callers) {
-    reply(caller.token, Yes{evidence});
+    reply_vote(caller.token, *branch.vote);
   }
   if (!preparing.rollback_callers.empty()) {
     finish(branch, evidence, Outcome::kAborted, preparing.rollback_callers);
   }
+}
+
+// Nothing of it is left to be finished: a finish only learns how it ended.
+void BranchTable::Core::ended_by_vote(Branch& branch, Fate fate, const Vote& vote,
+                                      std::string because) {
+  const Preparing preparing = std::move(std::get<Preparing>(branch.state));
+  branch.vote = vote;
+  branch.ended_because = std::move(because);
+  release(branch);
+  fail_statements(branch, error(ErrorCode::kUnavailable,
+                                "the statement's answer was lost; its branch has committed"));
+  for (const Caller& caller : preparing.callers) {
+    reply_vote(caller.token, vote);
+  }
+  for (const Caller& caller : preparing.rollback_callers) {
+    reply(caller.token, result_of(fate, Outcome::kAborted));
+  }
+  become_ended(branch, fate);
 }
 
 // PREPARE that fails has ended the transaction: there is nothing to roll back (POSTGRES.md, row 3).
@@ -171,9 +263,7 @@ void BranchTable::Core::not_prepared(Branch& branch, const Error& why) {
   }
   release(branch);
   fail_statements(branch, reason);
-  for (const Caller& caller : preparing.callers) {
-    vote_no(branch, caller.token, reason);
-  }
+  vote_no(branch, preparing.callers, reason);
   for (const Caller& caller : preparing.rollback_callers) {
     reply(caller.token, result);
   }
@@ -181,22 +271,23 @@ void BranchTable::Core::not_prepared(Branch& branch, const Error& why) {
   become_ended(branch, fate);
 }
 
-// The ballot had grown in between. Whoever asked under the new one still wants the vote, unless a
-// rollback was asked for meanwhile. That one is as good as when it was asked for: the branch has
+// The ballot had grown in between. Whoever asked under the new one still wants the vote, unless the
+// branch's end was asked for meanwhile. That wish is as good as when it was told: the branch has
 // voted nothing, so it may end without regard to ballots.
 void BranchTable::Core::prepare_not_sent(Branch& branch, const Error& why) {
   Preparing preparing = std::move(std::get<Preparing>(branch.state));
   CHECK_LT(preparing.ballot, ballot_, "only a stale ballot may not send");
   refuse_stale(preparing.callers, completed(why));
-  if (preparing.gone || !preparing.rollback_callers.empty()) {
+  if (branch.one_shot()) {
+    return one_shot_not_begun(branch, preparing);
+  }
+  if (preparing.gone || preparing.cancelled) {
     RollingBack rolling_back{.fate = preparing.gone.value_or(Fate::kRolledBack)};
     for (const Caller& caller : preparing.rollback_callers) {
       rolling_back.callers.push_back(caller.token);
     }
     become_rolling_back(branch, std::move(rolling_back), "it was rolled back before its prepare");
-    for (const Caller& caller : preparing.callers) {
-      vote_no(branch, caller.token, ended_error(branch));
-    }
+    vote_no(branch, preparing.callers, ended_error(branch));
   } else if (!preparing.callers.empty()) {
     become_preparing(branch, std::move(preparing.callers));
   } else {

@@ -18,12 +18,17 @@ struct StateCase {
   std::uint32_t statements;  // seen so far
   std::function<void(Table&)> reach;
   std::string cells;  // "event: effects -> state", one a line
+  BranchId branch = {transaction(1), "orders", Epoch(3), Attempt(1)};  // Table::id
 };
 
 inline void PrintTo(const StateCase& state, std::ostream* out) {
   *out << state.name;
 }
 
-const std::vector<StateCase>& state_cases();
+std::vector<StateCase> open_cases();
+std::vector<StateCase> ending_cases();
+std::vector<StateCase> voting_cases();
+std::vector<StateCase> voted_cases();
+std::vector<StateCase> one_shot_cases();
 
 }  // namespace assent::branch

@@ -173,6 +173,87 @@ TEST(Execute, RefusesTransactionControlBeforeAnythingIsDone) {
   EXPECT_EQ(t.execute(3, 2, "SAVEPOINT a"), "RunStatement 2");
 }
 
+TEST(Execute, RefusesCopyInItsOwnWords) {
+  Table t;
+  t.be_open();
+  const Effects effects = t.effects(ExecuteAsked{Token(2),
+                                                 transaction(1),
+                                                 BranchRef{Epoch(3), Attempt(1)},
+                                                 2,
+                                                 {"-- all\nCopy a TO STDOUT", {}}});
+  const auto& why = std::get<Error>(effects.replies.at(0).answer);
+  EXPECT_EQ(why.code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(why.message, HasSubstr("COPY to or from the client is not supported"));
+  EXPECT_EQ(t.execute(3, 2), "RunStatement 2") << "no number was used";
+}
+
+TEST(Execute, BeginsInTheModeOfTheOpening) {
+  Table t;
+  const BranchMode mode{.isolation = Isolation::kSerializable, .read_only = true};
+  t.step(ExecuteAsked{Token(1),
+                      transaction(1),
+                      Opening{.nonce = "nonce", .mode = mode},
+                      1,
+                      {.sql = "SELECT 1", .parameters = {}}});
+  const Effects effects = t.effects(ConnectionGranted{t.id});
+  EXPECT_EQ(std::get<RunStatement>(effects.operations.at(0)).mode, mode);
+  t.done(1, "ONE");
+  const Effects next = t.effects(
+      ExecuteAsked{Token(2), transaction(1), BranchRef{Epoch(3), Attempt(1)}, 2, {"SELECT 1", {}}});
+  EXPECT_EQ(std::get<RunStatement>(next.operations.at(0)).mode, mode);
+}
+
+// ── expected rows ───────────────────────────────────────────────────────────────────────────────
+
+TEST(ExpectedRows, ThatDifferFailTheStatementAndTheBranch) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  const Effects effects = t.effects(StatementDone{t.id, 2, counted("UPDATE 0", 0), true});
+
+  EXPECT_EQ(shown(effects), "t2=error ROW_COUNT");
+  EXPECT_THAT(std::get<Error>(effects.replies.at(0).answer).message,
+              HasSubstr("statement 2 affected 0 rows, 1 expected"));
+  EXPECT_EQ(t.execute(3, 2), "t3=error ROW_COUNT") << "stored like any answer";
+  EXPECT_EQ(t.prepare(4, 2), "RunRollback; t4=NO ROW_COUNT");
+}
+
+TEST(ExpectedRows, ThatAreMetChangeNothing) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  EXPECT_EQ(t.step(StatementDone{t.id, 2, counted("UPDATE 1", 1), true}), "t2=UPDATE 1");
+  EXPECT_EQ(t.prepare(3, 2), "RunPrepare b1");
+}
+
+TEST(ExpectedRows, ThatDifferInTheFirstStatementEndTheBranch) {
+  Table t;
+  t.step(ExecuteAsked{Token(1), transaction(1), Opening{"nonce"}, 1, expecting(1)});
+  t.granted();
+  EXPECT_EQ(t.step(StatementDone{t.id, 1, counted("UPDATE 0", 0), true}),
+            "RunRollback; t1=error ROW_COUNT");
+}
+
+TEST(ExpectedRows, ThatDifferAreNotForgivenByStatementsThatSucceed) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  t.step(StatementDone{t.id, 2, counted("UPDATE 0", 0), true});
+  t.execute(3, 3);
+  t.done(3, "UPDATE 1");
+  EXPECT_EQ(t.prepare(4, 3), "RunRollback; t4=NO ROW_COUNT");
+}
+
+TEST(ExpectedRows, ThatDifferAreForgivenByARollbackToASavepoint) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  t.step(StatementDone{t.id, 2, counted("UPDATE 0", 0), true});
+  t.execute(3, 3, "ROLLBACK TO a");
+  t.done(3, "ROLLBACK");
+  EXPECT_EQ(t.prepare(4, 3), "RunPrepare b1");
+}
+
 TEST(Execute, TellsThoseWhoWaitThatTheConnectionWasLost) {
   Table t;
   t.be_open();
@@ -252,7 +333,6 @@ TEST(Idle, CountsFromTheLastAnswer) {
   t.be_open();
   t.pass(Millis(59'999));
   t.execute(2, 2);
-  EXPECT_EQ(t.table().next_deadline(), std::nullopt);
   t.pass(Millis(120'000));
   EXPECT_EQ(t.tick(), "nothing") << "a statement is in flight";
   t.done(2, "TWO");

@@ -49,8 +49,8 @@ TEST(Finish, EndsTheWaitOfABranchWithoutConnection) {
 TEST(Finish, OfABranchThatIsPreparingWaitsForThePrepare) {
   Table t;
   t.be_preparing();
-  EXPECT_EQ(t.roll_back(3), "nothing");
-  EXPECT_EQ(t.roll_back(4, 2), "nothing");
+  EXPECT_EQ(t.roll_back(3), "RunCancel") << "it may wait behind a lock";
+  EXPECT_EQ(t.roll_back(4, 2), "nothing") << "once is enough";
   EXPECT_EQ(t.prepared(), "Release; RunFinish b2 ABORTED; t2=YES");
   EXPECT_EQ(t.finished(FinishResult::kDone), "t3=DONE; t4=DONE");
 }
@@ -212,7 +212,7 @@ TEST(Finish, OfAnAttemptNeverIssuedLeavesTheLiveOneAlone) {
   t.be_open();
   EXPECT_EQ(t.finish({transaction(1), "orders", Epoch(3), Attempt(7)}, 2, Outcome::kAborted),
             "t2=DONE");
-  EXPECT_EQ(t.finish({transaction(1), "orders", Epoch(3), Attempt(7)}, 3, Outcome::kCommitted),
+  EXPECT_EQ(t.finish({transaction(1), "orders", Epoch(3), Attempt(8)}, 3, Outcome::kCommitted),
             "t3=error INTERNAL");
   EXPECT_EQ(t.state(), "open");
 }
@@ -223,6 +223,24 @@ TEST(Finish, OfAnAttemptNeverIssuedKeepsItFromComingToLifeBehindALiveOne) {
   t.finish({transaction(1), "orders", Epoch(3), Attempt(2)}, 2, Outcome::kAborted);
   EXPECT_EQ(t.refused(), "t1=error OVERLOADED");
   EXPECT_EQ(t.open(3), "t3=error BRANCH_ENDED");
+}
+
+TEST(Finish, OfAnAttemptNeverIssuedKeepsItFromComingToLifeWhenThatIsForgotten) {
+  Table t;
+  t.roll_back(1);
+  t.pass(Millis(600'000));
+  t.tick();
+  const Effects effects =
+      t.effects(ExecuteAsked{Token(2), transaction(1), Opening{"nonce"}, 1, {"SELECT 1", {}}});
+  EXPECT_EQ(std::get<Acquire>(effects.operations.at(0)).branch.attempt, Attempt(2));
+}
+
+TEST(Finish, OfAMadeUpAttemptUsesNoAttemptsUp) {
+  Table t;
+  t.finish({transaction(2), "orders", Epoch(3), Attempt(std::uint64_t{1} << 61)}, 1,
+           Outcome::kAborted);
+  t.be_open();
+  EXPECT_EQ(t.state(), "open") << "it is the first attempt still";
 }
 
 }  // namespace

@@ -19,15 +19,18 @@ Error sql_error(std::string sqlstate) {
   return Error{.code = ErrorCode::kSql, .message = "the model says so", .sql = std::move(sql)};
 }
 
-std::shared_ptr<const StatementResult> tagged(std::string tag) {
+std::shared_ptr<const StatementResult> answer(const RunStatement& statement) {
+  const std::string& sql = statement.statement.sql;
   StatementResult result;
-  result.command_tag = std::move(tag);
+  result.columns = {{model_column(statement.branch, statement.number), 0}};
+  result.command_tag = sql == kSqlRollsBackToSavepoint ? "ROLLBACK" : "OTHER";
+  result.row_count = sql == kSqlMisses ? 0 : 1;
   return std::make_shared<const StatementResult>(std::move(result));
 }
 
 }  // namespace
 
-std::string model_tag(const BranchId& branch, std::uint32_t number) {
+std::string model_column(const BranchId& branch, std::uint32_t number) {
   return to_string(branch) + "/" + std::to_string(number);
 }
 
@@ -47,6 +50,16 @@ std::optional<Input> ModelPostgres::deliver() {
 void ModelPostgres::prepare_before(const BranchId& branch) {
   evidence_[branch] = Evidence{.xid = 1'000 + branch.attempt.value};
   prepared_.insert(branch);
+}
+
+void ModelPostgres::commit_before(const BranchId& branch) {
+  outcome_rows_.emplace(branch.transaction, Outcome::kCommitted);
+  fates_[branch] = Fate::kCommitted;
+}
+
+std::optional<Outcome> ModelPostgres::outcome_row(const TransactionId& transaction) const {
+  const auto found = outcome_rows_.find(transaction);
+  return found == outcome_rows_.end() ? std::nullopt : std::optional(found->second);
 }
 
 void ModelPostgres::meddle() {
@@ -89,6 +102,8 @@ void ModelPostgres::on(const RunStatement& operation) {
 
 void ModelPostgres::on(const RunPrepare& operation) {
   EXPECT_TRUE(may_send_(operation.ballot)) << "no prepare is asked for under a stale ballot";
+  EXPECT_EQ(operation.one_shot != nullptr, one_shot_serial(operation.branch.attempt).has_value())
+      << "the statements of a one-shot come with its prepare";
   Session* const open = session(operation.branch);
   if (open == nullptr) {
     EXPECT_TRUE(lost_.contains(operation.branch)) << "no prepare without a connection";
@@ -101,6 +116,24 @@ void ModelPostgres::on(const RunPrepare& operation) {
   EXPECT_TRUE(open->granted && !open->ending) << "a branch that ends is not prepared";
   open->ending = true;
   open->queue.push_back(operation);
+}
+
+void ModelPostgres::on(const RunCancel& operation) {
+  if (Session* const open = session(operation.branch)) {
+    EXPECT_FALSE(open->cancelled) << "once is enough";
+    open->cancelled = true;
+  }
+}
+
+void ModelPostgres::on(const RunSettle& operation) {
+  EXPECT_TRUE(may_send_(operation.ballot)) << "no settle is asked for under a stale ballot";
+  for (const RunSettle& other : settles_) {
+    EXPECT_FALSE(other.transaction == operation.transaction) << "one settle at a time";
+  }
+  for (const auto& [branch, session] : sessions_) {
+    EXPECT_FALSE(branch.transaction == operation.transaction) << "its live branch ends first";
+  }
+  settles_.push_back(operation);
 }
 
 void ModelPostgres::on(const RunRollback& operation) {
@@ -154,15 +187,17 @@ bool ModelPostgres::advance() {
       busy.push_back(branch);
     }
   }
-  const std::size_t choice = random_.below(busy.size() + finishes_.size() + 1);
+  const std::size_t choice = random_.below(busy.size() + finishes_.size() + settles_.size() + 1);
   if (choice < busy.size()) {
     const BranchId& branch = busy[choice];
     Session& session = sessions_.at(branch);
     session.granted ? work(branch, session) : answer_wish(branch, session);
-  } else if (!finishes_.empty()) {
+  } else if (choice < busy.size() + finishes_.size()) {
     finish_one();
+  } else if (!settles_.empty()) {
+    settle_one();
   }
-  return !busy.empty() || !finishes_.empty();
+  return !busy.empty() || !finishes_.empty() || !settles_.empty();
 }
 
 void ModelPostgres::answer_wish(const BranchId& branch, Session& session) {
@@ -207,18 +242,32 @@ StatementDone ModelPostgres::execute(Session& session, const RunStatement& state
   const std::string& sql = statement.statement.sql;
   StatementDone done{statement.branch, statement.number, nullptr, true};
   session.in_transaction = session.in_transaction || statement.number == 1;
-  session.failed = session.failed && sql != kSqlRollsBackToSavepoint;
   if (sql == kSqlEndsTransaction) {
     session.in_transaction = false;
   }
-  if (session.failed || sql == kSqlFails) {
-    session.failed = true;
+  if (!apply(session, statement.statement)) {
     done.result = tl::unexpected(sql_error("23505"));
   } else {
-    done.result = tagged(model_tag(statement.branch, statement.number));
+    done.result = answer(statement);
   }
   done.transaction_open = session.in_transaction;
   return done;
+}
+
+bool ModelPostgres::apply(Session& session, const Statement& statement) {
+  if (statement.sql == kSqlRollsBackToSavepoint) {
+    session.failed = false;
+    session.miscounted = false;
+  }
+  session.failed = session.failed || statement.sql == kSqlFails;
+  if (session.failed) {
+    return false;
+  }
+  session.wrote = session.wrote || statement.sql == kSqlWorks;
+  const std::int64_t rows = statement.sql == kSqlMisses ? 0 : 1;
+  session.miscounted =
+      session.miscounted || (statement.expected_rows && *statement.expected_rows != rows);
+  return true;
 }
 
 void ModelPostgres::run(const BranchId& branch, Session& session, const RunPrepare& prepare_now) {
@@ -227,18 +276,55 @@ void ModelPostgres::run(const BranchId& branch, Session& session, const RunPrepa
     posted_.push_back(PrepareDone{branch, tl::unexpected(coded(ErrorCode::kStaleBallot))});
     return;
   }
-  posted_.push_back(PrepareDone{branch, prepare(branch, session)});
+  posted_.push_back(vote(branch, session, prepare_now));
 }
 
-tl::expected<Evidence, Error> ModelPostgres::prepare(const BranchId& branch, Session& session) {
+PrepareDone ModelPostgres::vote(const BranchId& branch, Session& session,
+                                const RunPrepare& prepare_now) {
+  PrepareDone done{branch, LeftReadOnly{}};
+  if (prepare_now.one_shot) {
+    run_one_shot(branch, session, *prepare_now.one_shot);
+    done.results = std::make_shared<const std::vector<StatementResult>>(
+        prepare_now.one_shot->statements.size());
+  }
+  done.result = prepare(branch, session, prepare_now.one_phase);
+  return done;
+}
+
+void ModelPostgres::run_one_shot(const BranchId& branch, Session& session, const OneShot& work) {
+  EXPECT_TRUE(ran_.insert(branch).second) << "the statements of a one-shot run once";
+  EXPECT_FALSE(fates_.contains(branch)) << "what has ended never begins";
+  session.in_transaction = true;
+  for (const Statement& statement : work.statements) {
+    (void)apply(session, statement);
+  }
+  session.failed = session.failed || std::exchange(session.miscounted, false);
+}
+
+tl::expected<PrepareResult, Error> ModelPostgres::prepare(const BranchId& branch, Session& session,
+                                                          bool one_phase) {
   const bool in_transaction = std::exchange(session.in_transaction, false);
-  if (!in_transaction || session.failed || (!healed_ && random_.one_in(6))) {
+  const bool cancelled = session.cancelled && random_.one_in(2);
+  if (!in_transaction || session.failed || cancelled || (!healed_ && random_.one_in(6))) {
     fates_.emplace(branch, Fate::kRolledBack);
     return tl::unexpected(sql_error("40001"));
   }
+  EXPECT_FALSE(session.miscounted) << "a branch that fails its own expectations is never prepared";
   EXPECT_FALSE(fates_.contains(branch)) << "what has ended is never prepared";
-  prepared_.insert(branch);
-  return evidence_[branch] = Evidence{.xid = 1'000 + branch.attempt.value};
+  if (!session.wrote) {
+    fates_[branch] = Fate::kLeft;
+    return LeftReadOnly{};
+  }
+  if (!one_phase) {
+    prepared_.insert(branch);
+    return evidence_[branch] = Evidence{.xid = 1'000 + branch.attempt.value};
+  }
+  const bool committed = outcome_rows_.emplace(branch.transaction, Outcome::kCommitted).second;
+  fates_[branch] = committed ? Fate::kCommitted : Fate::kRolledBack;
+  if (committed) {
+    return CommittedOnePhase{};
+  }
+  return tl::unexpected(sql_error("23505"));
 }
 
 void ModelPostgres::run(const BranchId& branch, Session& session, const RunRollback&) {
@@ -257,9 +343,10 @@ void ModelPostgres::lose(const BranchId& branch, Session& session) {
         (void)execute(session, *statement);
       }
     }
+    const RunPrepare sent = *prepare_sent;
     session.queue.clear();
     session.dead = true;
-    posted_.push_back(PrepareDone{branch, prepare(branch, session)});
+    posted_.push_back(vote(branch, session, sent));
     return;
   }
   if (session.dead) {
@@ -282,11 +369,11 @@ void ModelPostgres::finish_one() {
   } else if (!healed_ && random_.one_in(5)) {
     posted_.push_back(FinishDone{finish.branch, tl::unexpected(coded(ErrorCode::kUnavailable))});
   } else {
-    posted_.push_back(FinishDone{finish.branch, settle(finish)});
+    posted_.push_back(FinishDone{finish.branch, settle_gid(finish)});
   }
 }
 
-FinishResult ModelPostgres::settle(const RunFinish& finish) {
+FinishResult ModelPostgres::settle_gid(const RunFinish& finish) {
   const Fate wanted = finish.outcome == Outcome::kCommitted ? Fate::kCommitted : Fate::kRolledBack;
   if (prepared_.erase(finish.branch) > 0) {
     fates_[finish.branch] = wanted;
@@ -295,6 +382,23 @@ FinishResult ModelPostgres::settle(const RunFinish& finish) {
     EXPECT_TRUE(finish.outcome == Outcome::kAborted || finish.evidence) << "R7";
   }
   return result_of(fates_.emplace(finish.branch, Fate::kRolledBack).first->second, finish.outcome);
+}
+
+void ModelPostgres::settle_one() {
+  const auto chosen =
+      settles_.begin() + static_cast<std::ptrdiff_t>(random_.below(settles_.size()));
+  const RunSettle settle = *chosen;
+  settles_.erase(chosen);
+  SettleDone done{settle.transaction, false};
+  if (!may_send_(settle.ballot)) {
+    done.committed = tl::unexpected(coded(ErrorCode::kStaleBallot));
+  } else if (!healed_ && random_.one_in(5)) {
+    done.committed = tl::unexpected(coded(ErrorCode::kUnavailable));
+  } else {
+    const auto row = outcome_rows_.emplace(settle.transaction, Outcome::kAborted).first;
+    done.committed = row->second == Outcome::kCommitted;
+  }
+  posted_.push_back(std::move(done));
 }
 
 }  // namespace assent::branch

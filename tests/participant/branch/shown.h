@@ -9,8 +9,9 @@ namespace assent::branch {
 
 // Operations, then replies, separated by "; ", for example
 //   "Acquire; RunStatement 1"        "Release; t7=YES"        "t8=error STALE_BALLOT"
-// RunPrepare and RunFinish tell the round of their ballot: "RunFinish b2 COMMITTED". "nothing" when
-// there are no effects.
+// RunPrepare, RunSettle and RunFinish tell the round of their ballot: "RunFinish b2 COMMITTED",
+// "RunPrepare b1 one-shot one-phase". A vote tells how many results it carries: "t7=YES+2".
+// "nothing" when there are no effects.
 std::string shown(const Effects& effects);
 std::string shown(const Operation& operation);
 std::string shown(const Reply& reply);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "participant/branch/branch_table.h"
 #include "tests/participant/branch/shown.h"
@@ -34,6 +35,29 @@ inline std::shared_ptr<const StatementResult> tagged(std::string tag) {
   return std::make_shared<const StatementResult>(std::move(result));
 }
 
+inline std::shared_ptr<const StatementResult> counted(std::string tag, std::int64_t rows) {
+  StatementResult result;
+  result.command_tag = std::move(tag);
+  result.row_count = rows;
+  return std::make_shared<const StatementResult>(std::move(result));
+}
+
+inline Statement expecting(std::int64_t rows) {
+  return Statement{.sql = "UPDATE a SET b = 1", .parameters = {}, .expected_rows = rows};
+}
+
+inline OneShotWork work_of(std::vector<std::string> statements) {
+  OneShot work;
+  for (std::string& sql : statements) {
+    work.statements.push_back({.sql = std::move(sql), .parameters = {}});
+  }
+  return std::make_shared<const OneShot>(std::move(work));
+}
+
+inline StatementResults results_of(std::size_t count) {
+  return std::make_shared<const std::vector<StatementResult>>(count);
+}
+
 inline Error sql_error(std::string sqlstate) {
   SqlError sql;
   sql.sqlstate = std::move(sqlstate);
@@ -46,12 +70,19 @@ inline Error coded(ErrorCode code) {
 
 inline constexpr Evidence kEvidence{.xid = 77, .system_identifier = 5, .timeline = 1};
 
+// The attempt of a one-shot, issued in office 1.
+inline BranchId one_shot_id(std::uint64_t serial = 1, std::uint64_t number = 1) {
+  return {transaction(number), "orders", Epoch(3), one_shot_attempt({1, serial})};
+}
+
 // Steps of one table; every one checks the table's invariants. The branch that most words are about
-// is `id`: the first attempt of transaction 1.
+// is `id`: the first attempt of transaction 1, unless another is given.
 class Table {
  public:
-  explicit Table(BranchTableOptions options = options_of_test())
-      : table_(std::move(options), ballot(1)) {}
+  explicit Table(BranchTableOptions options = options_of_test(),
+                 BranchId named = {transaction(1), "orders", Epoch(3), Attempt(1)})
+      : id(std::move(named)), table_(std::move(options), ballot(1)) {}
+  explicit Table(BranchId named) : Table(options_of_test(), std::move(named)) {}
 
   std::string step(const Input& input) { return shown(effects(input)); }
   Effects effects(const Input& input) {
@@ -82,12 +113,48 @@ class Table {
                              .number = number,
                              .statement = {.sql = std::move(sql), .parameters = {}}});
   }
+  std::string execute(std::uint64_t token, std::uint32_t number, Statement statement) {
+    return step(ExecuteAsked{.token = Token(token),
+                             .transaction = id.transaction,
+                             .branch = BranchRef{id.epoch, id.attempt},
+                             .number = number,
+                             .statement = std::move(statement)});
+  }
   std::string prepare(std::uint64_t token, std::uint32_t statements, std::uint64_t round = 1) {
     return prepare(id, token, statements, round);
   }
   std::string prepare(const BranchId& branch, std::uint64_t token, std::uint32_t statements,
                       std::uint64_t round = 1) {
     return step(PrepareAsked{Token(token), ballot(round), branch, statements});
+  }
+  std::string prepare_one_phase(std::uint64_t token, std::uint32_t statements,
+                                std::uint64_t round = 1) {
+    return prepare_one_phase(id, token, statements, round);
+  }
+  std::string prepare_one_phase(const BranchId& branch, std::uint64_t token,
+                                std::uint32_t statements, std::uint64_t round = 1) {
+    return step(PrepareAsked{.token = Token(token),
+                             .ballot = ballot(round),
+                             .branch = branch,
+                             .statements = statements,
+                             .one_phase = true});
+  }
+  // Two statements, unless others are given.
+  std::string one_shot(std::uint64_t token, const BranchId& branch = one_shot_id(),
+                       std::uint64_t round = 1) {
+    return step(PrepareAsked{.token = Token(token),
+                             .ballot = ballot(round),
+                             .branch = branch,
+                             .one_shot = work_of({"UPDATE a", "SELECT 1"})});
+  }
+  std::string settle(std::uint64_t token, std::uint64_t round = 1) {
+    return step(SettleAsked{Token(token), ballot(round), id.transaction});
+  }
+  std::string cancel(std::uint64_t token, std::string nonce = "nonce") {
+    return step(CancelAsked{Token(token), id.transaction, std::move(nonce)});
+  }
+  std::string cancel_by_name(std::uint64_t token) {
+    return step(CancelAsked{Token(token), id.transaction, BranchRef{id.epoch, id.attempt}});
   }
   std::string commit(std::uint64_t token, std::uint64_t round = 1) {
     return finish(id, token, Outcome::kCommitted, round);
@@ -110,6 +177,12 @@ class Table {
     return step(StatementDone{id, number, tl::unexpected(sql_error(std::move(sqlstate))), true});
   }
   std::string prepared() { return step(PrepareDone{id, kEvidence}); }
+  std::string left() { return step(PrepareDone{id, LeftReadOnly{}}); }
+  std::string committed_one_phase() { return step(PrepareDone{id, CommittedOnePhase{}}); }
+  std::string settled(bool committed) { return step(SettleDone{id.transaction, committed}); }
+  std::string not_settled(const Error& why) {
+    return step(SettleDone{id.transaction, tl::unexpected(why)});
+  }
   std::string not_prepared(const Error& why) { return step(PrepareDone{id, tl::unexpected(why)}); }
   std::string rolled_back() { return step(RollbackDone{id}); }
   std::string finished(FinishResult result) { return finished(id, result); }
@@ -129,12 +202,16 @@ class Table {
     be_open();
     prepare(2, 1);
   }
+  void be_preparing_one_phase() {
+    be_open();
+    prepare_one_phase(2, 1);
+  }
   void be_prepared() {
     be_preparing();
     prepared();
   }
 
-  const BranchId id{transaction(1), "orders", Epoch(3), Attempt(1)};
+  const BranchId id;
 
  private:
   BranchTable table_;

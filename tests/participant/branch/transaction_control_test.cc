@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/participant/branch/random.h"
@@ -184,6 +185,144 @@ TEST(TransactionControl, JudgesADisguisedStatementAsThePlainOne) {
       ASSERT_EQ(is_transaction_control(sql), control) << "seed " << seed << ": " << sql;
     }
   }
+}
+
+// ── first words ─────────────────────────────────────────────────────────────────────────────────
+
+TEST(FirstWord, IsInLowerCaseBehindWhatPostgresSkips) {
+  EXPECT_EQ(first_word("COPY a FROM STDIN"), "copy");
+  EXPECT_EQ(first_word(" ; /* x /* y */ */ -- z\n\tCopy(SELECT 1) TO STDOUT"), "copy");
+  EXPECT_EQ(first_word("copy_ a"), "copy_");
+}
+
+TEST(FirstWord, IsEmptyWhenTheStatementBeginsWithSomethingElse) {
+  for (const std::string_view sql : {"", ";", "'copy'", "\"copy\"", "(copy)", "$$copy$$", "1"}) {
+    EXPECT_EQ(first_word(sql), "") << sql;
+  }
+}
+
+TEST(ReadsByItsWord, KnowsTheWordsThatOnlyReadAsARule) {
+  for (const std::string_view sql : {"SELECT 1", "values (1)", "Table a", "SHOW all",
+                                     "/**/ explain SELECT 1", "FETCH 1 FROM c"}) {
+    EXPECT_TRUE(reads_by_its_word(sql)) << sql;
+  }
+  for (const std::string_view sql :
+       {"INSERT INTO a", "WITH x AS (SELECT 1) SELECT 1", "selects", "(SELECT 1)", "", "DO $$ $$",
+        "UPDATE a", "CALL f()", "'select'"}) {
+    EXPECT_FALSE(reads_by_its_word(sql)) << sql;
+  }
+}
+
+// ── an oracle of its own ────────────────────────────────────────────────────────────────────────
+
+// A piece of SQL, and what a person who reads it takes it for: a word in lower case, nothing (a
+// gap), or one character that is no word.
+struct Piece {
+  std::string sql;
+  std::string meaning;
+};
+constexpr std::string_view kGap;
+constexpr std::string_view kEmptyStatement = ";";
+constexpr std::string_view kThing = "?";
+
+Piece random_word(Random& random) {
+  static const std::vector<std::string> kWords = {
+      "begin",       "commit", "end",     "abort", "rollback", "prepare", "start",
+      "transaction", "work",   "to",      "as",    "copy",     "select",  "savepoint",
+      "values",      "table",  "explain", "fetch", "show",     "prepared"};
+  const std::string& word = kWords[random.below(kWords.size())];
+  return {random_case(random, word), word};
+}
+
+Piece random_thing(Random& random) {
+  static const std::vector<std::string> kThings = {"'commit'",
+                                                   "'it''s; commit'",
+                                                   "$$ commit; $$",
+                                                   "$x$ /* begin $$ $x$",
+                                                   "\"commit\"",
+                                                   "(",
+                                                   ")",
+                                                   "1",
+                                                   "'--'",
+                                                   "$1",
+                                                   "'/*'",
+                                                   "/",
+                                                   "*"};
+  return {kThings[random.below(kThings.size())], std::string(kThing)};
+}
+
+Piece random_piece(Random& random) {
+  switch (random.below(8)) {
+    case 0:
+      return random_thing(random);
+    case 1:
+      return {";", std::string(kEmptyStatement)};
+    case 2:
+    case 3:
+      return {random_gap(random), std::string(kGap)};
+    default:
+      return random_word(random);
+  }
+}
+
+// What the statement begins with: gaps are left out, leading empty statements too.
+std::vector<std::string> meanings(const std::vector<Piece>& pieces) {
+  std::vector<std::string> read;
+  for (const Piece& piece : pieces) {
+    const bool leading = read.empty() && piece.meaning == kEmptyStatement;
+    if (piece.meaning != kGap && !leading) {
+      read.push_back(piece.meaning);
+    }
+  }
+  read.resize(read.size() + 4);  // so that there is always a next one
+  return read;
+}
+
+bool oracle_says_control(const std::vector<std::string>& read) {
+  const std::string& first = read[0];
+  if (first == "rollback") {
+    return read[read[1] == "work" || read[1] == "transaction" ? 2 : 1] != "to";
+  }
+  if (first == "prepare") {
+    return read[1] == "transaction" && read[2] != "as" && read[2] != "(";
+  }
+  if (first == "start") {
+    return read[1] == "transaction";
+  }
+  return first == "begin" || first == "commit" || first == "end" || first == "abort";
+}
+
+// Pieces with a gap between any two, as two words would be one without.
+std::vector<Piece> random_statement(Random& random) {
+  std::vector<Piece> pieces;
+  for (std::size_t left = 1 + random.below(7); left > 0; --left) {
+    Piece piece = random_piece(random);
+    if (piece.sql == "(") {
+      piece.meaning = "(";
+    }
+    pieces.push_back(std::move(piece));
+    pieces.push_back({random_gap(random), std::string(kGap)});
+  }
+  return pieces;
+}
+
+TEST(FirstWord, AgreesWithTheOracleOnRandomPieces) {
+  std::size_t control = 0;
+  for (std::uint64_t seed = 1; seed <= 20'000; ++seed) {
+    Random random(seed);
+    const std::vector<Piece> pieces = random_statement(random);
+    std::string sql;
+    for (const Piece& piece : pieces) {
+      sql += piece.sql;
+    }
+    const std::vector<std::string> read = meanings(pieces);
+    const bool word = !read[0].empty() && std::islower(static_cast<unsigned char>(read[0][0])) != 0;
+    ASSERT_EQ(first_word(sql), word ? read[0] : "") << "seed " << seed << ": " << sql;
+    ASSERT_EQ(is_transaction_control(sql), oracle_says_control(read))
+        << "seed " << seed << ": " << sql;
+    control += is_transaction_control(sql) ? 1 : 0;
+  }
+  EXPECT_GT(control, 2'000U);
 }
 
 }  // namespace

@@ -99,6 +99,80 @@ TEST(Vote, IsPipelinedBehindStatements) {
   EXPECT_EQ(shown(effects), "Release; t3=NO SQL") << "the statement's error, not PREPARE's";
 }
 
+TEST(Vote, DoesNotForgiveAFailureForAnyOtherSuccess) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2);
+  t.failed(2, "23505");
+  t.execute(3, 3);
+  t.done(3, "SELECT 1");
+  EXPECT_EQ(t.prepare(4, 3), "RunRollback; t4=NO SQL");
+}
+
+// ── votes that wait for row counts ──────────────────────────────────────────────────────────────
+
+TEST(Vote, WaitsForAnExpectedRowCountBeforePrepareIsSent) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  EXPECT_EQ(t.prepare(3, 2), "nothing");
+  EXPECT_EQ(t.prepare(4, 2), "nothing");
+  EXPECT_EQ(t.execute(5, 3), "t5=error BRANCH_ENDED") << "the vote is about two statements";
+  EXPECT_EQ(t.step(StatementDone{t.id, 2, counted("UPDATE 1", 1), true}),
+            "RunPrepare b1; t2=UPDATE 1");
+  EXPECT_EQ(t.prepared(), "Release; t3=YES; t4=YES");
+}
+
+TEST(Vote, IsNoWithoutPrepareWhenARowCountInFlightDiffers) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  t.execute(3, 3);
+  t.prepare(4, 3);
+  EXPECT_EQ(t.step(StatementDone{t.id, 2, counted("UPDATE 0", 0), true}), "t2=error ROW_COUNT");
+  EXPECT_EQ(t.done(3, "SELECT 1"), "RunRollback; t3=SELECT 1; t4=NO ROW_COUNT");
+}
+
+TEST(Vote, WaitsForStatementsBehindAWrongRowCount) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  t.step(StatementDone{t.id, 2, counted("UPDATE 0", 0), true});
+  t.execute(3, 3, "ROLLBACK TO a");
+  EXPECT_EQ(t.prepare(4, 3), "nothing") << "PREPARE would succeed either way";
+  EXPECT_EQ(t.done(3, "ROLLBACK"), "RunPrepare b1; t3=ROLLBACK");
+}
+
+TEST(Vote, ThatWaitsIsEndedByAnAbort) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(1));
+  t.prepare(3, 2);
+  EXPECT_EQ(t.roll_back(4), "RunRollback; t3=NO BRANCH_ENDED");
+  EXPECT_EQ(t.rolled_back(), "Release; t2=error BRANCH_ENDED; t4=DONE");
+}
+
+TEST(Vote, ThatWaitedIsAskedForUnderTheNewBallotOnly) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(0));
+  t.prepare(3, 2);
+  t.prepare_one_phase(4, 2, 2);
+  EXPECT_EQ(t.done(2, "DONE"), "RunPrepare b2 one-phase; t2=DONE; t3=error STALE_BALLOT");
+}
+
+TEST(Vote, ThatWaitedUnderAStaleBallotLeavesTheBranchOpen) {
+  Table t;
+  t.be_open();
+  t.execute(2, 2, expecting(0));
+  t.prepare(3, 2);
+  t.table().observe(ballot(2));
+  EXPECT_EQ(t.done(2, "DONE"), "t2=DONE; t3=error STALE_BALLOT");
+  EXPECT_EQ(t.state(), "open");
+  t.pass(Millis(60'000));
+  EXPECT_EQ(t.tick(), "RunRollback");
+}
+
 TEST(Vote, TellsCallersWhoseAnswerWasLostWithTheConnection) {
   Table t;
   t.be_open();
