@@ -31,7 +31,7 @@ std::int64_t row_count(PGresult* result) {
   return text.empty() ? 0 : parse_number<std::int64_t>(text);
 }
 
-branch::Value value_at(const PGresult* result, int row, int column) {
+Value value_at(const PGresult* result, int row, int column) {
   if (PQgetisnull(result, row, column) != 0) return std::nullopt;
   return std::string(PQgetvalue(result, row, column),
                      static_cast<std::size_t>(PQgetlength(result, row, column)));
@@ -58,18 +58,18 @@ std::string_view Answer::sqlstate() const {
   return state == nullptr ? std::string_view() : std::string_view(state);
 }
 
-branch::StatementResult to_result(const Answer& answer) {
+StatementResult to_result(const Answer& answer) {
   CHECK(answer.ok(), "only a success has a result");
   PGresult* result = answer.result.get();
   const int columns = PQnfields(result);
   const int rows = PQntuples(result);
-  branch::StatementResult out;
+  StatementResult out;
   for (int column = 0; column < columns; ++column) {
     out.columns.push_back({PQfname(result, column), PQftype(result, column)});
   }
   out.rows.resize(static_cast<std::size_t>(rows));
   for (int row = 0; row < rows; ++row) {
-    std::vector<branch::Value>& values = out.rows[static_cast<std::size_t>(row)];
+    std::vector<Value>& values = out.rows[static_cast<std::size_t>(row)];
     values.reserve(static_cast<std::size_t>(columns));
     for (int column = 0; column < columns; ++column) {
       values.push_back(value_at(result, row, column));
@@ -106,12 +106,12 @@ const Answer* first_failed(const Answers& answers) {
   return nullptr;
 }
 
-std::uint64_t to_u64(const branch::Value& text) {
+std::uint64_t to_u64(const Value& text) {
   CHECK(text.has_value(), "our own queries return no NULL where a number is read");
   return parse_number<std::uint64_t>(*text);
 }
 
-std::uint64_t to_bits(const branch::Value& text) {
+std::uint64_t to_bits(const Value& text) {
   CHECK(text.has_value(), "our own queries return no NULL where a number is read");
   return static_cast<std::uint64_t>(parse_number<std::int64_t>(*text));
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "participant/branch/statement.h"
+#include "base/statement.h"
 
 namespace assent::postgres {
 
@@ -37,7 +37,7 @@ struct Answer {
 using Answers = std::vector<Answer>;
 
 // Precondition: answer.ok().
-branch::StatementResult to_result(const Answer& answer);
+StatementResult to_result(const Answer& answer);
 
 // Precondition: !answer.ok(). The number is the statement's within its branch; 0: no statement.
 Error to_error(const Answer& answer, int statement_number = 0);
@@ -46,9 +46,9 @@ Error to_error(const Answer& answer, int statement_number = 0);
 const Answer* first_failed(const Answers& answers);
 
 // Numbers in PostgreSQL's text form. Precondition: the text is one; NULL is none.
-std::uint64_t to_u64(const branch::Value& text);
+std::uint64_t to_u64(const Value& text);
 // As above for a signed bigint that stands for 64 unsigned bits.
-std::uint64_t to_bits(const branch::Value& text);
+std::uint64_t to_bits(const Value& text);
 
 // "16/B374D848" as bytes.
 std::uint64_t parse_lsn(std::string_view text);

@@ -1,4 +1,5 @@
-// Statements, rollback and the end of a branch's session; prepare.cc has the rest of the class.
+// Statements, rollback and the end of a branch's session; vote.cc and one_shot.cc have the rest of
+// the class.
 #include "participant/postgres/branch_work.h"
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 
 #include "base/check.h"
 #include "participant/postgres/awaiting.h"
+#include "participant/postgres/branch_commands.h"
+#include "runtime/process.h"
 
 namespace assent::postgres {
 namespace {
@@ -15,6 +18,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kCancelPause = 500ms;
 constexpr int kCancelsMax = 6;
+constexpr std::string_view kLockTimeout = "55P03";
+constexpr std::string_view kCancelled = "57014";
 
 }  // namespace
 
@@ -25,11 +30,21 @@ BranchWork::BranchWork(std::shared_ptr<Context> context, std::shared_ptr<Control
       branch_(std::move(branch)),
       session_(std::move(session)),
       observer_(std::move(observer)),
-      rollback_wait_(context_->loop) {}
+      interrupt_wait_(context_->loop) {}
 
 void BranchWork::start() {
   connection().set_on_lost([weak = weak_from_this()](const Error& why) {
     if (const auto self = weak.lock()) self->on_lost(why);
+  });
+}
+
+// What a lost connection has not answered is left to on_lost.
+void BranchWork::send(Batch batch, std::function<void(const Answers&)> answered) {
+  if (!busy_since_) busy_since_ = process::monotonic_now();
+  connection().send(std::move(batch), [self = shared_from_this(), answered = std::move(answered)](
+                                          const Result<Answers>& answers) {
+    self->busy_since_.reset();
+    if (answers) answered(*answers);
   });
 }
 
@@ -41,12 +56,11 @@ void BranchWork::run(const branch::RunStatement& operation) {
   ++in_flight_;
   if (const auto why = unsendable(command)) return refuse(operation.number, *why);
   Batch batch;
-  if (!std::exchange(begun_, true)) batch.push_back({"BEGIN"});
+  if (!std::exchange(begun_, true)) add_begin(batch, branch_.transaction, operation.mode);
   add_timeout(batch, operation.statement.timeout);
   batch.push_back(std::move(command));
-  connection().send(std::move(batch), [self = shared_from_this(),
-                                       number = operation.number](Result<Answers> answers) {
-    self->on_statement(number, std::move(answers));
+  send(std::move(batch), [this, number = operation.number](const Answers& answers) {
+    on_statement(number, answers);
   });
 }
 
@@ -62,28 +76,40 @@ void BranchWork::add_timeout(Batch& batch, Millis timeout) {
 
 // A bare Sync keeps the refusal behind the answers of the statements before it.
 void BranchWork::refuse(std::uint32_t number, const Error& why) {
-  connection().send({}, [self = shared_from_this(), number, why](const Result<Answers>& answers) {
-    if (!answers) return;
-    --self->in_flight_;
-    self->doomed_ = why;
-    self->context_->report(branch::StatementDone{self->branch_, number, tl::unexpected(why), true});
-    self->maybe_send_prepare();
+  send({}, [this, number, why](const Answers&) {
+    --in_flight_;
+    doomed_ = why;
+    context_->report(branch::StatementDone{branch_, number, tl::unexpected(why), true});
+    maybe_vote();
   });
 }
 
-void BranchWork::on_statement(std::uint32_t number, Result<Answers> answers) {
-  if (!answers) return;  // on_lost answers
+void BranchWork::on_statement(std::uint32_t number, const Answers& answers) {
   --in_flight_;
+  if (in_flight_ > 0) busy_since_ = process::monotonic_now();
   branch::StatementDone done{branch_, number, nullptr, connection().maybe_in_transaction()};
-  if (const Answer* failed = first_failed(*answers)) {
-    const Error why = to_error(*failed, static_cast<int>(number));
+  if (const Answer* failed = first_failed(answers)) {
+    const Error why = statement_error(*failed, number);
     if (failed->was_copy) doomed_ = why;
     done.result = tl::unexpected(why);
   } else {
-    done.result = std::make_shared<const branch::StatementResult>(to_result(answers->back()));
+    maybe_read_only_ = maybe_read_only_ && maybe_read_only(answers.back().tag());
+    done.result = std::make_shared<const StatementResult>(to_result(answers.back()));
   }
+  blocker_.clear();
   context_->report(std::move(done));
-  maybe_send_prepare();
+  maybe_vote();
+}
+
+// PostgreSQL does not say whom a statement waited for in vain; the lock watch has looked.
+Error BranchWork::statement_error(const Answer& failed, std::size_t number) const {
+  Error why = to_error(failed, static_cast<int>(number));
+  const std::string_view state = why.sql->sqlstate;
+  if (blocker_.empty() || (state != kLockTimeout && state != kCancelled)) return why;
+  why.message += ": " + blocker_;
+  if (!why.sql->detail.empty()) why.sql->detail += ' ';
+  why.sql->detail += blocker_;
+  return why;
 }
 
 // ── rollback ────────────────────────────────────────────────────────────────────────────────────
@@ -91,57 +117,75 @@ void BranchWork::on_statement(std::uint32_t number, Result<Answers> answers) {
 void BranchWork::roll_back() {
   CHECK(state_ == State::kOpen, "what is prepared or ending is not rolled back here");
   state_ = State::kRollingBack;
-  if (in_flight_ > 0) {
-    interrupting_ = true;
-    rollback_wait_.expires_at(asio::steady_timer::time_point::max());
-    spawn(context_->loop, [self = shared_from_this()] { return self->interrupt(); });
-  }
+  if (in_flight_ > 0) start_interrupt();
   send_rollback();
 }
 
 void BranchWork::send_rollback() {
   Batch batch;
   if (begun_) batch.push_back({"ROLLBACK"});
-  connection().send(std::move(batch), [self = shared_from_this()](const Result<Answers>& answers) {
-    if (answers) self->on_rollback_answered();
-  });
+  send(std::move(batch), [this](const Answers&) { on_rollback_answered(); });
 }
 
 void BranchWork::on_rollback_answered() {
   // A cancel that came late may have hit the ROLLBACK itself.
   if (connection().maybe_in_transaction()) return send_rollback();
   rollback_answered_ = true;
-  rollback_wait_.cancel();
-  maybe_report_rollback();
+  maybe_report();
+}
+
+// ── cancelling ──────────────────────────────────────────────────────────────────────────────────
+
+// A cancel may hit a statement, which fails the transaction, or PREPARE or COMMIT: either before
+// they took effect, which fails them too, or in their wait for the synchronous standby, which they
+// tell by a warning. In every case the answer says what is true, or is settled.
+void BranchWork::cancel() {
+  const bool at_work = state_ == State::kPreparing && busy_since_ && !settling_ && !session_lost_;
+  if (at_work && !interrupting_) start_interrupt();
+}
+
+void BranchWork::start_interrupt() {
+  interrupting_ = true;
+  interrupt_wait_.expires_at(asio::steady_timer::time_point::max());
+  spawn(context_->loop, [self = shared_from_this()] { return self->interrupt(); });
+}
+
+// Nothing is left to be cancelled.
+bool BranchWork::quiet() const {
+  return rollback_answered_ || voted_.has_value() || settling_ || session_lost_;
+}
+
+// A cancel that finds the backend between two statements is dropped, so it is sent again.
+asio::awaitable<void> BranchWork::interrupt() {
+  bool stray = false;
+  for (int sent = 0; sent < kCancelsMax && !stray && !quiet(); ++sent) {
+    auto signalled = co_await control_->cancel(session_.backend);
+    stray = !signalled;
+    if (stray || quiet()) break;
+    interrupt_wait_.expires_after(kCancelPause);
+    co_await woken(interrupt_wait_);
+  }
+  interrupting_ = false;
+  if (session_lost_ || settling_) co_return;
+  if (quiet() && !stray) co_return maybe_report();
+  if (state_ == State::kPreparing && !stray) co_return;  // its answer comes when it comes
+  connection().fail({ErrorCode::kUnavailable, "a statement could not be cancelled"});
+  co_await control_->terminate(session_.backend);
 }
 
 // A cancel that is still on its way could hit the session's next user. Once pg_cancel_backend has
 // answered, the signal has been raised, and PostgreSQL drops a cancel that finds it reading the
-// next command: nothing sent from then on can be hit.
-void BranchWork::maybe_report_rollback() {
-  if (state_ != State::kRollingBack || !rollback_answered_ || interrupting_) return;
-  state_ = State::kEnded;
-  context_->report(branch::RollbackDone{branch_});
-}
-
-// A cancel that finds the backend between two statements is dropped, so it is sent again. When that
-// does not help for long, or a cancel may still be on its way, the session is given up and its
-// backend ended: this branch was never asked to prepare.
-asio::awaitable<void> BranchWork::interrupt() {
-  bool stray = false;
-  for (int sent = 0; sent < kCancelsMax && !stray && !rollback_answered_ && !session_lost_;
-       ++sent) {
-    auto signalled = co_await control_->cancel(session_.backend);
-    stray = !signalled;
-    if (stray || rollback_answered_ || session_lost_) break;
-    rollback_wait_.expires_after(kCancelPause);
-    co_await woken(rollback_wait_);
+// next command: nothing sent from then on can be hit. Until then nothing is reported.
+void BranchWork::maybe_report() {
+  interrupt_wait_.cancel();
+  if (interrupting_ && !session_lost_) return;
+  if (state_ == State::kRollingBack && rollback_answered_) {
+    state_ = State::kEnded;
+    context_->report(branch::RollbackDone{branch_});
+  } else if (state_ == State::kPreparing && voted_) {
+    state_ = State::kEnded;
+    context_->report(std::move(*voted_));
   }
-  interrupting_ = false;
-  if (session_lost_) co_return;
-  if (rollback_answered_ && !stray) co_return maybe_report_rollback();
-  connection().fail({ErrorCode::kUnavailable, "a statement could not be cancelled"});
-  co_await control_->terminate(session_.backend);
 }
 
 // ── the end ─────────────────────────────────────────────────────────────────────────────────────
@@ -155,16 +199,20 @@ std::optional<Session> BranchWork::release() {
 }
 
 void BranchWork::close() {
-  rollback_wait_.cancel();
+  interrupt_wait_.cancel();
   connection().close();
 }
 
+// With PREPARE or COMMIT sent the fate is unknown, and settled; a vote that was waiting for a
+// cancel to pass is good. In every other case nothing can take effect any more.
 void BranchWork::on_lost(const Error& why) {
   session_lost_ = true;
-  rollback_wait_.cancel();
+  busy_since_.reset();
+  interrupt_wait_.cancel();
   observer_.session_lost();
   if (state_ == State::kEnded) return;
-  if (state_ == State::kPreparing && prepare_sent_) return start_settling();
+  if (voted_) return maybe_report();
+  if (state_ == State::kPreparing && last_sent_) return start_settling(why);
   state_ = State::kEnded;
   observer_.branch_lost(branch_, why);
 }

@@ -1,4 +1,4 @@
-// One branch at work on its session: statements, PREPARE TRANSACTION, ROLLBACK.
+// One branch at work on its session: statements, its vote, ROLLBACK.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -8,9 +8,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "participant/branch/branch_table.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/control.h"
@@ -34,40 +36,66 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   void start();
 
   void run(const branch::RunStatement& operation);
-  void prepare(Ballot ballot);
+  void prepare(const branch::RunPrepare& operation);
+  // Cancels what the vote waits for. No effect when it is given, or was never asked for.
+  void cancel();
   void roll_back();
   // Gives the session back; none when it was lost.
   std::optional<Session> release();
   void close();
 
+  // Since when the session has worked on what it was sent; none when it rests.
+  [[nodiscard]] std::optional<MonoTime> busy_since() const { return busy_since_; }
+  [[nodiscard]] int backend_pid() const { return session_.backend.pid; }
+  // Who holds the lock that the session waits for, in words. Told with its lock timeout.
+  void note_blocker(std::string blocker) { blocker_ = std::move(blocker); }
+
  private:
   enum class State {
     kOpen,         // until prepare or roll_back, and again after a stale ballot
-    kPreparing,    // until it is known whether the branch is prepared
+    kPreparing,    // until the branch's fate is known
     kRollingBack,  // until the ROLLBACK has been answered and no cancel is under way
     kEnded,        // until release
   };
 
-  void on_statement(std::uint32_t number, Result<Answers> answers);
+  // ── branch_work.cc ────────────────────────────────────────────────────────────────────────────
+  void send(Batch batch, std::function<void(const Answers&)> answered);
+  void on_statement(std::uint32_t number, const Answers& answers);
   void refuse(std::uint32_t number, const Error& why);
   void add_timeout(Batch& batch, Millis timeout);
-
-  void maybe_send_prepare();
-  void refuse_stale();
-  void on_prepare_answered(const Answers& answers);
-  void become_prepared(const Answers& answers);
-  void roll_back_unprepared(const Error& why);
-  void report_prepare(Result<Evidence> result);
-  void start_settling();
-  boost::asio::awaitable<void> settle();
+  [[nodiscard]] Error statement_error(const Answer& failed, std::size_t number) const;
 
   void send_rollback();
   void on_rollback_answered();
-  void maybe_report_rollback();
+  void start_interrupt();
   boost::asio::awaitable<void> interrupt();
-
+  [[nodiscard]] bool quiet() const;
+  void conclude_interrupt(bool stray);
+  void maybe_report();
   void on_lost(const Error& why);
   [[nodiscard]] Connection& connection() { return *session_.connection; }
+
+  // ── vote.cc ───────────────────────────────────────────────────────────────────────────────────
+  void maybe_vote();
+  void refuse_stale();
+  void vote();
+  void on_xid(const Answers& answers);
+  void leave();
+  void send_last();
+  void add_last(Batch& batch);
+  void on_last_answered(const Answers& answers, std::size_t first);
+  void on_prepare_answered(const Answers& answers, std::size_t first);
+  void on_one_phase_answered(const Answers& answers, std::size_t first);
+  void end_unprepared(const Error& why);
+  void report_vote(Result<branch::PrepareResult> result);
+  void start_settling(const Error& why);
+  boost::asio::awaitable<void> settle(Error why);
+
+  // ── one_shot.cc ───────────────────────────────────────────────────────────────────────────────
+  void send_one_shot();
+  void on_one_shot_answered(const Answers& answers, bool last_is_sent);
+  [[nodiscard]] std::optional<Error> one_shot_failure(const Answers& answers) const;
+  void keep_results(const Answers& answers);
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
@@ -78,14 +106,23 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   State state_ = State::kOpen;
   bool begun_ = false;           // BEGIN was sent
   bool timeout_set_ = false;     // by a SET LOCAL of ours
+  bool maybe_read_only_ = true;  // no statement so far has changed rows for certain
   std::size_t in_flight_ = 0;    // statements
   std::optional<Error> doomed_;  // why the branch must not be prepared
-  Ballot ballot_;                // of the prepare
-  bool prepare_sent_ = false;    // from now on a loss leaves the branch's fate unknown
+  std::optional<MonoTime> busy_since_;
+  std::string blocker_;
+
+  branch::RunPrepare asked_;  // the vote
+  bool voting_ = false;       // something was sent for it
+  bool last_sent_ = false;    // PREPARE or COMMIT: a loss leaves the fate unknown
   bool settling_ = false;
+  std::vector<std::size_t> one_shot_answers_;  // where the answers of its statements stand
+  std::shared_ptr<std::vector<StatementResult>> results_;
+  std::optional<branch::PrepareDone> voted_;  // to be reported
+
   bool rollback_answered_ = false;
   bool interrupting_ = false;  // a cancel may be under way
-  boost::asio::steady_timer rollback_wait_;
+  boost::asio::steady_timer interrupt_wait_;
   bool session_lost_ = false;
 };
 

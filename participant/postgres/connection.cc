@@ -1,5 +1,8 @@
 #include "participant/postgres/connection.h"
 
+#include <sys/ioctl.h>
+
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
@@ -13,6 +16,7 @@ using boost::system::error_code;
 using Socket = boost::asio::posix::stream_descriptor;
 
 constexpr auto kConnectTimeout = std::chrono::seconds(5);
+constexpr std::size_t kReadOnce = 16'384;
 constexpr std::size_t kParametersMax = 65'535;  // a 16-bit count in the protocol
 
 // libpq ends its messages with a line feed.
@@ -28,7 +32,7 @@ bool has_nul(std::string_view text) {
 bool queue_command(PGconn* handle, const Command& command) {
   std::vector<const char*> values;
   values.reserve(command.parameters.size());
-  for (const branch::Value& value : command.parameters) {
+  for (const Value& value : command.parameters) {
     values.push_back(value ? value->c_str() : nullptr);
   }
   return PQsendQueryParams(handle, command.sql.c_str(), static_cast<int>(values.size()), nullptr,
@@ -49,7 +53,7 @@ std::optional<Error> unsendable(const Command& command) {
     return Error{ErrorCode::kInvalidArgument, "a statement takes at most 65535 parameters"};
   }
   bool nul = has_nul(command.sql);
-  for (const branch::Value& value : command.parameters) nul = nul || (value && has_nul(*value));
+  for (const Value& value : command.parameters) nul = nul || (value && has_nul(*value));
   if (nul) {
     return Error{ErrorCode::kInvalidArgument,
                  "PostgreSQL takes no zero byte in a statement or a parameter"};
@@ -73,6 +77,7 @@ Connection::~Connection() {
 }
 
 void Connection::start(const ConnectionOptions& options) {
+  result_max_bytes_ = options.result_max_bytes;
   const std::string port = std::to_string(options.port);
   const char* const names[] = {
       "host", "port", "dbname", "user", "options", "client_encoding", "application_name", nullptr};
@@ -178,13 +183,40 @@ void Connection::watch_reads() {
   });
 }
 
+// libpq keeps an answer in memory until it is complete, without a limit, and does not say how much
+// it has read. What comes in is counted only once an answer has not come in one piece: small ones
+// cost nothing.
 void Connection::on_readable() {
+  const std::size_t before = large_ ? readable() : 0;
   const bool alive = PQconsumeInput(handle_.get()) == 1;
-  take_answers();
+  if (large_) count_large_result(before, readable());
+  if (is_open()) take_answers();
   if (!is_open()) return;  // a completion has closed it
+  large_ = result_max_bytes_ > 0 && !pending_.empty() && PQisBusy(handle_.get()) == 1;
   if (!alive || PQstatus(handle_.get()) == CONNECTION_BAD) return fail(loss());
   flush();  // what libpq could not write while the server could not read
   watch_reads();
+}
+
+std::size_t Connection::readable() const {
+  int bytes = 0;
+  return ioctl(PQsocket(handle_.get()), FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes)
+                                                               : 0;
+}
+
+// 1. libpq reads once into a buffer of 16 KiB, and has taken that much, or all that there was.
+// 2. It makes its buffer larger only for a message that does not fit, and then reads on until
+//    nothing is left: what is readable afterwards has come since.
+void Connection::count_large_result(std::size_t before, std::size_t after) {
+  if (pending_.empty()) return;
+  const std::size_t taken = before > after ? before - after : 0;
+  pending_.front().bytes += std::max(std::min(before, kReadOnce), taken);
+  if (pending_.front().bytes <= result_max_bytes_) return;
+  SqlError sql;
+  sql.sqlstate = "54000";
+  sql.message = "the result is larger than " + std::to_string(result_max_bytes_) + " bytes";
+  sql.hint = "Select fewer rows or columns, or raise postgres.result_max_bytes of the agent.";
+  fail(Error{ErrorCode::kSql, sql.sqlstate + ": " + sql.message, {}, sql});
 }
 
 void Connection::take_answers() {

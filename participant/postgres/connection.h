@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "participant/branch/statement.h"
+#include "base/statement.h"
 #include "participant/postgres/answer.h"
 
 namespace assent::postgres {
@@ -27,12 +27,14 @@ struct ConnectionOptions {
   std::string user;
   std::string application_name;
   std::string settings;  // "-c name=value ...": what RESET goes back to
+  // What one batch may return; the connection fails with SQLSTATE 54000 at more. 0: any amount.
+  std::uint64_t result_max_bytes = 0;
 };
 
 // One SQL command; parameters are text, their types inferred by the server.
 struct Command {
   std::string sql;
-  std::vector<branch::Value> parameters = {};
+  std::vector<Value> parameters = {};
 };
 // Commands that end with one Sync of their own: the first that fails skips the rest of its batch
 // and nothing else. An empty batch is a bare Sync.
@@ -87,6 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Answers answers = {};
     std::vector<std::string> warnings = {};  // of the command that runs now
     bool copying = false;                    // that command is a COPY
+    std::uint64_t bytes = 0;                 // of answers that did not come in one piece
   };
 
   Connection(boost::asio::io_context& loop, Opened opened);
@@ -97,6 +100,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void become_open();
 
   void watch_reads();
+  [[nodiscard]] std::size_t readable() const;
+  void count_large_result(std::size_t before, std::size_t after);
   void watch_writes();
   void flush();
   void on_readable();
@@ -119,6 +124,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Lost on_lost_;
   std::deque<Pending> pending_;
   bool writing_ = false;  // a wait for the socket to take more is under way
+  bool large_ = false;    // libpq holds an answer that is not complete
+  std::uint64_t result_max_bytes_ = 0;
 };
 
 }  // namespace assent::postgres

@@ -12,11 +12,12 @@ constexpr std::size_t kApplicationNameMax = 63;
 
 // A limit for client SQL must not cut the agent's own commands: it does cut COMMIT PREPARED. The
 // control connection writes the epoch and the barriers, which must be durable, and on the
-// synchronous standby where there is one, whatever the database's default.
+// synchronous standby where there is one, whatever the database's default. It never waits for a
+// lock for long: it is also what cancels and ends those who hold one.
 std::string settings(Purpose purpose, Millis lock_timeout) {
   switch (purpose) {
     case Purpose::kControl:
-      return "-c statement_timeout=0 -c synchronous_commit=on";
+      return "-c statement_timeout=0 -c lock_timeout=2000 -c synchronous_commit=on";
     case Purpose::kWork:
       return "-c lock_timeout=" + std::to_string(lock_timeout.value);
     case Purpose::kFinish:
@@ -72,7 +73,8 @@ ConnectionOptions Context::connection_options(Purpose purpose) const {
           options.database,
           control ? options.control_role : options.work_role,
           ("assent " + options.participant).substr(0, kApplicationNameMax),
-          settings(purpose, options.lock_timeout)};
+          settings(purpose, options.lock_timeout),
+          purpose == Purpose::kWork ? options.result_max_bytes : 0};
 }
 
 }  // namespace assent::postgres

@@ -49,6 +49,7 @@ struct Context : std::enable_shared_from_this<Context> {
   DatabaseCounters counters;
   std::optional<std::uint64_t> system_identifier;  // of the database that identify() found
   std::optional<Epoch> epoch;                      // once claimed
+  std::string outcome_key;                         // lets this life write outcome rows
   bool fenced = false;                             // no backend of an older life is left
   bool closed = false;
 

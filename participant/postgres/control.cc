@@ -22,11 +22,11 @@ const std::string kThatBackend =
     std::string(" FROM pg_stat_activity WHERE pid = $1::int AND (backend_start IS NULL OR ") +
     kBackendStarted + " = $2) AND usesysid IN (SELECT oid FROM pg_roles WHERE rolname IN ($3, $4))";
 
-std::vector<branch::Value> parameters_of(const Backend& backend, const DatabaseOptions& options) {
+std::vector<Value> parameters_of(const Backend& backend, const DatabaseOptions& options) {
   return {std::to_string(backend.pid), backend.started, options.control_role, options.work_role};
 }
 
-Result<branch::StatementResult> conclude(Result<Answers> answers) {
+Result<StatementResult> conclude(Result<Answers> answers) {
   if (!answers) return tl::unexpected(answers.error());
   const Answer& answer = answers->front();
   if (!answer.ok()) return tl::unexpected(to_error(answer));
@@ -44,8 +44,8 @@ const Session& Control::session() const {
   return *session_;
 }
 
-asio::awaitable<Result<branch::StatementResult>> Control::query(
-    std::string sql, std::vector<branch::Value> parameters) {
+asio::awaitable<Result<StatementResult>> Control::query(std::string sql,
+                                                        std::vector<Value> parameters) {
   const auto self = shared_from_this();
   auto connection = co_await this->connection();
   if (!connection) co_return tl::unexpected(connection.error());

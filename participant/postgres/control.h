@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "participant/branch/statement.h"
+#include "base/statement.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/session.h"
 
@@ -23,8 +23,8 @@ class Control : public std::enable_shared_from_this<Control> {
   // Runs one command. Errors: those of open_session, kUnavailable when the connection was lost
   // under it (what it did is not known then), and kSql, also for a success with a WARNING: that is
   // how PostgreSQL tells that a commit has not reached the synchronous standby.
-  boost::asio::awaitable<Result<branch::StatementResult>> query(
-      std::string sql, std::vector<branch::Value> parameters = {});
+  boost::asio::awaitable<Result<StatementResult>> query(std::string sql,
+                                                        std::vector<Value> parameters = {});
 
   // A write after whose success everything committed or prepared before is durable, on the
   // synchronous standby as well.

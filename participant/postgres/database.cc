@@ -13,10 +13,16 @@
 #include "participant/postgres/control.h"
 #include "participant/postgres/finishers.h"
 #include "participant/postgres/identity.h"
+#include "participant/postgres/lock_watch.h"
+#include "participant/postgres/settle.h"
 #include "participant/postgres/work_pool.h"
+#include "runtime/process.h"
 
 namespace assent::postgres {
 namespace {
+
+constexpr Millis kDropOutcomesEvery{10'000};
+constexpr std::size_t kTimePrefix = 13;  // of an id's text: 48 bits of time, and a hyphen
 
 // Only what our cluster and participant prepared in this database under the work role is ours (R8).
 constexpr char kListPrepared[] =
@@ -30,7 +36,7 @@ asio::awaitable<Result<std::vector<BranchId>>> list_branches(std::shared_ptr<Con
                                                              std::shared_ptr<Control> control,
                                                              std::shared_ptr<Finishers> finishers) {
   const Finishers::Watch finishing(*finishers);
-  std::vector<branch::Value> owner{context->options.work_role};
+  std::vector<Value> owner{context->options.work_role};
   auto listed = co_await control->query(kListPrepared, std::move(owner));
   if (!listed) co_return tl::unexpected(listed.error());
   auto durable = co_await control->barrier();
@@ -58,7 +64,9 @@ class Database::Impl {
             [this](const BranchId& id, Session session) { grant(id, std::move(session)); },
             [this](const BranchId& id, Error why) {
               context_->report(branch::ConnectionRefused{id, std::move(why)});
-            })) {}
+            })),
+        lock_watch_(std::make_shared<LockWatch>(context_, control_, [this] { return at_work(); })) {
+  }
 
   // Runs a coroutine, and hands its result to `done` unless the database is closed by then.
   template <class T, class Make>
@@ -73,12 +81,18 @@ class Database::Impl {
 
   void on(const branch::Acquire& operation) { pool_->acquire(operation.branch); }
   void on(const branch::RunStatement& operation) { work_of(operation.branch).run(operation); }
-  void on(const branch::RunPrepare& operation) {
-    work_of(operation.branch).prepare(operation.ballot);
+  void on(const branch::RunPrepare& operation) { work_of(operation.branch).prepare(operation); }
+  // May cross the branch's last word.
+  void on(const branch::RunCancel& operation) {
+    if (const auto work = works_.find(operation.branch); work != works_.end()) {
+      work->second->cancel();
+    }
   }
+  void on(const branch::RunSettle& operation);
   void on(const branch::RunRollback& operation);
   void on(const branch::RunFinish& operation);
   void on(const branch::Release& operation);
+  void drop_outcomes(LogTime floor);
   void close();
 
   [[nodiscard]] const std::shared_ptr<Context>& context() const { return context_; }
@@ -88,12 +102,15 @@ class Database::Impl {
  private:
   void grant(const BranchId& id, Session session);
   BranchWork& work_of(const BranchId& id);
+  [[nodiscard]] std::vector<std::shared_ptr<BranchWork>> at_work() const;
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
   const std::shared_ptr<Finishers> finishers_;
   const std::shared_ptr<WorkPool> pool_;
+  const std::shared_ptr<LockWatch> lock_watch_;
   std::map<BranchId, std::shared_ptr<BranchWork>> works_;  // of the branches that hold a session
+  MonoTime drop_outcomes_at_;
 };
 
 void Database::Impl::grant(const BranchId& id, Session session) {
@@ -106,7 +123,14 @@ void Database::Impl::grant(const BranchId& id, Session session) {
       std::make_shared<BranchWork>(context_, control_, id, std::move(session), std::move(observer));
   work->start();
   CHECK(works_.emplace(id, work).second, "a branch gets one connection");
+  lock_watch_->wake();
   context_->report(branch::ConnectionGranted{id});
+}
+
+std::vector<std::shared_ptr<BranchWork>> Database::Impl::at_work() const {
+  std::vector<std::shared_ptr<BranchWork>> all;
+  for (const auto& [id, work] : works_) all.push_back(work);
+  return all;
 }
 
 BranchWork& Database::Impl::work_of(const BranchId& id) {
@@ -119,6 +143,19 @@ void Database::Impl::on(const branch::RunRollback& operation) {
   if (!pool_->withdraw(operation.branch)) return work_of(operation.branch).roll_back();
   context_->later(
       [context = context_, id = operation.branch] { context->report(branch::RollbackDone{id}); });
+}
+
+void Database::Impl::on(const branch::RunSettle& operation) {
+  spawn(context_->loop,
+        [context = context_, control = control_, operation]() -> asio::awaitable<void> {
+          Result<bool> settled =
+              failure(ErrorCode::kStaleBallot, "ballot " + to_string(operation.ballot) +
+                                                   " was over before the abort row was sent");
+          if (context->may_send(operation.ballot)) {
+            settled = co_await settle_outcome(control, operation.transaction);
+          }
+          context->report(branch::SettleDone{operation.transaction, std::move(settled)});
+        });
 }
 
 void Database::Impl::on(const branch::RunFinish& operation) {
@@ -134,10 +171,23 @@ void Database::Impl::on(const branch::Release& operation) {
   if (session) pool_->give_back(*session);
 }
 
+// Ids are ordered by their time, in their text form too.
+void Database::Impl::drop_outcomes(LogTime floor) {
+  const MonoTime now = process::monotonic_now();
+  if (context_->closed || now < drop_outcomes_at_) return;
+  drop_outcomes_at_ = now + kDropOutcomesEvery;
+  const TransactionId above = make_transaction_id(floor + Millis(1), 0, 0, 0);
+  std::vector<Value> prefix{to_string(above).substr(0, kTimePrefix)};
+  spawn(context_->loop, [control = control_, prefix]() -> asio::awaitable<void> {
+    co_await control->query("DELETE FROM assent.outcome WHERE transaction < $1", prefix);
+  });
+}
+
 void Database::Impl::close() {
   if (std::exchange(context_->closed, true)) return;
   for (const auto& [id, work] : works_) work->close();
   works_.clear();
+  lock_watch_->close();
   pool_->close();
   finishers_->close();
   control_->close();
@@ -194,6 +244,20 @@ void Database::set_may_send(std::function<bool(Ballot)> may_send) {
 
 void Database::on_displaced(std::function<void(Error)> observer) {
   impl_->context()->displaced = std::move(observer);
+}
+
+void Database::drop_outcomes(LogTime floor) {
+  impl_->drop_outcomes(floor);
+}
+
+void Database::doctor(Done<std::vector<Finding>> done) {
+  impl_->call<std::vector<Finding>>(
+      std::move(done),
+      [context = impl_->context(),
+       control = impl_->control()]() -> asio::awaitable<Result<std::vector<Finding>>> {
+        auto findings = co_await preflight(context, control);
+        co_return findings;
+      });
 }
 
 void Database::list_prepared(Done<std::vector<BranchId>> done) {

@@ -12,9 +12,10 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/statement.h"
 #include "base/time.h"
 #include "participant/branch/branch_table.h"
-#include "participant/branch/statement.h"
+#include "participant/postgres/preflight.h"
 
 namespace boost::asio {
 class io_context;
@@ -37,6 +38,9 @@ struct DatabaseOptions {
   // deadlock that goes through two databases: without a bound it would last for ever. 0: no bound.
   Millis lock_timeout{10'000};
   Millis finish_retry{5'000};  // how long a finish is tried again before its end is an Error
+  // What one statement, or all of a one-shot, may return; more ends the branch with SQLSTATE 54000.
+  // On the wire it takes up to twice as much, which must fit into a frame.
+  std::uint64_t result_max_bytes = 8u << 20;
 };
 
 // Where a database stands in its life (R7, R16).
@@ -66,7 +70,8 @@ class Database {
   // Errors: kUnavailable when the server cannot be reached (try again later); kInvalidArgument for
   // what an operator must mend (schema not installed, max_prepared_transactions = 0, a standby …).
 
-  // Checks the server and the schema, and reads identity and position.
+  // Brings the schema up to date, checks all that preflight.h lists, and reads identity and
+  // position. The error is the first failure found; warnings are logged.
   void identify(Done<Position> done);
   // The epoch in `assent.epoch`; 0 when none was ever set.
   void stored_epoch(Done<Epoch> done);
@@ -90,6 +95,13 @@ class Database {
   void set_may_send(std::function<bool(Ballot)> may_send);
   // Called once when the epoch in the database is higher than ours: this life is over.
   void on_displaced(std::function<void(Error)> observer);
+
+  // Deletes the outcome rows of transactions of this time and before (R14). Call it as often as the
+  // floor is heard of: it does so now and then.
+  void drop_outcomes(LogTime floor);
+
+  // Looks at everything again, now. Never an error: what cannot be looked at is a finding.
+  void doctor(Done<std::vector<Finding>> done);
 
   // ── recovery ──────────────────────────────────────────────────────────────────────────────────
 

@@ -5,100 +5,30 @@
 #include <utility>
 
 #include "participant/postgres/awaiting.h"
+#include "participant/postgres/preflight.h"
+#include "participant/postgres/schema.h"
 #include "runtime/logging.h"
+#include "runtime/process.h"
 
 namespace assent::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using Row = std::vector<branch::Value>;
+using Row = std::vector<Value>;
 
-constexpr std::uint64_t kServerVersionMin = 130'000;  // pg_current_xact_id, xid8
 constexpr auto kFencePause = 10ms;
 constexpr auto kFenceRetryPause = 200ms;
 constexpr auto kFenceReport = 5s;
 
-Error to_mend(std::string message) {
-  return {ErrorCode::kInvalidArgument, std::move(message)};
-}
+constexpr char kPositionQuery[] =
+    "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()),"
+    " pg_current_wal_flush_lsn()";
 
-// ── the server ──────────────────────────────────────────────────────────────────────────────────
-
-constexpr char kServerQuery[] =
-    "SELECT current_setting('server_version_num'), current_setting('max_prepared_transactions'),"
-    " current_setting('fsync'), current_setting('full_page_writes'),"
-    " (SELECT oid FROM pg_database WHERE datname = current_database()), pg_current_wal_flush_lsn()";
-
-std::optional<Error> check_server(const Row& row) {
-  if (to_u64(row.at(0)) < kServerVersionMin) return to_mend("PostgreSQL 13 or newer is needed");
-  if (to_u64(row.at(1)) == 0) {
-    return to_mend(
-        "max_prepared_transactions is 0: set it to at least the number of branches that may be "
-        "prepared at once (100 is a good start) and restart PostgreSQL");
+void log_warnings(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) {
+    if (finding.verdict != Verdict::kWarning) continue;
+    log::warning(finding.found, {{"check", finding.check}, {"remedy", finding.remedy}});
   }
-  if (row.at(2) != "on") log::warning("fsync is off: a power cut loses prepared transactions");
-  if (row.at(3) != "on") log::warning("full_page_writes is off: a power cut may damage data");
-  return std::nullopt;
-}
-
-// ── the schema and the roles ────────────────────────────────────────────────────────────────────
-
-// Columns: does the table exist; are control and work role superusers; may the work role create
-// roles (and so become any other); is control a member of work; is work a member of control.
-constexpr char kRolesQuery[] =
-    "SELECT to_regclass('assent.epoch') IS NOT NULL, c.rolsuper, w.rolsuper, w.rolcreaterole,"
-    " pg_has_role(c.oid, w.oid, 'USAGE'), pg_has_role(w.oid, c.oid, 'MEMBER')"
-    " FROM pg_roles c, pg_roles w WHERE c.rolname = $1 AND w.rolname = $2";
-
-// Columns: may the work role read, write or own the epoch; whose it is.
-constexpr char kEpochQuery[] =
-    "SELECT has_schema_privilege(w.oid, 'assent', 'USAGE')"
-    "  AND has_table_privilege(w.oid, 'assent.epoch', 'SELECT'),"
-    " has_table_privilege(w.oid, 'assent.epoch', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
-    "  OR has_schema_privilege(w.oid, 'assent', 'CREATE'),"
-    " has_table_privilege(current_user, 'assent.epoch', 'UPDATE'), e.participant"
-    " FROM pg_roles w LEFT JOIN assent.epoch e ON true WHERE w.rolname = $1";
-
-constexpr char kInstall[] = "; run participant/schema/install.sql in this database";
-
-std::optional<Error> check_roles(const DatabaseOptions& options, const Row& row) {
-  const auto says = [&](std::size_t column) { return row.at(column) == "t"; };
-  const std::string& control = options.control_role;
-  const std::string& work = options.work_role;
-  if (!says(0)) return to_mend("the table assent.epoch is missing" + std::string(kInstall));
-  if (says(1)) return to_mend("role " + control + " is a superuser: it must not be");
-  if (says(2)) return to_mend("role " + work + " is a superuser: it must not be");
-  if (says(3)) return to_mend("role " + work + " has CREATEROLE: client SQL could become any role");
-  if (!says(4)) return to_mend("role " + control + " must inherit from " + work + kInstall);
-  if (says(5)) return to_mend("role " + work + " must not be a member of " + control);
-  return std::nullopt;
-}
-
-std::optional<Error> check_epoch_table(const DatabaseOptions& options, const Row& row) {
-  const std::string& work = options.work_role;
-  if (row.at(0) != "t") return to_mend("role " + work + " cannot read assent.epoch" + kInstall);
-  if (row.at(1) == "t") return to_mend("role " + work + " must not write the schema assent");
-  if (row.at(2) != "t") return to_mend(options.control_role + " cannot set the epoch" + kInstall);
-  const branch::Value& owner = row.at(3);
-  if (!owner || *owner == options.participant) return std::nullopt;
-  return Error{ErrorCode::kIdentityMismatch, "database " + options.database +
-                                                 " belongs to participant " + *owner + ", not " +
-                                                 options.participant};
-}
-
-asio::awaitable<Result<void>> check_schema(const DatabaseOptions& options, Control& control) {
-  std::vector<branch::Value> names{options.control_role, options.work_role};
-  auto roles = co_await control.query(kRolesQuery, std::move(names));
-  if (!roles) co_return tl::unexpected(roles.error());
-  if (roles->rows.empty()) {
-    co_return tl::unexpected(to_mend("role " + options.work_role + " is missing" + kInstall));
-  }
-  if (auto why = check_roles(options, roles->rows.front())) co_return tl::unexpected(*why);
-  std::vector<branch::Value> name{options.work_role};
-  auto table = co_await control.query(kEpochQuery, std::move(name));
-  if (!table) co_return tl::unexpected(table.error());
-  if (auto why = check_epoch_table(options, table->rows.at(0))) co_return tl::unexpected(*why);
-  co_return Result<void>();
 }
 
 // ── the fence ───────────────────────────────────────────────────────────────────────────────────
@@ -121,14 +51,16 @@ void report_waiting(const std::vector<Row>& backends) {
 
 asio::awaitable<Result<Position>> identify(std::shared_ptr<Context> context,
                                            std::shared_ptr<Control> control) {
-  auto server = co_await control->query(kServerQuery);
-  if (!server) co_return tl::unexpected(server.error());
-  const Row& row = server->rows.at(0);
-  if (auto why = check_server(row)) co_return tl::unexpected(std::move(*why));
-  const Position position{control->session().system_identifier, to_u64(row.at(4)),
-                          control->session().timeline, parse_lsn(row.at(5).value())};
-  auto schema = co_await check_schema(context->options, *control);
-  if (!schema) co_return tl::unexpected(schema.error());
+  auto found = co_await control->query(kPositionQuery);
+  if (!found) co_return tl::unexpected(found.error());
+  const Row& row = found->rows.at(0);
+  const Position position{control->session().system_identifier, to_u64(row.at(0)),
+                          control->session().timeline, parse_lsn(row.at(1).value())};
+  auto upgraded = co_await upgrade_schema(context, control);
+  if (!upgraded) co_return tl::unexpected(upgraded.error());
+  const auto findings = co_await preflight(context, control);
+  if (auto failure = first_failure(findings)) co_return tl::unexpected(std::move(*failure));
+  log_warnings(findings);
   context->system_identifier = position.system_identifier;
   co_return position;
 }
@@ -151,16 +83,23 @@ asio::awaitable<Result<void>> lost_claim(std::shared_ptr<Control> control, Epoch
                         (newer ? "a newer agent has claimed it" : "an earlier agent came late"));
 }
 
+// 128 random bits, known to this process alone.
+std::string fresh_key() {
+  return std::to_string(process::random_u64()) + '-' + std::to_string(process::random_u64());
+}
+
 // `mine` was issued to this life alone, so finding it set means that an earlier try, whose answer
 // was lost, has worked.
 asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
                                           std::shared_ptr<Control> control, Epoch previous,
                                           Epoch mine) {
-  std::vector<branch::Value> parameters{to_string(previous), to_string(mine),
-                                        context->options.cluster, context->options.participant};
+  if (context->outcome_key.empty()) context->outcome_key = fresh_key();
+  std::vector<Value> parameters{to_string(previous), to_string(mine), context->options.cluster,
+                                context->options.participant, context->outcome_key};
   auto claimed = co_await control->query(
       "UPDATE assent.epoch SET epoch = $2::bigint, cluster = $3, participant = $4,"
-      " claimed_at = now() WHERE epoch IN ($1::bigint, $2::bigint)",
+      " claimed_at = now(), outcome_key = sha256(convert_to($5, 'UTF8')) WHERE epoch IN "
+      "($1::bigint, $2::bigint)",
       std::move(parameters));
   if (!claimed) co_return tl::unexpected(claimed.error());
   if (claimed->row_count != 1) co_return co_await lost_claim(control, mine);
@@ -176,8 +115,8 @@ asio::awaitable<Result<void>> fence_older_lives(std::shared_ptr<Context> context
                                                 std::shared_ptr<Control> control) {
   auto report_at = std::chrono::steady_clock::now() + kFenceReport;
   while (!context->closed) {
-    std::vector<branch::Value> parameters{context->options.control_role, context->options.work_role,
-                                          context->own_pids()};
+    std::vector<Value> parameters{context->options.control_role, context->options.work_role,
+                                  context->own_pids()};
     auto others = co_await control->query(kTerminateOthers, std::move(parameters));
     if (!others && others.error().code != ErrorCode::kUnavailable) {
       co_return tl::unexpected(others.error());

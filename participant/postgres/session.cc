@@ -22,8 +22,7 @@ Command hello_command(bool with_epoch) {
           " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
 }
 
-Hello read_hello(const std::shared_ptr<Connection>& connection,
-                 const std::vector<branch::Value>& row) {
+Hello read_hello(const std::shared_ptr<Connection>& connection, const std::vector<Value>& row) {
   Hello hello;
   hello.session.connection = connection;
   hello.session.backend = {static_cast<int>(to_u64(row[0])), row[1].value_or("")};

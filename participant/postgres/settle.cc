@@ -28,7 +28,7 @@ constexpr char kLookUp[] =
     "SELECT transaction, pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_flush_lsn()"
     " FROM pg_prepared_xacts WHERE gid = $1 AND owner = $2 AND database = current_database()";
 
-Evidence to_evidence(const std::vector<branch::Value>& row, const Session& session) {
+Evidence to_evidence(const std::vector<Value>& row, const Session& session) {
   const auto xid = static_cast<std::uint32_t>(to_u64(row.at(0)));
   return {extend_xid(xid, to_u64(row.at(1))), session.system_identifier, session.timeline,
           parse_lsn(*row.at(2))};
@@ -43,7 +43,7 @@ asio::awaitable<Result<std::optional<Evidence>>> try_settle(Context& context, Co
                                                             std::string gid, Backend backend) {
   auto gone = co_await control.terminate(std::move(backend));
   if (!gone) co_return tl::unexpected(gone.error());
-  std::vector<branch::Value> parameters{std::move(gid), context.options.work_role};
+  std::vector<Value> parameters{std::move(gid), context.options.work_role};
   auto found = co_await control.query(kLookUp, std::move(parameters));
   if (!found) co_return tl::unexpected(found.error());
   if (found->rows.empty()) co_return std::nullopt;
@@ -53,12 +53,23 @@ asio::awaitable<Result<std::optional<Evidence>>> try_settle(Context& context, Co
   co_return evidence;
 }
 
+// ── a one-phase commit ──────────────────────────────────────────────────────────────────────────
+
+// 1. The insert waits for a commit of the same transaction that is under way, and then finds its
+//    row, or writes its own: one of the two stands (the primary key).
+// 2. The row that is read may be that of a commit which still waits for the synchronous standby.
+//    The barrier comes later in the WAL: when that is there, so is the row.
+constexpr char kWriteAbortRow[] =
+    "INSERT INTO assent.outcome (transaction, committed) VALUES ($1, false)"
+    " ON CONFLICT (transaction) DO NOTHING";
+constexpr char kReadOutcome[] = "SELECT committed FROM assent.outcome WHERE transaction = $1";
+
 // ── a missing gid ───────────────────────────────────────────────────────────────────────────────
 
 // The fate of a transaction of this server, if it can tell.
 enum class Fate { kCommitted, kAborted, kInProgress, kForgotten };
 
-Fate parse_fate(const branch::Value& status) {
+Fate parse_fate(const Value& status) {
   if (status == "committed") return Fate::kCommitted;
   if (status == "aborted") return Fate::kAborted;
   if (status == "in progress") return Fate::kInProgress;
@@ -128,6 +139,35 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
                  {{"branch", to_string(branch)}, {"reason", settled.error().message}});
     co_await pause(wait);
   }
+}
+
+asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> control,
+                                             TransactionId transaction) {
+  const std::vector<Value> id{to_string(transaction)};
+  auto written = co_await control->query(kWriteAbortRow, id);
+  if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
+  auto row = co_await control->query(kReadOutcome, id);
+  if (!row) co_return failure(ErrorCode::kUnavailable, row.error().message);
+  auto durable = co_await control->barrier();
+  if (!durable) co_return failure(ErrorCode::kUnavailable, durable.error().message);
+  // Between the two, only the floor can have taken the row away: then nobody asks any more.
+  co_return !row->rows.empty() && row->rows.front().front() == "t";
+}
+
+asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
+                                    std::shared_ptr<Control> control, TransactionId transaction,
+                                    Backend backend) {
+  for (std::chrono::milliseconds wait = kPauseMin; !context->closed;
+       wait = std::min(2 * wait, kPauseMax)) {
+    auto gone = co_await control->terminate(backend);
+    Result<bool> settled = failure(ErrorCode::kUnavailable, "its backend is not gone yet");
+    if (gone) settled = co_await settle_outcome(control, transaction);
+    if (settled) co_return *settled;
+    log::warning("a one-phase COMMIT is unsettled",
+                 {{"transaction", to_string(transaction)}, {"reason", settled.error().message}});
+    co_await pause(wait);
+  }
+  co_return false;
 }
 
 asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> context,

@@ -21,6 +21,17 @@ boost::asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context>
                                                         std::shared_ptr<Control> control,
                                                         BranchId branch, Backend backend);
 
+// Whether a COMMIT in one phase without an answer took effect: true, or false: not, and never will,
+// for the abort row stands. Ends `backend` first, and goes on until the server can be asked.
+boost::asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
+                                           std::shared_ptr<Control> control,
+                                           TransactionId transaction, Backend backend);
+
+// Writes the abort row unless an outcome row stands, and says whether that one is a commit's; it is
+// durable then. kUnavailable: it cannot be told now.
+boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> control,
+                                                    TransactionId transaction);
+
 // How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot
 // be told now. `fenced`: older lives were fenced before the gid was looked for.
 boost::asio::awaitable<Result<branch::FinishResult>> settle_missing(

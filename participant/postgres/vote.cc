@@ -1,10 +1,10 @@
-// The prepare of a branch: BranchWork's part that decides between YES and NO.
-#include <chrono>
+// The vote of a branch: BranchWork's part that decides between YES, NO, READ_ONLY and COMMITTED.
 #include <utility>
 
 #include "base/check.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
+#include "participant/postgres/branch_commands.h"
 #include "participant/postgres/branch_work.h"
 #include "participant/postgres/settle.h"
 #include "runtime/logging.h"
@@ -12,111 +12,179 @@
 namespace assent::postgres {
 namespace {
 
-// Everything goes in one batch with one Sync:
-// 1. In a failed transaction the first command fails, so PREPARE is skipped and a ROLLBACK follows.
-//    Outside of a transaction PREPARE answers with the tag ROLLBACK and no error (POSTGRES.md,
-//    rows 1 and 2): only its own tag counts.
-// 2. PREPARE takes effect when it is executed and not at the Sync; what comes behind it in the
-//    batch cannot undo it. A failed PREPARE has ended the transaction and skips the last command.
-// 3. The WAL position is read behind PREPARE, so it is at or after the PREPARE record.
-//
-// Client SQL may have left settings that would lie to us; they are put back first: the role (the
-// owner of the prepared transaction is the current role, and only that one can finish it), the
-// level of messages (the warning about an unreplicated PREPARE), the wait for standbys. Names are
-// qualified, because the search path is the client's too.
-constexpr char kXidCommand[] =
-    "SELECT pg_catalog.set_config('role', 'none', true),"
-    " pg_catalog.set_config('client_min_messages', 'warning', true),"
-    " pg_catalog.set_config('synchronous_commit', NULL, true),"
-    " pg_catalog.pg_current_xact_id()";
-constexpr char kPositionCommand[] = "SELECT pg_catalog.pg_current_wal_flush_lsn()";
-
-constexpr std::size_t kXidAnswer = 0;
-constexpr std::size_t kPrepareAnswer = 1;
-constexpr std::size_t kPositionAnswer = 2;
-
 Error no_transaction() {
   return {ErrorCode::kBranchEnded,
-          "PREPARE TRANSACTION found no open transaction: it was ended by someone else"};
+          "the branch's transaction was not open any more: someone else has ended it"};
+}
+
+Error stale(Ballot ballot) {
+  return {ErrorCode::kStaleBallot, "ballot " + to_string(ballot) + " was over before the vote"};
+}
+
+// PostgreSQL's answer that a row of the same transaction stands, or stood for a moment.
+bool row_stands(std::string_view sqlstate) {
+  return sqlstate == "23505" || sqlstate == "40001";
 }
 
 }  // namespace
 
-void BranchWork::prepare(Ballot ballot) {
+void BranchWork::prepare(const branch::RunPrepare& operation) {
   CHECK(state_ == State::kOpen, "only an open branch is prepared");
   state_ = State::kPreparing;
-  ballot_ = ballot;
-  maybe_send_prepare();
+  asked_ = operation;
+  maybe_vote();
 }
 
 // Statements in flight are awaited: one that is refused when its answer comes (COPY) must keep the
 // branch from being prepared.
-void BranchWork::maybe_send_prepare() {
-  if (state_ != State::kPreparing || prepare_sent_ || in_flight_ > 0) return;
-  if (!context_->may_send(ballot_)) return refuse_stale();
-  prepare_sent_ = true;
-  if (doomed_) return roll_back_unprepared(*doomed_);
-  Batch batch{{kXidCommand},
-              {"PREPARE TRANSACTION '" + make_gid(context_->options.cluster, branch_) + "'"},
-              {kPositionCommand}};
-  connection().send(std::move(batch), [self = shared_from_this()](Result<Answers> answers) {
-    if (answers) self->on_prepare_answered(*answers);  // else on_lost settles
-  });
+void BranchWork::maybe_vote() {
+  if (state_ != State::kPreparing || voting_ || in_flight_ > 0) return;
+  if (!context_->may_send(asked_.ballot)) return refuse_stale();
+  voting_ = true;
+  if (asked_.one_shot) return send_one_shot();
+  if (doomed_) return end_unprepared(*doomed_);
+  vote();
 }
 
-// The branch is open still: another ballot may prepare it.
+// Nothing was sent for the vote: another ballot may ask for it.
 void BranchWork::refuse_stale() {
   context_->later([self = shared_from_this()] {
     if (self->state_ != State::kPreparing) return;  // lost meanwhile, and reported as such
     self->state_ = State::kOpen;
-    self->context_->report(branch::PrepareDone{
-        self->branch_, failure(ErrorCode::kStaleBallot, "ballot " + to_string(self->ballot_) +
-                                                            " was over before PREPARE was sent")});
+    self->context_->report(
+        branch::PrepareDone{self->branch_, tl::unexpected(stale(self->asked_.ballot))});
   });
 }
 
-void BranchWork::on_prepare_answered(const Answers& answers) {
-  const Answer& prepare = answers[kPrepareAnswer];
-  if (!answers[kXidAnswer].ok()) return roll_back_unprepared(to_error(answers[kXidAnswer]));
-  if (!prepare.ok()) return report_prepare(tl::unexpected(to_error(prepare)));
-  if (prepare.tag() != "PREPARE TRANSACTION") {
-    return report_prepare(tl::unexpected(no_transaction()));
+// Outside of a transaction PREPARE answers with the tag ROLLBACK, COMMIT with COMMIT, and both with
+// no more than a warning (POSTGRES.md, row 2). Nothing is in flight, so the status is certain.
+void BranchWork::vote() {
+  if (!connection().maybe_in_transaction()) {
+    return report_vote(tl::unexpected(no_transaction()));
   }
-  become_prepared(answers);
+  if (!maybe_read_only_) return send_last();
+  send(xid_check(), [this](const Answers& answers) { on_xid(answers); });
 }
 
-void BranchWork::become_prepared(const Answers& answers) {
-  const Answer& position = answers[kPositionAnswer];
-  const bool certain = answers[kPrepareAnswer].warnings.empty() && position.ok();
-  if (!certain) return start_settling();
-  report_prepare(Evidence{to_u64(to_result(answers[kXidAnswer]).rows.at(0).back()),
-                          session_.system_identifier, session_.timeline,
-                          parse_lsn(*to_result(position).rows.at(0).at(0))});
+// No statement follows, so a transaction without an xid stays without one.
+void BranchWork::on_xid(const Answers& answers) {
+  const Answer& xid = answers.front();
+  if (!xid.ok()) return end_unprepared(to_error(xid));
+  if (to_result(xid).rows.at(0).back()) return send_last();
+  leave();
 }
 
-void BranchWork::roll_back_unprepared(const Error& why) {
-  Batch batch{{"ROLLBACK"}};
-  connection().send(std::move(batch),
-                    [self = shared_from_this(), why](const Result<Answers>& answers) {
-                      if (answers) self->report_prepare(tl::unexpected(why));  // else on_lost
-                    });
+// Its COMMIT writes nothing, so when its answer is lost nothing is left to be settled; it can fail,
+// under SERIALIZABLE, and then the vote is NO.
+void BranchWork::leave() {
+  if (!context_->may_send(asked_.ballot)) return end_unprepared(stale(asked_.ballot));
+  send({{"COMMIT"}}, [this](const Answers& answers) {
+    const Answer& commit = answers.front();
+    if (!commit.ok()) return report_vote(tl::unexpected(to_error(commit)));
+    const bool left = commit.tag() == "COMMIT" && commit.warnings.empty();
+    if (!left) return report_vote(tl::unexpected(no_transaction()));
+    report_vote(branch::LeftReadOnly{});
+  });
 }
 
-void BranchWork::report_prepare(Result<Evidence> result) {
-  state_ = State::kEnded;
-  context_->report(branch::PrepareDone{branch_, std::move(result)});
+void BranchWork::send_last() {
+  if (!context_->may_send(asked_.ballot)) return end_unprepared(stale(asked_.ballot));
+  Batch batch;
+  add_last(batch);
+  send(std::move(batch), [this](const Answers& answers) { on_last_answered(answers, 0); });
+}
+
+void BranchWork::add_last(Batch& batch) {
+  last_sent_ = true;
+  if (asked_.one_phase) return add_one_phase(batch, branch_.transaction, context_->outcome_key);
+  add_prepare(batch, make_gid(context_->options.cluster, branch_));
+}
+
+// `first` is where the answers of add_last begin.
+void BranchWork::on_last_answered(const Answers& answers, std::size_t first) {
+  if (asked_.one_phase) return on_one_phase_answered(answers, first);
+  on_prepare_answered(answers, first);
+}
+
+// 1. In a failed transaction the first command fails, so PREPARE is skipped and a ROLLBACK follows.
+// 2. Only the tag of PREPARE counts (POSTGRES.md, row 1). A PREPARE that failed has ended the
+//    transaction (row 3).
+// 3. A warning says that the wait for the synchronous standby was cut short: prepared here, and not
+//    yet as durable as a YES promises. It is settled.
+void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) {
+  const Answer& xid = answers[first + PrepareCommands::kXid];
+  const Answer& prepare = answers[first + PrepareCommands::kPrepare];
+  const Answer& position = answers[first + PrepareCommands::kPosition];
+  if (!xid.ok()) return end_unprepared(to_error(xid));
+  if (!prepare.ok()) return report_vote(tl::unexpected(to_error(prepare)));
+  if (prepare.tag() != "PREPARE TRANSACTION") return report_vote(tl::unexpected(no_transaction()));
+  if (!prepare.warnings.empty() || !position.ok()) {
+    return start_settling({ErrorCode::kUnavailable, "its PREPARE was cut short"});
+  }
+  report_vote(Evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,
+                       session_.timeline, parse_lsn(*to_result(position).rows.at(0).at(0))});
+}
+
+// As above. A row that stands already is of an abort, or of a commit whose answer nobody got: which
+// one, is settled.
+void BranchWork::on_one_phase_answered(const Answers& answers, std::size_t first) {
+  const Answer& settings = answers[first + OnePhaseCommands::kSettings];
+  const Answer& row = answers[first + OnePhaseCommands::kRow];
+  const Answer& commit = answers[first + OnePhaseCommands::kCommit];
+  if (!settings.ok()) return end_unprepared(to_error(settings));
+  if (!row.ok() && row_stands(row.sqlstate())) return start_settling(to_error(row));
+  if (!row.ok()) return end_unprepared(to_error(row));
+  if (!commit.ok()) return report_vote(tl::unexpected(to_error(commit)));
+  if (commit.tag() != "COMMIT") return report_vote(tl::unexpected(no_transaction()));
+  if (!commit.warnings.empty()) {
+    return start_settling({ErrorCode::kUnavailable, "its COMMIT was cut short"});
+  }
+  report_vote(branch::CommittedOnePhase{});
+}
+
+// Precondition: neither PREPARE nor COMMIT has taken effect, or will.
+void BranchWork::end_unprepared(const Error& why) {
+  last_sent_ = false;
+  send({{"ROLLBACK"}}, [this, why](const Answers&) {
+    // A cancel that came late may have hit the ROLLBACK itself.
+    if (connection().maybe_in_transaction()) return end_unprepared(why);
+    report_vote(tl::unexpected(why));
+  });
+}
+
+void BranchWork::report_vote(Result<branch::PrepareResult> result) {
+  branch::PrepareDone done{branch_, std::move(result)};
+  if (done.result) done.results = std::move(results_);
+  // Of the stale kind only a vote that was not begun is told: this one has ended the branch.
+  if (!done.result && done.result.error().code == ErrorCode::kStaleBallot) {
+    done.result.error().code = ErrorCode::kUnavailable;
+  }
+  voted_ = std::move(done);
+  maybe_report();
 }
 
 // Ends the backend, so the session may be lost only now, because of this.
-void BranchWork::start_settling() {
+void BranchWork::start_settling(const Error& why) {
   if (std::exchange(settling_, true)) return;
-  spawn(context_->loop, [self = shared_from_this()] { return self->settle(); });
+  interrupt_wait_.cancel();
+  spawn(context_->loop, [self = shared_from_this(), why] { return self->settle(why); });
 }
 
-asio::awaitable<void> BranchWork::settle() {
-  log::warning("settling a PREPARE whose fate is unknown", {{"branch", to_string(branch_)}});
-  auto result = co_await settle_prepare(context_, control_, branch_, session_.backend);
-  if (!context_->closed) report_prepare(std::move(result));
+// `why` is told when nothing took effect.
+asio::awaitable<void> BranchWork::settle(Error why) {
+  log::warning("settling a vote whose fate is unknown",
+               {{"branch", to_string(branch_)}, {"why", why.message}});
+  if (asked_.one_phase) {
+    const bool committed =
+        co_await settle_commit(context_, control_, branch_.transaction, session_.backend);
+    if (context_->closed) co_return;
+    if (committed) co_return report_vote(branch::CommittedOnePhase{});
+  } else {
+    auto prepared = co_await settle_prepare(context_, control_, branch_, session_.backend);
+    if (context_->closed) co_return;
+    if (prepared) co_return report_vote(*prepared);
+  }
+  report_vote(tl::unexpected(why));
 }
 
 }  // namespace assent::postgres

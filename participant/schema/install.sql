@@ -4,6 +4,14 @@
 --   psql -X -d orders -f install.sql
 --   psql -X -d orders -v control_role=orders_agent -v work_role=orders_work -f install.sql
 --
+-- It grants what is listed here, and nothing else:
+--
+--   the two login roles themselves (CREATE ROLE ... LOGIN), CONNECT on this database for both;
+--   membership of the control role in the work role;
+--   the schema assent, owned by the control role; the work role may read assent.epoch and execute
+--   assent.record_commit, which only the agent can use;
+--   EXECUTE on pg_control_system() for both and on pg_logical_emit_message() for the control role.
+--
 -- It may be run again: it changes nothing that is right already. It creates no superuser and gives
 -- no role a right over your own tables: GRANT those to the work role yourself, as far as client SQL
 -- shall go, for example
@@ -48,28 +56,17 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO %I, %I',
               current_database(), :'control_role', :'work_role')
 \gexec
 
--- Who serves: one row, written only by an agent that starts. Every connection of the agent reads it
--- first, and is given up when a newer agent stands there.
+-- The schema is the control role's. What is in it stands in schema.sql, which an agent brings up to
+-- date itself when it starts.
 SELECT format('CREATE SCHEMA assent AUTHORIZATION %I', :'control_role')
  WHERE to_regnamespace('assent') IS NULL
 \gexec
-
-CREATE TABLE IF NOT EXISTS assent.epoch (
-  one_row     boolean     PRIMARY KEY DEFAULT true CHECK (one_row),
-  epoch       bigint      NOT NULL CHECK (epoch >= 0),  -- of the agent's life; 0: none ever
-  cluster     text,                                     -- NULL until an agent has served
-  participant text,                                     -- this database's name in the cluster
-  claimed_at  timestamptz
-);
-ALTER TABLE assent.epoch OWNER TO :"control_role";
-INSERT INTO assent.epoch (epoch) VALUES (0) ON CONFLICT DO NOTHING;
-
--- Client SQL may read the row, which the agent's connections must do before anything else, and may
--- change nothing in the schema.
-REVOKE ALL ON SCHEMA assent FROM PUBLIC, :"work_role";
-REVOKE ALL ON assent.epoch FROM PUBLIC, :"work_role";
-GRANT USAGE ON SCHEMA assent TO :"work_role";
-GRANT SELECT ON assent.epoch TO :"work_role";
+SELECT format('GRANT %I TO CURRENT_USER', :'control_role')
+ WHERE NOT pg_has_role(:'control_role', 'MEMBER')
+\gexec
+SET LOCAL ROLE :"control_role";
+\ir schema.sql
+RESET ROLE;
 
 -- Everybody may run these unless somebody has revoked it. They tell which server this is, and write
 -- the empty record whose durability stands for that of everything before it.

@@ -17,6 +17,12 @@ void add_branches(rpc::ProcessStatus& out, const branch::BranchTable& table) {
                        {"statements", count(counters.statements)},
                        {"voted_yes", count(counters.voted_yes)},
                        {"voted_no", count(counters.voted_no)},
+                       {"voted_read_only", count(counters.voted_read_only)},
+                       {"committed_one_phase", count(counters.committed_one_phase)},
+                       {"one_shots", count(counters.one_shots)},
+                       {"settled", count(counters.settled)},
+                       {"cancelled", count(counters.cancelled)},
+                       {"expired", count(counters.expired)},
                        {"committed", count(counters.committed)},
                        {"rolled_back", count(counters.rolled_back)},
                        {"idle_rolled_back", count(counters.idle_rolled_back)},
@@ -40,7 +46,9 @@ rpc::ProcessStatus status(const Services& services) {
 }  // namespace
 
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(Services& services) {
-  return rpc::admin_processor("assent-agent", [&services] { return status(services); });
+  return rpc::admin_processor(
+      "assent-agent", [&services] { return status(services); },
+      [&services](auto done) { services.database.doctor(std::move(done)); });
 }
 
 }  // namespace assent::participant

@@ -75,7 +75,8 @@ void Agent::serve(const Enrolment& enrolment) {
       enrolment.ballot);
   const auto over = [this](const Error& error) { fail(error); };
   database_.on_displaced(over);
-  registration_.keep_alive(enrolment.epoch, over);
+  registration_.keep_alive(enrolment.epoch, over,
+                           [this](LogTime floor) { database_.drop_outcomes(floor); });
   log::info("agent enrolled", {{"participant", config_.participant},
                                {"epoch", to_string(enrolment.epoch)},
                                {"ballot", to_string(enrolment.ballot)}});

@@ -21,7 +21,7 @@ namespace assent::participant {
 // What the handlers of all ports work with. Lives as long as the ports.
 struct Services {
   const Config& config;
-  const postgres::Database& database;
+  postgres::Database& database;
   Enrolment enrolment;                     // epoch 0 before it was issued
   std::unique_ptr<BranchRunner> branches;  // null before the epoch is ours
   bool open = false;                       // new branches may be opened (R6)

@@ -1,5 +1,6 @@
 #include "participant/server/branch_runner.h"
 
+#include <concepts>
 #include <utility>
 
 #include "base/check.h"
@@ -7,6 +8,12 @@
 #include "runtime/process.h"
 
 namespace assent::participant {
+namespace {
+
+template <class Answer>
+concept IsVote = std::constructible_from<BranchRunner::Vote, Answer>;
+
+}  // namespace
 
 BranchRunner::BranchRunner(boost::asio::io_context& loop, postgres::Database& database,
                            branch::BranchTableOptions options, Ballot ballot)
@@ -40,6 +47,16 @@ void BranchRunner::finish(branch::FinishAsked asked, Done<branch::FinishResult> 
   feed(std::move(asked));
 }
 
+void BranchRunner::settle(branch::SettleAsked asked, Done<branch::Settled> done) {
+  asked.token = wait_with(std::move(done));
+  feed(std::move(asked));
+}
+
+void BranchRunner::cancel(branch::CancelAsked asked, Done<branch::Cancelled> done) {
+  asked.token = wait_with(std::move(done));
+  feed(std::move(asked));
+}
+
 void BranchRunner::inventory(Ballot ballot, Done<std::vector<BranchId>> done) {
   if (!table_.may_send(ballot)) {
     return done(failure(ErrorCode::kStaleBallot, "ballot " + to_string(ballot) +
@@ -62,21 +79,15 @@ void BranchRunner::reply(branch::Reply reply) {
   CHECK(found != waiters_.end(), "every token is answered once");
   const Waiter waiter = std::move(found->second);
   waiters_.erase(found);
-  std::visit(Overloaded{
-                 [&](branch::ExecuteAnswer& answer) {
-                   std::get<Done<branch::ExecuteAnswer>>(waiter)(std::move(answer));
-                 },
-                 [&](branch::Yes& vote) { std::get<Done<Vote>>(waiter)(Vote(vote)); },
-                 [&](branch::No& vote) { std::get<Done<Vote>>(waiter)(Vote(std::move(vote))); },
-                 [&](branch::FinishResult& result) {
-                   std::get<Done<branch::FinishResult>>(waiter)(result);
-                 },
-                 [&](Error& error) {
-                   std::visit([&](const auto& done) { done(tl::unexpected(std::move(error))); },
-                              waiter);
-                 },
-             },
-             reply.answer);
+  std::visit(
+      Overloaded{
+          [&](Error& error) {
+            std::visit([&](const auto& done) { done(tl::unexpected(std::move(error))); }, waiter);
+          },
+          [&]<IsVote Answer>(Answer& vote) { std::get<Done<Vote>>(waiter)(Vote(std::move(vote))); },
+          [&]<class Answer>(Answer& answer) { std::get<Done<Answer>>(waiter)(std::move(answer)); },
+      },
+      reply.answer);
 }
 
 }  // namespace assent::participant

@@ -21,7 +21,7 @@ class BranchRunner {
  public:
   template <class T>
   using Done = std::function<void(Result<T>)>;
-  using Vote = std::variant<branch::Yes, branch::No>;
+  using Vote = std::variant<branch::Yes, branch::ReadOnly, branch::Committed, branch::No>;
 
   // The loop and the database outlive the runner.
   BranchRunner(boost::asio::io_context& loop, postgres::Database& database,
@@ -32,6 +32,8 @@ class BranchRunner {
   void execute(branch::ExecuteAsked asked, Done<branch::ExecuteAnswer> done);
   void prepare(branch::PrepareAsked asked, Done<Vote> done);
   void finish(branch::FinishAsked asked, Done<branch::FinishResult> done);
+  void settle(branch::SettleAsked asked, Done<branch::Settled> done);
+  void cancel(branch::CancelAsked asked, Done<branch::Cancelled> done);
 
   // What is prepared; kStaleBallot when a higher ballot was seen.
   void inventory(Ballot ballot, Done<std::vector<BranchId>> done);
@@ -39,7 +41,8 @@ class BranchRunner {
   [[nodiscard]] const branch::BranchTable& table() const { return table_; }
 
  private:
-  using Waiter = std::variant<Done<branch::ExecuteAnswer>, Done<Vote>, Done<branch::FinishResult>>;
+  using Waiter = std::variant<Done<branch::ExecuteAnswer>, Done<Vote>, Done<branch::FinishResult>,
+                              Done<branch::Settled>, Done<branch::Cancelled>>;
 
   branch::Token wait_with(Waiter waiter);
   void feed(const branch::Input& input);

@@ -12,6 +12,7 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   std::int64_t work_wait = out.work_wait.value;
   std::int64_t lock_timeout = out.lock_timeout.value;
   std::int64_t finish_connections = static_cast<std::int64_t>(out.finish_connections);
+  std::int64_t result_max_bytes = static_cast<std::int64_t>(out.result_max_bytes);
   file.require("postgres.socket", out.socket_directory);
   file.take("postgres.port", port, 1, 65'535);
   file.require("postgres.database", out.database);
@@ -21,11 +22,13 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   file.take("postgres.work_wait_ms", work_wait, 1, 600'000);
   file.take("postgres.lock_timeout_ms", lock_timeout, 0, 3'600'000);
   file.take("postgres.finish_connections", finish_connections, 1, 1'000);
+  file.take("postgres.result_max_bytes", result_max_bytes, 1'024, 67'108'864);
   out.port = static_cast<std::uint16_t>(port);
   out.work_connections = static_cast<std::size_t>(work_connections);
   out.work_wait = Millis(work_wait);
   out.lock_timeout = Millis(lock_timeout);
   out.finish_connections = static_cast<std::size_t>(finish_connections);
+  out.result_max_bytes = static_cast<std::uint64_t>(result_max_bytes);
 }
 
 Result<void> check(const std::string& path, const Config& config) {
@@ -67,6 +70,7 @@ Result<Config> load_config(const std::string& path) {
   file->take("advertise.client", out.advertised_client_address);
   file->take("advertise.peer", out.advertised_peer_address);
   take_postgres(*file, out.database);
+  file->take("commit.one_phase", out.one_phase);
   file->take("heartbeat.every_ms", heartbeat, 50, 60'000);
   file->take("heartbeat.displaced_wait_ms", displaced_wait, 0, 600'000);
   file->take("log.level", level);

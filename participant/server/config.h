@@ -26,6 +26,7 @@ struct Config {
 
   postgres::DatabaseOptions database;  // cluster and participant are filled in
 
+  bool one_phase = true;  // a single writing branch may commit here without being prepared (R12)
   Millis heartbeat_every{400};
   // How long a start waits for another life's silence before it gives way (exit code 3).
   Millis displaced_wait{15'000};

@@ -1,6 +1,7 @@
 // assent-agent: the sidecar of one participant's database.
 #include <boost/asio/io_context.hpp>
 
+#include "participant/postgres/database.h"
 #include "participant/server/agent.h"
 #include "participant/server/config.h"
 #include "runtime/logging.h"
@@ -44,9 +45,23 @@ int run(const participant::Config& config) {
   return exit_code;
 }
 
+// What --doctor tells: the checks of a start, without starting.
+std::vector<Finding> examine(const participant::Config& config) {
+  log::init("assent-agent", log::Level::kError);
+  boost::asio::io_context loop(1);
+  postgres::Database database(loop, config.database);
+  std::vector<Finding> findings;
+  database.doctor([&](Result<std::vector<Finding>> found) {
+    if (found) findings = std::move(*found);
+    loop.stop();
+  });
+  loop.run();
+  return findings;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return program::start(argc, argv, {"assent-agent", kDescription}, &participant::load_config,
-                        &run);
+  return program::start(argc, argv, {"assent-agent", kDescription, /*has_doctor=*/true},
+                        &participant::load_config, &run, &examine);
 }

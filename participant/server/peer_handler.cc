@@ -1,4 +1,4 @@
-// The peer port of an agent: the leader prepares, finishes and asks for the inventory.
+// The peer port of an agent: the leader prepares, finishes, settles and asks for the inventory.
 #include <memory>
 #include <utility>
 
@@ -6,6 +6,7 @@
 #include "participant/server/handlers.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
+#include "runtime/rpc/statements.h"
 #include "wire/Participant.h"
 
 namespace assent::participant {
@@ -16,12 +17,25 @@ using rpc::Cob;
 using rpc::ExnCob;
 using rpc::versioned;
 
+void set_results(wire::PrepareReply& reply, const StatementResults& results) {
+  if (results) reply.__set_results(rpc::to_wire(*results));
+}
+
 wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
   auto reply = versioned<wire::PrepareReply>();
   std::visit(Overloaded{
                  [&](const branch::Yes& yes) {
                    reply.vote = wire::VoteKind::YES;
                    reply.__set_evidence(rpc::to_wire(yes.evidence));
+                   set_results(reply, yes.results);
+                 },
+                 [&](const branch::ReadOnly& left) {
+                   reply.vote = wire::VoteKind::READ_ONLY;
+                   set_results(reply, left.results);
+                 },
+                 [&](const branch::Committed& committed) {
+                   reply.vote = wire::VoteKind::COMMITTED;
+                   set_results(reply, committed.results);
                  },
                  [&](const branch::No& no) {
                    reply.vote = wire::VoteKind::NO;
@@ -38,7 +52,10 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
 
   void prepare(Cob<wire::PrepareReply> cob, ExnCob exn,
                const wire::PrepareRequest& request) override {
-    auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    auto asked =
+        check(request.protocol_version).and_then([&] { return check_open(request); }).and_then([&] {
+          return from_wire(request);
+        });
     if (!asked) return answer<wire::PrepareReply>(cob, exn, tl::unexpected(asked.error()));
     services_.branches->prepare(std::move(*asked),
                                 [this, cob, exn](Result<BranchRunner::Vote> vote) {
@@ -54,6 +71,18 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
       answer(cob, exn, std::move(done).map([](branch::FinishResult result) {
         auto reply = versioned<wire::FinishReply>();
         reply.result = rpc::to_wire(result);
+        return reply;
+      }));
+    });
+  }
+
+  void settle(Cob<wire::SettleReply> cob, ExnCob exn, const wire::SettleRequest& request) override {
+    auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    if (!asked) return answer<wire::SettleReply>(cob, exn, tl::unexpected(asked.error()));
+    services_.branches->settle(std::move(*asked), [cob, exn](Result<branch::Settled> done) {
+      answer(cob, exn, std::move(done).map([](branch::Settled settled) {
+        auto reply = versioned<wire::SettleReply>();
+        reply.committed = settled.committed;
         return reply;
       }));
     });
@@ -81,6 +110,13 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     return failure(ErrorCode::kUnavailable, "the agent is starting: it has no epoch yet");
   }
 
+  // A one-shot opens a branch, which waits for the fence. An error is no vote: it may run later.
+  Result<void> check_open(const wire::PrepareRequest& request) const {
+    if (services_.open || !request.__isset.one_shot) return {};
+    return failure(ErrorCode::kUnavailable,
+                   "the agent takes no new branches now: it is starting or stopping");
+  }
+
   Result<void> check_cluster(const std::string& cluster) const {
     if (cluster == services_.config.cluster) return {};
     return failure(ErrorCode::kWrongCluster,
@@ -89,7 +125,12 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
 
   Result<BranchId> ours(const wire::BranchId& named) const {
     auto branch = rpc::from_wire(named);
-    if (!branch || branch->participant == services_.config.participant) return branch;
+    if (!branch) return branch;
+    return check_participant(branch->participant).map([&] { return std::move(*branch); });
+  }
+
+  Result<void> check_participant(const std::string& participant) const {
+    if (participant == services_.config.participant) return {};
     return failure(ErrorCode::kUnknownParticipant,
                    "this agent serves participant " + services_.config.participant);
   }
@@ -102,8 +143,29 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     if (request.statements < 0) {
       return failure(ErrorCode::kInvalidArgument, "statements is negative");
     }
-    return branch::PrepareAsked{
-        {}, *ballot, std::move(*branch), static_cast<std::uint32_t>(request.statements)};
+    if (request.low_water < 0) {
+      return failure(ErrorCode::kInvalidArgument, "low_water is negative");
+    }
+    branch::PrepareAsked out{.token = {}, .ballot = *ballot, .branch = std::move(*branch)};
+    out.statements = static_cast<std::uint32_t>(request.statements);
+    out.low_water = static_cast<std::uint64_t>(request.low_water);
+    out.one_phase = request.one_phase;
+    if (!request.__isset.one_shot) return out;
+    return rpc::from_wire(request.one_shot).map([&](OneShot work) {
+      out.one_shot = std::make_shared<const OneShot>(std::move(work));
+      return std::move(out);
+    });
+  }
+
+  Result<branch::SettleAsked> from_wire(const wire::SettleRequest& request) const {
+    const auto ballot = rpc::from_wire(request.ballot);
+    if (!ballot) return tl::unexpected(ballot.error());
+    if (auto ours = check_participant(request.participant); !ours) {
+      return tl::unexpected(ours.error());
+    }
+    return rpc::transaction_from_wire(request.transaction).map([&](const TransactionId& id) {
+      return branch::SettleAsked{{}, *ballot, id};
+    });
   }
 
   Result<branch::FinishAsked> from_wire(const wire::FinishRequest& request) const {

@@ -41,9 +41,11 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     ask();
   }
 
-  void keep_alive(Epoch epoch, std::function<void(Error)> displaced) {
+  void keep_alive(Epoch epoch, std::function<void(Error)> displaced,
+                  std::function<void(LogTime)> floor) {
     epoch_ = epoch;
     displaced_ = std::move(displaced);
+    floor_ = std::move(floor);
     beat();
   }
 
@@ -69,6 +71,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     out.wal_position = static_cast<std::int64_t>(position.wal_position);
     out.client_address = config_.advertised_client_address;
     out.peer_address = config_.advertised_peer_address;
+    out.__set_one_phase(config_.one_phase);
     return out;
   }
 
@@ -120,7 +123,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   void beat() {
     if (std::exchange(rotate_first_, false)) rotate();
     heartbeat(false, [this](const Result<wire::HeartbeatReply>& reply) {
-      if (reply || left_) return;
+      if (left_) return;
+      if (reply) return floor_(LogTime(reply->floor_ms));
       if (reply.error().code == ErrorCode::kDisplaced) {
         left_ = true;
         beat_.cancel();
@@ -162,6 +166,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
 
   Epoch epoch_;
   std::function<void(Error)> displaced_;
+  std::function<void(LogTime)> floor_;
   bool left_ = false;
   bool rotate_first_ = false;
 };
@@ -176,8 +181,9 @@ void Registration::enrol(const postgres::Position& position, Epoch stored_epoch,
   impl_->enrol(position, stored_epoch, std::move(done));
 }
 
-void Registration::keep_alive(Epoch epoch, std::function<void(Error)> displaced) {
-  impl_->keep_alive(epoch, std::move(displaced));
+void Registration::keep_alive(Epoch epoch, std::function<void(Error)> displaced,
+                              std::function<void(LogTime)> floor) {
+  impl_->keep_alive(epoch, std::move(displaced), std::move(floor));
 }
 
 void Registration::leave(std::function<void()> done) {

@@ -39,8 +39,10 @@ class Registration {
   // kInvalidArgument …
   void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done);
 
-  // Heartbeats from now on. `displaced` is called once, when a newer life was issued its epoch.
-  void keep_alive(Epoch epoch, std::function<void(Error)> displaced);
+  // Heartbeats from now on. `displaced` is called once, when a newer life was issued its epoch;
+  // `floor` whenever the coordinator tells its floor (R14).
+  void keep_alive(Epoch epoch, std::function<void(Error)> displaced,
+                  std::function<void(LogTime)> floor);
 
   // Says that this life ends, so that the next need not wait; calls `done` when said, or in vain.
   void leave(std::function<void()> done);

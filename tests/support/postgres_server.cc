@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -138,6 +139,14 @@ void PostgresServer::start(const std::string& setting) {
     CHECK(std::chrono::steady_clock::now() < deadline, "the server must start: see " + directory_);
     std::this_thread::sleep_for(10ms);
   }
+}
+
+void PostgresServer::start_as_standby() {
+  const std::string signal = directory_ + "/data/standby.signal";
+  std::ofstream(signal).close();
+  std::filesystem::permissions(signal, std::filesystem::perms::all);
+  start("hot_standby=on");
+  std::filesystem::remove(signal);
 }
 
 void PostgresServer::stop_immediately() {

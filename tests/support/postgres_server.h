@@ -55,6 +55,8 @@ class PostgresServer {
   void stop_cleanly();
   // `setting`: one more, as "name=value".
   void start(const std::string& setting = "");
+  // Starts as a hot standby that follows nobody. The next start() after a stop is a primary again.
+  void start_as_standby();
 
  private:
   void psql(const std::string& database, const std::string& script);

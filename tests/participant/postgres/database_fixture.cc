@@ -16,6 +16,7 @@ constexpr char kReset[] =
     "GRANT USAGE ON SCHEMA public TO PUBLIC;"
     "GRANT SELECT, INSERT, UPDATE, DELETE ON t TO assent_work;"
     "REVOKE UPDATE ON assent.epoch FROM assent_work;"
+    "TRUNCATE assent.outcome;"
     "UPDATE assent.epoch SET epoch = 0, cluster = NULL, participant = NULL";
 
 constexpr char kEndAgents[] =
@@ -108,12 +109,12 @@ BranchId Life::open() {
   return id;
 }
 
-void Life::start_statement(const BranchId& id, branch::Statement statement) {
+void Life::start_statement(const BranchId& id, Statement statement) {
   database.carry_out(branch::RunStatement{id, ++statements_[id], std::move(statement)});
 }
 
 branch::StatementDone Life::run(const BranchId& id, const std::string& sql,
-                                std::vector<branch::Value> parameters, Millis timeout) {
+                                std::vector<Value> parameters, Millis timeout) {
   start_statement(id, {sql, std::move(parameters), timeout});
   return await<branch::StatementDone>(id);
 }
@@ -125,8 +126,44 @@ std::string Life::value(const BranchId& id, const std::string& sql) {
 }
 
 Result<Evidence> Life::prepare(const BranchId& id) {
-  start_prepare(id);
-  return await<branch::PrepareDone>(id).result;
+  return vote({id, kBallot}).result.map([](const branch::PrepareResult& result) {
+    return std::get<Evidence>(result);
+  });
+}
+
+branch::PrepareDone Life::vote(const branch::RunPrepare& operation) {
+  database.carry_out(operation);
+  return await<branch::PrepareDone>(operation.branch);
+}
+
+void Life::start_one_shot(const BranchId& id, OneShot work, bool one_phase) {
+  database.carry_out(branch::Acquire{id});
+  await<branch::ConnectionGranted>(id);
+  database.carry_out(
+      branch::RunPrepare{id, kBallot, one_phase, std::make_shared<const OneShot>(std::move(work))});
+}
+
+branch::PrepareDone Life::one_shot(const BranchId& id, std::vector<Statement> statements,
+                                   bool one_phase, BranchMode mode) {
+  start_one_shot(id, {std::move(statements), mode}, one_phase);
+  auto done = await<branch::PrepareDone>(id);
+  release(id);
+  return done;
+}
+
+Result<bool> Life::settle(const TransactionId& transaction) {
+  database.carry_out(branch::RunSettle{transaction, kBallot});
+  std::optional<branch::SettleDone> done;
+  EXPECT_TRUE(loop.run_until([&] {
+    for (const auto& input : inputs) {
+      const auto* settled = std::get_if<branch::SettleDone>(&input);
+      if (settled != nullptr && settled->transaction == transaction) done = *settled;
+    }
+    return done.has_value();
+  }));
+  std::erase_if(inputs,
+                [](const auto& one) { return std::holds_alternative<branch::SettleDone>(one); });
+  return done.value().committed;
 }
 
 void Life::roll_back(const BranchId& id) {

@@ -65,10 +65,15 @@ class Life {
   BranchId open();
   // One statement, waited for. Numbers count from 1 in every branch.
   branch::StatementDone run(const BranchId& id, const std::string& sql,
-                            std::vector<branch::Value> parameters = {}, Millis timeout = Millis(0));
+                            std::vector<Value> parameters = {}, Millis timeout = Millis(0));
   // The first value of the statement's first row.
   std::string value(const BranchId& id, const std::string& sql);
-  Result<Evidence> prepare(const BranchId& id);
+  Result<Evidence> prepare(const BranchId& id);  // throws at a vote of another kind
+  branch::PrepareDone vote(const branch::RunPrepare& operation);
+  // A one-shot of these statements, on a connection of its own, released when it has ended.
+  branch::PrepareDone one_shot(const BranchId& id, std::vector<Statement> statements,
+                               bool one_phase = false, BranchMode mode = {});
+  Result<bool> settle(const TransactionId& transaction);
   void roll_back(const BranchId& id);
   Result<branch::FinishResult> finish(const BranchId& id, Outcome outcome,
                                       std::optional<Evidence> evidence);
@@ -76,8 +81,11 @@ class Life {
   std::pair<BranchId, Evidence> prepared(const std::string& sql);
 
   // Sends without waiting.
-  void start_statement(const BranchId& id, branch::Statement statement);
-  void start_prepare(const BranchId& id) { database.carry_out(branch::RunPrepare{id, kBallot}); }
+  void start_statement(const BranchId& id, Statement statement);
+  void start_prepare(const BranchId& id, bool one_phase = false) {
+    database.carry_out(branch::RunPrepare{id, kBallot, one_phase});
+  }
+  void start_one_shot(const BranchId& id, OneShot work, bool one_phase = false);
   void release(const BranchId& id) { database.carry_out(branch::Release{id}); }
 
   // The next input of type T about the branch, when it has come; takes it away.

@@ -66,11 +66,26 @@ TEST_F(Loss, PrepareThatWorkedButWasNotAnsweredIsYes) {
 
   const auto done = agent->await<branch::PrepareDone>(id);
   ASSERT_TRUE(done.result) << done.result.error().message;
-  EXPECT_EQ(std::to_string(done.result->xid), xid) << "extended from the view's 32 bits";
+  const Evidence evidence = std::get<Evidence>(*done.result);
+  EXPECT_EQ(std::to_string(evidence.xid), xid) << "extended from the view's 32 bits";
   agent->release(id);
   EXPECT_THAT(agent->list_prepared().value(), ElementsAre(id));
-  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, *done.result), FinishResult::kDone);
+  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
   EXPECT_EQ(content(), "1=1");
+}
+
+TEST_F(Loss, OnePhaseCommitThatWorkedButWasNotAnsweredIsCommitted) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  proxy.hold_answers();
+  agent->start_prepare(id, true);
+  ASSERT_TRUE(loop.run_until([&] { return content() == "1=1"; }));
+
+  proxy.cut_clients();
+
+  const auto done = agent->await<branch::PrepareDone>(id);
+  ASSERT_TRUE(done.result) << done.result.error().message;
+  EXPECT_TRUE(std::holds_alternative<branch::CommittedOnePhase>(*done.result));
 }
 
 // The backend is stopped with PREPARE in its socket when the agent loses the connection: until it

@@ -82,7 +82,7 @@ TEST_F(Pool, Row15NothingOfTheSessionIsLeftForTheNextBranch) {
 
   ASSERT_EQ(agent->value(next, "SELECT pg_backend_pid()"), pid) << "the warm session comes first";
   EXPECT_NE(agent->value(next, "SHOW work_mem"), "77MB");
-  EXPECT_EQ(agent->value(next, "SHOW application_name"), "assent orders");
+  EXPECT_EQ(agent->value(next, "SHOW application_name"), "assent " + to_string(next.transaction));
   EXPECT_EQ(agent->value(next, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
   EXPECT_EQ(agent->value(next, "SELECT count(*) FROM pg_prepared_statements"), "0");
 }

@@ -109,16 +109,6 @@ TEST_F(Prepare, Row13DeferredConstraintIsNo) {
   EXPECT_EQ(vote.error().sql->sqlstate, "23503");
 }
 
-TEST_F(Prepare, Row17ReadOnlyBranchIsPreparedWithAnXid) {
-  const BranchId id = agent->open();
-  agent->run(id, "SELECT count(*) FROM t");
-
-  const auto vote = agent->prepare(id);
-
-  EXPECT_GT(vote.value().xid, 0U);
-  EXPECT_EQ(prepared_count(), 1);
-}
-
 // The owner of a prepared transaction is the current role, and only that role may finish it.
 TEST_F(Prepare, Row07RoleSetByClientSqlDoesNotOwnThePreparedTransaction) {
   admin.query(

@@ -3,8 +3,6 @@
 namespace assent::postgres {
 namespace {
 
-using branch::Column;
-using branch::Value;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -25,7 +23,7 @@ TEST_F(Statements, ResultHasTypedColumnsTextValuesAndNulls) {
   const auto done =
       agent->run(id, "SELECT 7 AS seven, NULL::text AS nothing, 'x' || $1 AS word", {Value("y")});
 
-  const branch::StatementResult& result = *done.result.value();
+  const StatementResult& result = *done.result.value();
   EXPECT_THAT(result.columns,
               ElementsAre(Column{"seven", 23}, Column{"nothing", 25}, Column{"word", 25}));
   EXPECT_THAT(result.rows, ElementsAre(ElementsAre(Value("7"), std::nullopt, Value("xy"))));

@@ -31,6 +31,24 @@ TEST(AgentConfig, TheSmallestFileHasDefaults) {
   EXPECT_EQ(config->database.participant, "orders");
   EXPECT_EQ(config->database.port, 5432);
   EXPECT_EQ(config->advertised_peer_address, config->peer_address);
+  EXPECT_TRUE(config->one_phase);
+  EXPECT_EQ(config->database.result_max_bytes, postgres::DatabaseOptions{}.result_max_bytes);
+}
+
+TEST(AgentConfig, TakesOnePhaseAndTheBoundOfResults) {
+  const auto config = load(std::string(kTop) + kPostgres +
+                           "result_max_bytes = 1024\n[commit]\none_phase = false\n");
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_FALSE(config->one_phase);
+  EXPECT_EQ(config->database.result_max_bytes, 1'024u);
+}
+
+TEST(AgentConfig, RefusesAnUnboundedResult) {
+  const auto config = load(std::string(kTop) + kPostgres + "result_max_bytes = 67108865\n");
+
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().message.find("postgres.result_max_bytes"), std::string::npos);
 }
 
 TEST(AgentConfig, AdvertisesOtherAddressesWhenToldTo) {

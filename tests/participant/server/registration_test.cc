@@ -40,7 +40,9 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
       return rpc::answer<wire::HeartbeatReply>(
           cob, exn, failure(ErrorCode::kDisplaced, "a newer life serves"));
     }
-    rpc::answer<wire::HeartbeatReply>(cob, exn, wire::HeartbeatReply());
+    wire::HeartbeatReply reply;
+    reply.floor_ms = 123;
+    rpc::answer<wire::HeartbeatReply>(cob, exn, reply);
   }
 
   void identify(rpc::Cob<wire::IdentifyReply> cob, rpc::ExnCob exn,
@@ -158,7 +160,8 @@ TEST_F(RegistrationTest, WhatWaitingDoesNotMendIsAnErrorAtOnce) {
 TEST_F(RegistrationTest, HeartbeatsGoOnUntilANewerLifeServes) {
   Registration registration(loop_, config_);
   std::optional<Error> over;
-  registration.keep_alive(Epoch(7), [&](Error error) { over = std::move(error); });
+  registration.keep_alive(
+      Epoch(7), [&](Error error) { over = std::move(error); }, [](LogTime) {});
   ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() >= 3; }));
   EXPECT_FALSE(over.has_value());
 
@@ -168,9 +171,31 @@ TEST_F(RegistrationTest, HeartbeatsGoOnUntilANewerLifeServes) {
   EXPECT_EQ(over->code, ErrorCode::kDisplaced);
 }
 
+TEST_F(RegistrationTest, SaysWhetherOnePhaseIsAllowedHere) {
+  for (const bool allowed : {true, false}) {
+    config_.one_phase = allowed;
+    Registration registration(loop_, config_);
+    ASSERT_TRUE(enrol(registration));
+    EXPECT_TRUE(coordinator_->enrolments.back().__isset.one_phase);
+    EXPECT_EQ(coordinator_->enrolments.back().one_phase, allowed);
+  }
+}
+
+TEST_F(RegistrationTest, HeartbeatsBringTheFloor) {
+  Registration registration(loop_, config_);
+  std::optional<LogTime> floor;
+
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [&](LogTime told) { floor = told; });
+
+  ASSERT_TRUE(run_until([&] { return floor.has_value(); }));
+  EXPECT_EQ(*floor, LogTime(123));
+}
+
 TEST_F(RegistrationTest, LeavingIsSaid) {
   Registration registration(loop_, config_);
-  registration.keep_alive(Epoch(7), [](const Error&) {});
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
   bool said = false;
 
   registration.leave([&] { said = true; });

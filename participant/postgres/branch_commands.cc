@@ -1,0 +1,73 @@
+#include "participant/postgres/branch_commands.h"
+
+#include <algorithm>
+
+#include "participant/branch/transaction_control.h"
+
+namespace assent::postgres {
+namespace {
+
+// The role (the owner of a prepared transaction is the current role, and only that one can finish
+// it; an outcome row is written through a right of the work role), the level of messages (the
+// warning about an unreplicated PREPARE), the wait for standbys. Names are qualified, because the
+// search path is the client's too.
+constexpr char kSettings[] =
+    "SELECT pg_catalog.set_config('role', 'none', true),"
+    " pg_catalog.set_config('client_min_messages', 'warning', true),"
+    " pg_catalog.set_config('synchronous_commit', NULL, true),";
+
+std::string_view name(Isolation isolation) {
+  switch (isolation) {
+    case Isolation::kReadCommitted:
+      return "READ COMMITTED";
+    case Isolation::kRepeatableRead:
+      return "REPEATABLE READ";
+    case Isolation::kSerializable:
+      return "SERIALIZABLE";
+  }
+  return "SERIALIZABLE";
+}
+
+}  // namespace
+
+void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode& mode) {
+  std::string begin = "BEGIN";
+  if (mode.isolation) begin.append(" ISOLATION LEVEL ").append(name(*mode.isolation));
+  if (mode.read_only) begin += *mode.read_only ? " READ ONLY" : " READ WRITE";
+  batch.push_back({std::move(begin)});
+  batch.push_back({"SET LOCAL application_name TO 'assent " + to_string(transaction) + "'"});
+}
+
+bool answers_come_first(const OneShot& one_shot) {
+  const auto& statements = one_shot.statements;
+  const bool expects = std::ranges::any_of(
+      statements, [](const Statement& one) { return one.expected_rows.has_value(); });
+  return expects || one_shot.mode.read_only == true ||
+         std::ranges::all_of(statements, branch::reads_by_its_word, &Statement::sql);
+}
+
+bool maybe_read_only(std::string_view command_tag) {
+  const auto begins = [&](std::string_view word) { return command_tag.starts_with(word); };
+  const bool changes =
+      begins("INSERT ") || begins("UPDATE ") || begins("DELETE ") || begins("MERGE ");
+  return !changes || command_tag.ends_with(" 0");
+}
+
+Batch xid_check() {
+  return {{std::string(kSettings) + " pg_catalog.pg_current_xact_id_if_assigned()"}};
+}
+
+void add_prepare(Batch& batch, const std::string& gid) {
+  batch.push_back({std::string(kSettings) + " pg_catalog.pg_current_xact_id()"});
+  batch.push_back({"PREPARE TRANSACTION '" + gid + "'"});
+  batch.push_back({"SELECT pg_catalog.pg_current_wal_flush_lsn()"});
+}
+
+void add_one_phase(Batch& batch, const TransactionId& transaction, const std::string& key) {
+  batch.push_back(
+      {std::string(kSettings) + " pg_catalog.set_config('statement_timeout', '0', true)"});
+  batch.push_back({"SELECT assent.record_commit($1, $2)", {to_string(transaction), key}});
+  batch.push_back({"COMMIT"});
+}
+
+}  // namespace assent::postgres

@@ -1,0 +1,52 @@
+// The commands that a branch sends besides its client's: BEGIN, and what its vote is made of.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/statement.h"
+#include "participant/postgres/connection.h"
+
+namespace assent::postgres {
+
+// BEGIN in this mode, and the transaction's id as application_name, for people who look into
+// pg_stat_activity. Ends with the transaction.
+void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode& mode);
+
+// Statements with an expectation must be looked at before their branch is prepared; those that seem
+// to read may leave without being prepared. All others travel in one batch with PREPARE.
+bool answers_come_first(const OneShot& one_shot);
+
+// False when the command has changed rows for certain, by its tag. True is only a guess: the xid
+// tells.
+bool maybe_read_only(std::string_view command_tag);
+
+// ── the vote ────────────────────────────────────────────────────────────────────────────────────
+// Each is one batch, or the end of one. What comes first puts settings back that client SQL may
+// have left and that would lie to us; in a failed transaction it fails, and the rest is skipped.
+
+// One answer: the xid, NULL when none is assigned.
+Batch xid_check();
+
+// Three answers. PREPARE takes effect when it is executed and not at the Sync; what comes behind it
+// cannot undo it. The position is read behind it, so it is at or after the PREPARE record.
+struct PrepareCommands {
+  static constexpr std::size_t kXid = 0;
+  static constexpr std::size_t kPrepare = 1;
+  static constexpr std::size_t kPosition = 2;
+  static constexpr std::size_t kCount = 3;
+};
+void add_prepare(Batch& batch, const std::string& gid);
+
+// Three answers (R12). Precondition: a transaction is open; the row would be committed without one.
+// The role is put back by a command of its own: rights are checked before a command begins.
+struct OnePhaseCommands {
+  static constexpr std::size_t kSettings = 0;
+  static constexpr std::size_t kRow = 1;
+  static constexpr std::size_t kCommit = 2;
+  static constexpr std::size_t kCount = 3;
+};
+void add_one_phase(Batch& batch, const TransactionId& transaction, const std::string& key);
+
+}  // namespace assent::postgres

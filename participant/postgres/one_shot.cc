@@ -1,0 +1,69 @@
+// A branch whose statements came with the request to vote.
+#include <utility>
+
+#include "base/check.h"
+#include "participant/postgres/branch_commands.h"
+#include "participant/postgres/branch_work.h"
+
+namespace assent::postgres {
+namespace {
+
+Error wrong_row_count(std::size_t number, std::int64_t found, std::int64_t expected) {
+  return {ErrorCode::kRowCount, "statement " + std::to_string(number) + " gave " +
+                                    std::to_string(found) + " rows, " + std::to_string(expected) +
+                                    " expected"};
+}
+
+}  // namespace
+
+// One batch with one Sync: the first statement that fails skips all that comes behind it, PREPARE
+// and COMMIT too.
+void BranchWork::send_one_shot() {
+  const OneShot& one_shot = *asked_.one_shot;
+  Batch batch;
+  begun_ = true;
+  add_begin(batch, branch_.transaction, one_shot.mode);
+  for (const Statement& statement : one_shot.statements) {
+    add_timeout(batch, statement.timeout);
+    one_shot_answers_.push_back(batch.size());
+    batch.push_back({statement.sql, statement.parameters});
+  }
+  const bool last_is_sent = !answers_come_first(one_shot);
+  if (last_is_sent) add_last(batch);
+  send(std::move(batch), [this, last_is_sent](const Answers& answers) {
+    on_one_shot_answered(answers, last_is_sent);
+  });
+}
+
+void BranchWork::on_one_shot_answered(const Answers& answers, bool last_is_sent) {
+  if (const auto why = one_shot_failure(answers)) return end_unprepared(*why);
+  keep_results(answers);
+  if (!last_is_sent) return vote();
+  const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : PrepareCommands::kCount;
+  on_last_answered(answers, answers.size() - last);
+}
+
+std::optional<Error> BranchWork::one_shot_failure(const Answers& answers) const {
+  const auto& statements = asked_.one_shot->statements;
+  for (std::size_t i = 0, answer = 0; i < statements.size(); ++i) {
+    for (; answer <= one_shot_answers_[i]; ++answer) {
+      if (!answers[answer].ok()) return statement_error(answers[answer], i + 1);
+    }
+    const auto expected = statements[i].expected_rows;
+    if (!expected) continue;
+    const std::int64_t found = to_result(answers[one_shot_answers_[i]]).row_count;
+    if (found != *expected) return wrong_row_count(i + 1, found, *expected);
+  }
+  return std::nullopt;
+}
+
+void BranchWork::keep_results(const Answers& answers) {
+  results_ = std::make_shared<std::vector<StatementResult>>();
+  results_->reserve(one_shot_answers_.size());
+  for (const std::size_t answer : one_shot_answers_) {
+    maybe_read_only_ = maybe_read_only_ && maybe_read_only(answers[answer].tag());
+    results_->push_back(to_result(answers[answer]));
+  }
+}
+
+}  // namespace assent::postgres

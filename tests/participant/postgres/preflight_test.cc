@@ -1,0 +1,167 @@
+// The checks that an agent makes, each with its remedy, and the schema that it brings up to date.
+#include "tests/participant/postgres/database_fixture.h"
+
+namespace assent::postgres {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class Preflight : public DatabaseTest {
+ protected:
+  std::vector<Finding> examine(DatabaseOptions with) {
+    Life agent(loop, std::move(with));
+    return agent
+        .call<std::vector<Finding>>([&](auto done) { agent.database.doctor(std::move(done)); })
+        .value();
+  }
+  std::vector<Finding> examine() { return examine(options()); }
+
+  static Finding find(const std::vector<Finding>& findings, const std::string& check) {
+    for (const Finding& finding : findings) {
+      if (finding.check == check) return finding;
+    }
+    ADD_FAILURE() << "nothing was found of " << check;
+    return {};
+  }
+  // A setting of the work role, for the time of one look.
+  Finding with_setting(const std::string& setting, const std::string& value,
+                       const std::string& check) {
+    admin.query("ALTER ROLE assent_work SET " + setting + " = " + value);
+    const auto finding = find(examine(), check);
+    admin.query("ALTER ROLE assent_work RESET " + setting);
+    return finding;
+  }
+};
+
+TEST_F(Preflight, FindsNothingWrongWithAGoodServer) {
+  for (const Finding& finding : examine()) {
+    EXPECT_EQ(finding.verdict, Verdict::kGood) << finding.check << ": " << finding.found;
+    EXPECT_THAT(finding.remedy, IsEmpty());
+  }
+}
+
+TEST_F(Preflight, EveryCheckOfTheListIsMade) {
+  const auto findings = examine();
+  for (const char* check :
+       {"server", "version", "max_prepared_transactions", "prepared_transactions", "fsync",
+        "full_page_writes", "max_connections", "standbys", "roles", "schema", "participant", "gid",
+        "work_role", "synchronous_commit", "idle_in_transaction_session_timeout",
+        "default_transaction_read_only"}) {
+    find(findings, check);
+  }
+}
+
+TEST_F(Preflight, UnreachableServerIsAFinding) {
+  DatabaseOptions nowhere = options();
+  nowhere.socket_directory = "/nonexistent";
+
+  const auto findings = examine(nowhere);
+
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].verdict, Verdict::kFailure);
+  EXPECT_THAT(findings[0].remedy, HasSubstr("PostgreSQL runs"));
+}
+
+TEST_F(Preflight, WrongDatabaseAndWrongRoleSaySo) {
+  DatabaseOptions wrong = options();
+  wrong.database = "no_such_database";
+  EXPECT_THAT(examine(wrong).at(0).found, HasSubstr("no_such_database"));
+  wrong = options();
+  wrong.control_role = "no_such_role";
+  EXPECT_THAT(examine(wrong).at(0).found, HasSubstr("no_such_role"));
+  wrong = options();
+  wrong.work_role = "no_such_role";
+  EXPECT_EQ(find(examine(wrong), "roles").verdict, Verdict::kFailure);
+}
+
+TEST_F(Preflight, FewerSlotsThanConnectionsIsAWarning) {
+  DatabaseOptions many = options();
+  many.work_connections = 5'000;
+
+  const auto findings = examine(many);
+
+  EXPECT_EQ(find(findings, "max_prepared_transactions").verdict, Verdict::kWarning);
+  EXPECT_THAT(find(findings, "max_prepared_transactions").remedy, HasSubstr("53200"));
+  EXPECT_EQ(find(findings, "max_connections").verdict, Verdict::kWarning);
+}
+
+TEST_F(Preflight, SynchronousCommitOffMattersWithASynchronousStandby) {
+  EXPECT_EQ(with_setting("synchronous_commit", "off", "synchronous_commit").verdict,
+            Verdict::kGood);
+  admin.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  admin.query("SELECT pg_reload_conf()");
+  ASSERT_TRUE(loop.run_until(
+      [&] { return server.admin(name).value("SHOW synchronous_standby_names") == "nobody"; }));
+  admin.query("SET synchronous_commit = local");
+
+  const auto finding = with_setting("synchronous_commit", "off", "synchronous_commit");
+
+  admin.query("ALTER SYSTEM RESET synchronous_standby_names");
+  admin.query("SELECT pg_reload_conf()");
+  EXPECT_EQ(finding.verdict, Verdict::kWarning);
+}
+
+TEST_F(Preflight, SettingsThatHarmBranchesAreWarnings) {
+  EXPECT_EQ(with_setting("idle_in_transaction_session_timeout", "1000",
+                         "idle_in_transaction_session_timeout")
+                .verdict,
+            Verdict::kWarning);
+  EXPECT_EQ(
+      with_setting("default_transaction_read_only", "on", "default_transaction_read_only").verdict,
+      Verdict::kWarning);
+}
+
+TEST_F(Preflight, FsyncOffIsAWarning) {
+  server.stop_cleanly();
+  server.start("fsync=off");
+
+  const auto finding = find(examine(), "fsync");
+
+  server.stop_cleanly();
+  server.start();
+  admin = server.admin(name);
+  EXPECT_EQ(finding.verdict, Verdict::kWarning);
+  EXPECT_THAT(finding.found, HasSubstr("power cut"));
+}
+
+TEST_F(Preflight, AgentBringsAnOlderSchemaUpToDate) {
+  admin.query(
+      "DROP FUNCTION assent.schema_version(); DROP FUNCTION assent.record_commit(text, text);"
+      "DROP TABLE assent.outcome; ALTER TABLE assent.epoch DROP COLUMN outcome_key");
+
+  const auto agent = enrolled();
+
+  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "2");
+  EXPECT_EQ(admin.value("SELECT owner.rolname FROM pg_class c JOIN pg_roles owner ON owner.oid = "
+                        "c.relowner WHERE c.oid = 'assent.outcome'::regclass"),
+            "assent_agent");
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  EXPECT_TRUE(agent->vote({id, kBallot, true}).result) << "the work role may record commits";
+}
+
+TEST_F(Preflight, AgentThatMayNotMendItsSchemaSaysWhatToDo) {
+  admin.query(
+      "DROP FUNCTION assent.schema_version(); ALTER SCHEMA assent OWNER TO postgres;"
+      "GRANT USAGE ON SCHEMA assent TO assent_agent");
+
+  const auto identity = life()->identify();
+
+  admin.query("ALTER SCHEMA assent OWNER TO assent_agent");
+  server.install_schema(name);
+  ASSERT_FALSE(identity);
+  EXPECT_THAT(identity.error().message, HasSubstr("install.sql"));
+}
+
+TEST_F(Preflight, UninstallTakesEverythingAway) {
+  server.uninstall_schema(name);
+
+  EXPECT_EQ(admin.value("SELECT to_regnamespace('assent') IS NULL"), "t");
+  EXPECT_EQ(admin.value("SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = "
+                        "p.pronamespace WHERE n.nspname = 'assent'"),
+            "0");
+}
+
+}  // namespace
+}  // namespace assent::postgres
