@@ -20,14 +20,16 @@ class _Demo(unittest.TestCase):
         return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=200, check=False)
 
-    def check_money_is_safe(self):
-        done = self.run_demo("--min-commits", "100")
+    def check_money_is_safe(self, *options):
+        """Returns what the demo has printed."""
+        done = self.run_demo("--min-commits", "100", *options)
 
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("PASSED", done.stdout)
         directory = re.search(r"a cluster in (\S+)", done.stdout)[1]
         self.assertFalse(pathlib.Path(directory).exists())
         self.assertEqual(fixtures.processes_of(directory), [])
+        return done.stdout
 
 
 class CoordinatorKilled(_Demo):
@@ -69,6 +71,19 @@ class PostgresKilled(_Demo):
 
     def test_money_is_safe(self):
         self.check_money_is_safe()
+
+
+class OneShotsCoordinatorKilled(_Demo):
+    """--one-shot --kill coordinator"""
+
+    victim = "coordinator"
+
+    def test_money_is_safe(self):
+        output = self.check_money_is_safe("--one-shot")
+
+        self.assertRegex(output, r"transactions +one-shot")
+        self.assertRegex(output, r"latency p50 +[0-9.]+ ms")
+        self.assertRegex(output, r"latency p99 +[0-9.]+ ms")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from harness import cluster, ports, repository
+from harness import cluster, ports, processes, repository
 
 BUILD_DIRECTORY = pathlib.Path(
     os.environ.get("ASSENT_BUILD_DIR", repository.build_directory("dev")))
@@ -37,6 +38,63 @@ class ServerTest(DirectoryTest):
     def _end(self):
         if self.cluster.directory.exists():
             self.cluster.abandon()
+
+
+class ClusterTest(unittest.TestCase):
+    """Tests that share one whole cluster; each leaves it as it found it."""
+
+    databases = 1
+
+    @classmethod
+    def setUpClass(cls):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="assent-test-", dir="/tmp"))
+        directory.chmod(0o755)
+        cls.addClassCleanup(shutil.rmtree, directory, ignore_errors=True)
+        cls.cluster = cluster.up(directory / "cluster", "test", cls.databases,
+                                 BUILD_DIRECTORY / "bin")
+        cls.addClassCleanup(cls.cluster.abandon)
+        cls.prepare()
+
+    @classmethod
+    def prepare(cls):
+        """What the databases need; once."""
+
+    def connect(self, kind, service, role):
+        """A client that is closed at the end of the test."""
+        client = kind(service.ports[role])
+        self.addCleanup(client.close)
+        return client
+
+
+class Stopped:
+    """With it a process stands still."""
+
+    def __init__(self, service):
+        self._service = service
+
+    def __enter__(self):
+        processes.send(self._service.identity, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        processes.send(self._service.identity, signal.SIGCONT)
+
+
+class Reconfigured:
+    """With it an agent runs with another configuration."""
+
+    def __init__(self, test, agent, old, new):
+        self._test, self._agent, self._old, self._new = test, agent, old, new
+        self._text = agent.config.read_text(encoding="utf-8")
+
+    def __enter__(self):
+        self._write(self._text.replace(self._old, self._new))
+
+    def __exit__(self, *_):
+        self._write(self._text)
+
+    def _write(self, text):
+        self._agent.config.write_text(text, encoding="utf-8")
+        self._test.restart_agent(self._agent.name.removeprefix("agent-"))
 
 
 def stranger(test):

@@ -1,11 +1,13 @@
 """The demo fails for every reason for which it must."""
 
+import contextlib
 import dataclasses
+import io
 import types
 import unittest
 from unittest import mock
 
-from harness import cpu, programs, summary
+from harness import cpu, crowd, programs, summary
 from harness.workload import PROGRESS, Result
 
 GOOD = summary.Played(
@@ -13,6 +15,7 @@ GOOD = summary.Played(
     result=Result(committed=1000, aborted=1, unknown=0, seconds=10.0, latency_p50=1.0,
                   latency_p99=2.0, longest_gap=900.0, commits_per_flush=2.0,
                   unknown_resolved={}, errors={}),
+    one_shot=False,
     kill=summary.Kill("coordinator-1", was_at_work=True, down_seconds=1.1),
     cpu_seconds={"coordinator-1": 0.1},
     settle_seconds=0.0,
@@ -52,6 +55,14 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.problems(kill=None), [])
 
 
+    def test_says_how_the_statements_travelled(self):
+        for one_shot, word in ((False, "interactive"), (True, "one-shot")):
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                summary.show(dataclasses.replace(GOOD, one_shot=one_shot))
+
+            self.assertRegex(output.getvalue(), rf"transactions +{word}")
+
+
 class Parts(unittest.TestCase):
     """Small parts of the harness that need no process."""
 
@@ -63,6 +74,16 @@ class Parts(unittest.TestCase):
             meter.life_ends(service)
 
             self.assertEqual(meter.seconds(), {"agent-db1": 4.0 + 2.0})
+
+    def test_memory_of_a_crowd_is_shared_out(self):
+        report = {"connections": 100, "transactions": 50, "committed": 47, "aborted": 2,
+                  "refused": 1, "unanswered": 0}
+        seen = crowd.Gathered(report, crowd.Usage(1000, 2), crowd.Usage(3000, 2),
+                              crowd.Usage(3500, 2))
+
+        self.assertEqual(seen.kilobytes_per_connection, 20)
+        self.assertEqual(seen.kilobytes_per_transaction, 10)
+        self.assertEqual(seen.answered, 50)
 
     def test_configuration_is_toml(self):
         text = programs.toml({"": {"replica": 1, "coordinators": ["a:1"]}, "log": {"level": "info"}})

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using testing::Pair;
 
 CommitResult ended(CommitState state, std::optional<Error> reason = {}) {
-  return {state, "some id", {}, {}, std::move(reason)};
+  return {.state = state, .transaction = "some id", .reason = std::move(reason)};
 }
 
 TEST(Recorder, CountsEachOutcomeAndItsReason) {
@@ -33,6 +33,18 @@ TEST(Recorder, CountsEachOutcomeAndItsReason) {
   EXPECT_EQ(total.latency_us.count(), 1U);
   EXPECT_THAT(total.errors, ElementsAre(Pair("OUTCOME_UNKNOWN", 1), Pair("SQL 40P01", 1)));
   EXPECT_THAT(recorder.unknown_transactions(), ElementsAre("some id"));
+}
+
+TEST(Recorder, CountsCommitsInOnePhase) {
+  const auto start = Clock::now();
+  Recorder recorder(start);
+  auto result = ended(CommitState::kCommitted);
+  recorder.record(result, start);
+  result.one_phase = true;
+  recorder.record(result, start);
+  EXPECT_EQ(recorder.take_interval().one_phase, 1U);
+  EXPECT_EQ(recorder.total().one_phase, 1U);
+  EXPECT_EQ(recorder.total().committed, 2U);
 }
 
 TEST(Recorder, TellsIntervalsApartAndKeepsTheTotal) {
