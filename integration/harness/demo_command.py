@@ -45,6 +45,8 @@ def _parse(arguments):
     parser.add_argument("--seconds", type=int, default=10, help="of work (default: 10)")
     parser.add_argument("--clients", type=int, default=8, help="at once (default: 8)")
     parser.add_argument("--databases", type=int, default=2, help="2 to 16 (default: 2)")
+    parser.add_argument("--one-shot", action="store_true",
+                        help="statements travel with the commit (default: one after the other)")
     parser.add_argument("--kill", choices=[*VICTIMS, "none"], default="coordinator",
                         help="what dies half-way (default: coordinator)")
     parser.add_argument("--min-commits", type=int, default=1000, metavar="N",
@@ -133,8 +135,8 @@ class _Play:
         settle_seconds = self._settle()
         return summary.Played(
             participants=[cluster.participant_of(server) for server in servers],
-            result=result, kill=self._kill, cpu_seconds=used, settle_seconds=settle_seconds,
-            before=before, after=bank.balances(servers),
+            result=result, one_shot=self._options.one_shot, kill=self._kill, cpu_seconds=used,
+            settle_seconds=settle_seconds, before=before, after=bank.balances(servers),
             prepared=[len(gids) for gids in self._cluster.prepared_transactions().values()])
 
     def _work(self):
@@ -154,7 +156,8 @@ class _Play:
         made, options = self._cluster, self._options
         coordinators = [f"{HOST}:{each.ports['client']}" for each in made.coordinators]
         participants = [cluster.participant_of(server) for server in made.servers]
-        return [made.bin_directory / "assent-bench", "transfers",
+        mode = ["--one-shot"] if options.one_shot else []
+        return [made.bin_directory / "assent-bench", "transfers", *mode,
                 "--coordinators", ",".join(coordinators), "--participants", ",".join(participants),
                 "--clients", options.clients, "--seconds", options.seconds,
                 "--accounts", bank.ACCOUNTS,

@@ -20,6 +20,7 @@ class Played:
 
     participants: list
     result: Result
+    one_shot: bool  # statements travelled with the commit
     kill: Kill | None
     cpu_seconds: dict  # by the name of the process
     settle_seconds: float  # from the last client's end until nothing was prepared
@@ -63,6 +64,7 @@ def _rows(played):
     result = played.result
     committed = max(result.committed, 1)
     rate = result.committed / result.seconds
+    yield "transactions", *_mode(played.one_shot)
     yield "committed", f"{result.committed:,}", f"{rate:,.0f} per second"
     yield "aborted", f"{result.aborted:,}", ""
     yield "unknown to its client", f"{result.unknown:,}", _counts(result.unknown_resolved)
@@ -74,6 +76,12 @@ def _rows(played):
     yield "commits per fsync of the log", f"{result.commits_per_flush:,.1f}", ""
     cpu = sum(played.cpu_seconds.values()) / committed
     yield "CPU per transaction", f"{cpu * 1e6:,.0f} µs", _cpu_shares(played, committed)
+
+
+def _mode(one_shot):
+    if one_shot:
+        return "one-shot", "statements travel with the commit"
+    return "interactive", "statements one after the other, then the commit"
 
 
 def _outage(kill):

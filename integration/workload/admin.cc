@@ -13,8 +13,9 @@ namespace {
 constexpr Millis kAnswerMax{3'000};
 
 // Counts that only grow; docs/architecture.md tells all of them. Others are gauges.
-constexpr const char* kGrowing[] = {"log_records", "log_bytes", "log_flushes",     "committed",
-                                    "aborted",     "heuristic", "presumed_aborted"};
+constexpr const char* kGrowing[] = {
+    "log_records", "log_bytes",       "log_flushes", "committed", "aborted",         "one_phase",
+    "one_shots",   "read_only_votes", "settles",     "heuristic", "presumed_aborted"};
 
 }  // namespace
 

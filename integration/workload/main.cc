@@ -1,191 +1,24 @@
 // assent-bench: puts a load on a cluster and says what it saw.
-#include <CLI/CLI.hpp>
-#include <csignal>
-#include <cstdio>
-#include <ctime>
-#include <optional>
+#include <string>
 
-#include "assent/client.h"
 #include "base/version.h"
-#include "integration/workload/admin.h"
-#include "integration/workload/recorder.h"
-#include "integration/workload/report.h"
-#include "integration/workload/transfers.h"
+#include "integration/workload/commands.h"
 #include "runtime/process.h"
 
-namespace {
-
-using namespace assent;
-using namespace assent::workload;
-
-struct Arguments {
-  ClientOptions client;
-  TransferOptions transfers;
-  double seconds = 10;
-  bool progress = false;
-  std::string json;
-  std::string admin;
-};
-
-const std::map<std::string, Acknowledge> kAcknowledge = {{"applied", Acknowledge::kApplied},
-                                                         {"decided", Acknowledge::kDecided}};
-
-void add_options(CLI::App& command, Arguments& arguments) {
-  auto& transfers = arguments.transfers;
-  command.add_option("--coordinators", arguments.client.coordinators, "host:port of client ports")
-      ->delimiter(',')
-      ->required();
-  command.add_option("--participants", transfers.participants, "two or more names")
-      ->delimiter(',')
-      ->required()
-      ->expected(2, 64);
-  command.add_option("--clients", transfers.clients, "clients at work at the same time")
-      ->check(CLI::Range(1, 10'000))
-      ->capture_default_str();
-  command.add_option("--seconds", arguments.seconds, "how long")
-      ->check(CLI::Range(0.1, 86'400.0))
-      ->capture_default_str();
-  command.add_option("--accounts", transfers.accounts, "accounts with ids 1 to this are used")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
-      ->capture_default_str();
-  command.add_option("--amount", transfers.amount, "moved by each transfer")->capture_default_str();
-  command.add_option("--acknowledge", transfers.commit.acknowledge, "when commit is answered")
-      ->transform(CLI::CheckedTransformer(kAcknowledge))
-      ->default_str("applied");
-  command
-      .add_option("--unknown-after", arguments.client.unknown_after_ms,
-                  "milliseconds for which the outcome is asked for")
-      ->capture_default_str();
-  command.add_option("--seed", transfers.seed, "of the choice of accounts")->capture_default_str();
-  command.add_flag("--progress", arguments.progress, "a line each second");
-  command.add_option("--json", arguments.json, "file to write the results to");
-  command.add_option("--admin", arguments.admin,
-                     "host:port of the coordinator's admin port, for its counters");
-}
-
-// Blocks SIGINT and SIGTERM for the process, to be waited for. Before any thread is started.
-sigset_t hold_stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
-// True when a stop signal came before `until`.
-bool stopped_before(const sigset_t& signals, Clock::time_point until) {
-  const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      std::max(until - Clock::now(), Clock::duration::zero()));
-  const timespec limit{static_cast<time_t>(left.count() / 1'000'000'000),
-                       static_cast<long>(left.count() % 1'000'000'000)};
-  return sigtimedwait(&signals, nullptr, &limit) > 0;
-}
-
-void print_progress(Recorder& recorder, Clock::time_point started, Clock::time_point last) {
-  const auto now = Clock::now();
-  const Tally interval = recorder.take_interval();
-  std::puts(progress_line(now - started, recorder.total(), interval, now - last).c_str());
-  std::fflush(stdout);
-}
-
-// Lets the clients work until the time is over or a signal comes.
-void wait_for_end(const Arguments& arguments, const sigset_t& signals, Recorder& recorder,
-                  Clock::time_point started) {
-  const auto length = std::chrono::duration<double>(arguments.seconds);
-  const auto end = started + std::chrono::duration_cast<Clock::duration>(length);
-  for (auto last = started; last < end;) {
-    const auto next = std::min(end, last + std::chrono::seconds(1));
-    const bool stopped = stopped_before(signals, next);
-    if (arguments.progress) print_progress(recorder, started, last);
-    if (stopped) return;
-    last = next;
-  }
-}
-
-// Asks for one outcome after the other, for as long in all as the client would for one.
-Resolved resolve(Client& client, const std::vector<std::string>& transactions,
-                 Clock::duration limit) {
-  const auto deadline = Clock::now() + limit;
-  Resolved resolved;
-  for (const auto& transaction : transactions) {
-    const bool late = Clock::now() >= deadline;
-    switch (late ? CommitState::kUnknown : client.outcome(transaction).state) {
-      case CommitState::kCommitted:
-        ++resolved.committed;
-        break;
-      case CommitState::kAborted:
-        ++resolved.aborted;
-        break;
-      case CommitState::kUnknown:
-        ++resolved.undecided;
-        break;
-    }
-  }
-  return resolved;
-}
-
-Result<ProcessStatus> ask_if_wanted(const std::string& admin) {
-  if (admin.empty()) return failure(ErrorCode::kUnavailable, "not wanted");
-  auto status = ask_admin(admin);
-  if (!status) std::fprintf(stderr, "no counters: %s\n", status.error().message.c_str());
-  return status;
-}
-
-Report measure(Client& client, const Arguments& arguments, const sigset_t& signals) {
-  const auto before = ask_if_wanted(arguments.admin);
-  const auto started = Clock::now();
-  Recorder recorder(started);
-  Transfers transfers(client, arguments.transfers, recorder);
-  wait_for_end(arguments, signals, recorder, started);
-  transfers.stop();
-
-  const auto ended = Clock::now();
-  Report report;
-  report.tally = recorder.total();
-  report.elapsed = ended - started;
-  report.longest_gap = recorder.longest_gap(ended);
-  report.resolved = resolve(client, recorder.unknown_transactions(),
-                            std::chrono::milliseconds(arguments.client.unknown_after_ms));
-  const auto after = ask_if_wanted(arguments.admin);
-  if (after) report.counters = difference(before.value_or(ProcessStatus{}), *after);
-  return report;
-}
-
-int run(const Arguments& arguments) {
-  const sigset_t signals = hold_stop_signals();
-  auto client = Client::connect(arguments.client);
-  if (!client) {
-    std::fprintf(stderr, "assent-bench: %s\n", client.error().message.c_str());
-    return process::kExitFailure;
-  }
-  const Report report = measure(*client, arguments, signals);
-  std::fputs(summary(report).c_str(), stdout);
-  if (arguments.json.empty()) return process::kExitOk;
-  if (const auto written = write_json(report, arguments.json); !written) {
-    std::fprintf(stderr, "assent-bench: %s\n", written.error().message.c_str());
-    return process::kExitFailure;
-  }
-  return process::kExitOk;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
+  using namespace assent;
   CLI::App app("Puts a load on a cluster of Assent and says what it saw.");
   app.set_version_flag("--version", std::string("assent-bench ") + kVersion);
   app.require_subcommand(1);
-  Arguments arguments;
-  arguments.client.name = "assent-bench";
-  add_options(*app.add_subcommand("transfers",
-                                  "Moves money between accounts of participants, "
-                                  "each with a table accounts(id int primary key, "
-                                  "balance bigint)"),
-              arguments);
+  const workload::Command commands[] = {workload::add_transfers(app), workload::add_crowd(app),
+                                        workload::add_counters(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     return app.exit(wrong) == 0 ? process::kExitOk : process::kExitUsage;
   }
-  return run(arguments);
+  for (const auto& command : commands) {
+    if (command.parsed_by->parsed()) return command.run();
+  }
+  return process::kExitUsage;
 }

@@ -6,21 +6,22 @@
 namespace assent::workload {
 namespace {
 
-std::string key_of(const Error& error) {
-  if (error.sql) return "SQL " + error.sql->sqlstate;
-  return std::string(name(error.code));
-}
-
 void merge(Tally& into, const Tally& from) {
   into.committed += from.committed;
   into.aborted += from.aborted;
   into.unknown += from.unknown;
+  into.one_phase += from.one_phase;
   into.heuristic += from.heuristic;
   into.latency_us.merge(from.latency_us);
   for (const auto& [error, count] : from.errors) into.errors[error] += count;
 }
 
 }  // namespace
+
+std::string key_of(const Error& error) {
+  if (error.sql) return "SQL " + error.sql->sqlstate;
+  return std::string(name(error.code));
+}
 
 Recorder::Recorder(Clock::time_point started) : last_commit_(started) {}
 
@@ -30,6 +31,7 @@ void Recorder::record(const CommitResult& result, Clock::time_point began) {
   if (result.reason) ++interval_.errors[key_of(*result.reason)];
   switch (result.state) {
     case CommitState::kCommitted:
+      if (result.one_phase) ++interval_.one_phase;
       record_commit(began);
       break;
     case CommitState::kAborted:

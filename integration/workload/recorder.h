@@ -19,10 +19,14 @@ struct Tally {
   std::uint64_t committed = 0;
   std::uint64_t aborted = 0;
   std::uint64_t unknown = 0;    // by the commit's own answer
+  std::uint64_t one_phase = 0;  // of the committed: without a prepared branch
   std::uint64_t heuristic = 0;  // transactions with a branch that someone else ended
   Histogram latency_us;         // of committed transactions, from start to the answer
   std::map<std::string, std::uint64_t> errors;  // by code; those of PostgreSQL as "SQL 40001"
 };
+
+// The code, or "SQL 40001" for a refusal by PostgreSQL.
+std::string key_of(const Error& error);
 
 // Every method may be called from any thread.
 class Recorder {

@@ -17,8 +17,12 @@ double per_second(std::uint64_t count, Clock::duration length) {
   return static_cast<double>(count) / std::max(seconds(length), 1e-9);
 }
 
-double percentile_ms(const Tally& tally, double percent) {
-  return static_cast<double>(tally.latency_us.percentile(percent)) / 1'000;
+double percentile_ms(const Histogram& latency_us, double percent) {
+  return static_cast<double>(latency_us.percentile(percent)) / 1'000;
+}
+
+double max_ms(const Histogram& latency_us) {
+  return static_cast<double>(latency_us.max()) / 1'000;
 }
 
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...) {
@@ -65,19 +69,48 @@ nlohmann::json to_json(const Report& report) {
        {{"committed", report.resolved.committed},
         {"aborted", report.resolved.aborted},
         {"undecided", report.resolved.undecided}}},
+      {"one_phase", tally.one_phase},
       {"heuristic", tally.heuristic},
       {"seconds", seconds(report.elapsed)},
       {"transactions_per_second", per_second(tally.committed, report.elapsed)},
       {"latency_ms",
-       {{"p50", percentile_ms(tally, 50)},
-        {"p95", percentile_ms(tally, 95)},
-        {"p99", percentile_ms(tally, 99)},
-        {"max", static_cast<double>(tally.latency_us.max()) / 1'000}}},
+       {{"p50", percentile_ms(tally.latency_us, 50)},
+        {"p95", percentile_ms(tally.latency_us, 95)},
+        {"p99", percentile_ms(tally.latency_us, 99)},
+        {"max", max_ms(tally.latency_us)}}},
       {"longest_gap_ms", milliseconds(report.longest_gap)},
       {"errors", tally.errors},
       {"counters", report.counters},
       {"commits_per_flush", commits_per_flush(report.counters)},
   };
+}
+
+nlohmann::json to_json(const CrowdReport& report) {
+  const CrowdTally& tally = report.tally;
+  return {
+      {"connections", report.connections},
+      {"connect_seconds", seconds(report.connecting)},
+      {"transactions", report.transactions},
+      {"seconds", seconds(report.elapsed)},
+      {"committed", tally.committed},
+      {"one_phase", tally.one_phase},
+      {"aborted", tally.aborted},
+      {"refused", tally.refused},
+      {"unanswered", tally.unanswered},
+      {"reasons", tally.reasons},
+      {"latency_ms",
+       {{"p50", percentile_ms(tally.latency_us, 50)},
+        {"p99", percentile_ms(tally.latency_us, 99)},
+        {"max", max_ms(tally.latency_us)}}},
+  };
+}
+
+Result<void> write_file(const nlohmann::json& content, const std::string& path) {
+  std::ofstream file(path);
+  file << content.dump(2) << '\n';
+  file.close();
+  if (file) return {};
+  return failure(ErrorCode::kInvalidArgument, "cannot write " + path);
 }
 
 }  // namespace
@@ -88,8 +121,8 @@ std::string progress_line(Clock::duration at, const Tally& so_far, const Tally& 
       "%6.1f s  %8llu committed  %6llu aborted  %4llu unknown  %7.0f tx/s  p50 %6.1f ms  "
       "p99 %6.1f ms",
       seconds(at), shown(so_far.committed), shown(so_far.aborted), shown(so_far.unknown),
-      per_second(interval.committed, interval_length), percentile_ms(interval, 50),
-      percentile_ms(interval, 99));
+      per_second(interval.committed, interval_length), percentile_ms(interval.latency_us, 50),
+      percentile_ms(interval.latency_us, 99));
 }
 
 std::string summary(const Report& report) {
@@ -101,12 +134,16 @@ std::string summary(const Report& report) {
   text += formatted(
       "latency p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, max %.1f ms; longest time "
       "without a commit %.0f ms\n",
-      percentile_ms(tally, 50), percentile_ms(tally, 95), percentile_ms(tally, 99),
-      static_cast<double>(tally.latency_us.max()) / 1'000, seconds(report.longest_gap) * 1'000);
+      percentile_ms(tally.latency_us, 50), percentile_ms(tally.latency_us, 95),
+      percentile_ms(tally.latency_us, 99), max_ms(tally.latency_us),
+      seconds(report.longest_gap) * 1'000);
   if (tally.unknown > 0) {
     text += formatted("of the unknown: %llu turned out committed, %llu aborted, %llu undecided\n",
                       shown(report.resolved.committed), shown(report.resolved.aborted),
                       shown(report.resolved.undecided));
+  }
+  if (tally.one_phase > 0) {
+    text += formatted("%llu of the committed in one phase\n", shown(tally.one_phase));
   }
   if (tally.heuristic > 0) {
     text += formatted("%llu transactions with a branch that someone else ended\n",
@@ -120,12 +157,28 @@ std::string summary(const Report& report) {
   return text;
 }
 
+std::string summary(const CrowdReport& report) {
+  const CrowdTally& tally = report.tally;
+  std::string text =
+      formatted("%zu connections in %.1f s\n", report.connections, seconds(report.connecting));
+  text += formatted(
+      "%zu transactions in %.1f s: %llu committed (%llu in one phase), %llu aborted, %llu refused, "
+      "%llu unanswered\n",
+      report.transactions, seconds(report.elapsed), shown(tally.committed), shown(tally.one_phase),
+      shown(tally.aborted), shown(tally.refused), shown(tally.unanswered));
+  text += formatted("latency p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+                    percentile_ms(tally.latency_us, 50), percentile_ms(tally.latency_us, 99),
+                    max_ms(tally.latency_us));
+  if (!tally.reasons.empty()) text += error_line(tally.reasons);
+  return text;
+}
+
 Result<void> write_json(const Report& report, const std::string& path) {
-  std::ofstream file(path);
-  file << to_json(report).dump(2) << '\n';
-  file.close();
-  if (file) return {};
-  return failure(ErrorCode::kInvalidArgument, "cannot write " + path);
+  return write_file(to_json(report), path);
+}
+
+Result<void> write_json(const CrowdReport& report, const std::string& path) {
+  return write_file(to_json(report), path);
 }
 
 }  // namespace assent::workload

@@ -1,6 +1,6 @@
 // Money moves: each client, again and again, takes an amount from an account of one participant and
-// puts it on an account of another, in one transaction. The sum over all participants never
-// changes.
+// puts it on an account of another, in one transaction. With a single participant both accounts are
+// its own. The sum over all participants never changes.
 #pragma once
 
 #include <array>
@@ -8,7 +8,9 @@
 #include <random>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "assent/client.h"
@@ -17,7 +19,8 @@
 namespace assent::workload {
 
 struct TransferOptions {
-  std::vector<std::string> participants;  // two or more, each with a table accounts(id, balance)
+  std::vector<std::string> participants;  // at least one, each with a table accounts(id, balance)
+  bool one_shot = false;                  // the statements travel with the commit
   std::uint32_t clients = 8;
   std::int64_t accounts = 1'000;  // ids 1 to this, on every participant
   std::int64_t amount = 1;
@@ -46,7 +49,10 @@ class Transfers {
 
   void run_client(const std::stop_token& stopping, std::uint64_t number);
   static Error no_account(const Change& change);
+  static std::pair<std::string_view, std::int64_t> place_of(const Change& change);
   CommitResult transfer(Random& random);
+  CommitResult transfer_in_steps(const Changes& changes);
+  CommitResult transfer_at_once(const Changes& changes);
   Changes pick_changes(Random& random) const;
   std::int64_t pick_account(Random& random) const;
 

@@ -37,7 +37,7 @@ TEST_F(Execute, TheFirstStatementOpensTheBranchAndOthersNameIt) {
   ASSERT_EQ(requests.size(), 2U);
   EXPECT_EQ(requests[0].transaction, transaction_.id());
   EXPECT_EQ(requests[0].participant, "orders");
-  EXPECT_EQ(requests[0].sql, "UPDATE a");
+  EXPECT_EQ(requests[0].statement.sql, "UPDATE a");
   EXPECT_EQ(requests[0].statement_number, 1);
   EXPECT_TRUE(requests[0].__isset.start);
   EXPECT_FALSE(requests[0].__isset.branch);
@@ -63,7 +63,7 @@ TEST_F(Execute, EachBranchHasItsOwnNonceAndNumbers) {
 TEST_F(Execute, PassesParametersAndNull) {
   ASSERT_TRUE(transaction_.execute("orders", "SELECT $1, $2, $3", {0.1, nullptr, ""}));
 
-  const auto parameters = cluster_.orders.execute.requests().at(0).parameters;
+  const auto parameters = cluster_.orders.execute.requests().at(0).statement.parameters;
   ASSERT_EQ(parameters.size(), 3U);
   EXPECT_EQ(parameters[0].text, "0.1");
   EXPECT_FALSE(parameters[1].__isset.text);
@@ -71,16 +71,38 @@ TEST_F(Execute, PassesParametersAndNull) {
   EXPECT_EQ(parameters[2].text, "");
 }
 
+TEST_F(Execute, PassesTheNumberOfRowsThatIsExpected) {
+  ASSERT_TRUE(transaction_.execute("orders", "UPDATE a", {}, 1));
+  ASSERT_TRUE(transaction_.execute("orders", "UPDATE b"));
+
+  const auto requests = cluster_.orders.execute.requests();
+  EXPECT_EQ(requests.at(0).statement.expected_rows, 1);
+  EXPECT_FALSE(requests.at(1).statement.__isset.expected_rows);
+}
+
+TEST_F(Execute, OpensABranchAsItsOptionsSay) {
+  transaction_.branch("orders", {.isolation = Isolation::kSerializable, .read_only = true});
+  transaction_.branch("stock", {});
+  ASSERT_TRUE(transaction_.execute("orders", "SELECT a"));
+  ASSERT_TRUE(transaction_.execute("stock", "UPDATE b"));
+
+  const auto mode = cluster_.orders.execute.requests().at(0).start.mode;
+  EXPECT_EQ(mode.isolation, wire::Isolation::SERIALIZABLE);
+  EXPECT_TRUE(mode.__isset.read_only && mode.read_only);
+  EXPECT_FALSE(cluster_.stock.execute.requests().at(0).start.__isset.mode);
+}
+
 TEST_F(Execute, AnswersRowsWithTheirTypes) {
   auto reply = fake::executed();
-  reply.command_tag = "SELECT 1";
-  reply.columns.resize(2);
-  reply.columns[0].name = "id";
-  reply.columns[0].type_oid = 23;
-  reply.columns[1].name = "note";
-  reply.rows.resize(1);
-  reply.rows[0].values.resize(2);
-  reply.rows[0].values[0].__set_text("42");
+  auto& result = reply.result;
+  result.command_tag = "SELECT 1";
+  result.columns.resize(2);
+  result.columns[0].name = "id";
+  result.columns[0].type_oid = 23;
+  result.columns[1].name = "note";
+  result.rows.resize(1);
+  result.rows[0].values.resize(2);
+  result.rows[0].values[0].__set_text("42");
   cluster_.orders.execute.next(reply);
 
   const auto rows = transaction_.execute("orders", "SELECT id, note FROM t");
@@ -96,8 +118,8 @@ TEST_F(Execute, AnswersRowsWithTheirTypes) {
 
 TEST_F(Execute, RefusesRowsThatDoNotFitTheirColumns) {
   auto reply = fake::executed();
-  reply.rows.resize(1);
-  reply.rows[0].values.resize(2);
+  reply.result.rows.resize(1);
+  reply.result.rows[0].values.resize(2);
   cluster_.orders.execute.next(reply);
   EXPECT_EQ(transaction_.execute("orders", "SELECT 1").error().code, ErrorCode::kInternal);
 }
@@ -163,7 +185,7 @@ TEST_F(Execute, SaysThatTheFateIsUnknownWhenNoAnswerComesInTime) {
 
   ASSERT_FALSE(rows);
   EXPECT_EQ(rows.error().code, ErrorCode::kOutcomeUnknown);
-  EXPECT_EQ(cluster_.orders.execute.requests().at(0).timeout_ms, 1);
+  EXPECT_EQ(cluster_.orders.execute.requests().at(0).statement.timeout_ms, 1);
 }
 
 TEST_F(Execute, ALostAnswerOutweighsALaterRefusalToConnect) {

@@ -4,6 +4,7 @@
 #include <future>
 
 #include "base/overloaded.h"
+#include "runtime/rpc/errors.h"
 #include "runtime/rpc/handler.h"
 #include "wire/Branches.h"
 #include "wire/Coordinator.h"
@@ -20,6 +21,11 @@ void react(Method<Request, Reply>& method, Port& port, const Request& request,
           [&](Reply& reply) { rpc::answer<Reply>(cob, exn_cob, std::move(reply)); },
           [&](Error& error) { rpc::answer<Reply>(cob, exn_cob, tl::unexpected(std::move(error))); },
           [&](Silence) { port.keep(cob); },
+          [&](Held) {
+            port.hold([cob, exn_cob] {
+              rpc::answer<Reply>(cob, exn_cob, failure(ErrorCode::kBranchEnded, "rolled back"));
+            });
+          },
           [&](Disconnect) { port.bounce_later(); },
       },
       reaction);
@@ -60,6 +66,11 @@ class AgentHandler final : public wire::BranchesCobSvIf {
   void execute(rpc::Cob<wire::ExecuteReply> cob, rpc::ExnCob exn,
                const wire::ExecuteRequest& r) override {
     react(fake_.execute, fake_.port, r, cob, exn);
+  }
+  void cancel(rpc::Cob<wire::CancelReply> cob, rpc::ExnCob exn,
+              const wire::CancelRequest& r) override {
+    fake_.port.release();
+    react(fake_.cancel, fake_.port, r, cob, exn);
   }
 
  private:
@@ -107,6 +118,11 @@ void Port::bounce_later() {
 void Port::hang_up() {
   server_.reset();
   unanswered_.clear();
+  held_.clear();
+}
+
+void Port::release() {
+  for (const auto& answer : std::exchange(held_, {})) answer();
 }
 
 void Port::listen() {
@@ -134,6 +150,7 @@ Coordinator::Coordinator(Loop& loop) : port(loop) {
 
 Agent::Agent(Loop& loop) : port(loop) {
   execute.always([](const auto&) { return executed(); });
+  cancel.always([](const auto&) { return wire::CancelReply(); });
   port.open(std::make_shared<wire::BranchesAsyncProcessor>(std::make_shared<AgentHandler>(*this)));
 }
 
@@ -162,12 +179,12 @@ wire::HelloReply Cluster::hello() const {
   return reply;
 }
 
-wire::ExecuteReply executed(std::int64_t epoch, std::int64_t attempt) {
+wire::ExecuteReply executed(const std::string& command_tag) {
   wire::ExecuteReply reply;
-  reply.branch.epoch = epoch;
-  reply.branch.attempt = attempt;
-  reply.row_count = 1;
-  reply.command_tag = "UPDATE 1";
+  reply.branch.epoch = 3;
+  reply.branch.attempt = 7;
+  reply.result.row_count = 1;
+  reply.result.command_tag = command_tag;
   return reply;
 }
 
@@ -175,6 +192,18 @@ wire::CommitReply decided(wire::Outcome::type outcome) {
   wire::CommitReply reply;
   reply.outcome = outcome;
   return reply;
+}
+
+wire::CommitReply aborted(const Error& reason) {
+  auto reply = decided(wire::Outcome::ABORTED);
+  reply.__set_reason(rpc::to_wire(reason));
+  return reply;
+}
+
+Error sql_error(const std::string& sqlstate) {
+  Error error{ErrorCode::kSql, "refused by PostgreSQL"};
+  error.sql.emplace().sqlstate = sqlstate;
+  return error;
 }
 
 }  // namespace assent::fake

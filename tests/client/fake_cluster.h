@@ -27,13 +27,14 @@ inline constexpr std::chrono::seconds kPatience{20};
 
 // What a fake does with a call, instead of a Reply or an Error.
 struct Silence {};     // never answers
+struct Held {};        // answers BRANCH_ENDED as soon as a branch of this agent is cancelled
 struct Disconnect {};  // closes all connections without an answer, and accepts new ones
 
 // The calls of one method: what came in, and what is to be answered.
 template <class Request, class Reply>
 class Method {
  public:
-  using Reaction = std::variant<Reply, Error, Silence, Disconnect>;
+  using Reaction = std::variant<Reply, Error, Silence, Held, Disconnect>;
 
   // The answer to the next call that has none yet; in order.
   void next(Reaction reaction) {
@@ -107,6 +108,10 @@ class Port {
     unanswered_.push_back(std::make_shared<Callback>(std::move(callback)));
   }
 
+  // On the loop's thread: keeps a call's answer until release() or until the port is closed.
+  void hold(std::function<void()> answer) { held_.push_back(std::move(answer)); }
+  void release();
+
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
@@ -118,6 +123,7 @@ class Port {
   std::string address_ = "127.0.0.1:0";
   std::shared_ptr<rpc::Server> server_;
   std::vector<std::shared_ptr<void>> unanswered_;
+  std::vector<std::function<void()>> held_;
 };
 
 class Coordinator {
@@ -135,12 +141,13 @@ class Coordinator {
 
 class Agent {
  public:
-  // Runs every statement with "UPDATE 1", in the branch (3, 7).
+  // Runs every statement with "UPDATE 1", in the branch (3, 7), and cancels every branch.
   explicit Agent(Loop& loop);
 
   Method<wire::ExecuteRequest, wire::ExecuteReply> execute;
+  Method<wire::CancelRequest, wire::CancelReply> cancel;
 
-  Port port;  // last: its connections use the method
+  Port port;  // last: its connections use the methods
 };
 
 // Two coordinators and the agents of "orders" and "stock".
@@ -165,7 +172,10 @@ class Cluster {
   Agent stock{loop_};
 };
 
-wire::ExecuteReply executed(std::int64_t epoch = 3, std::int64_t attempt = 7);
+wire::ExecuteReply executed(const std::string& command_tag = "UPDATE 1");
 wire::CommitReply decided(wire::Outcome::type outcome);
+wire::CommitReply aborted(const Error& reason);
+// PostgreSQL's refusal of a statement.
+Error sql_error(const std::string& sqlstate);
 
 }  // namespace assent::fake

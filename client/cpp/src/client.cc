@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/core.h"
+#include "client/cpp/src/retry.h"
 #include "client/cpp/src/transaction_state.h"
 #include "runtime/rpc/address.h"
 #include "wire/common_constants.h"
@@ -68,6 +69,19 @@ Transaction Client::start() {
   return Transaction(std::make_unique<Transaction::State>(core_, core_->new_transaction_id()));
 }
 
+CommitResult Client::run(const std::function<Result<void>(Transaction&)>& work,
+                         const CommitOptions& options, const RetryOptions& retry) {
+  CHECK(core_, "a client is not used after it was moved from");
+  return client::with_retries(retry, Millis(core_->options().unknown_after_ms), [&] {
+    Transaction transaction = start();
+    const Result<void> done = work(transaction);
+    CommitResult result = done ? transaction.commit(options) : transaction.abort();
+    if (!done && result.state == CommitState::kAborted) result.reason = done.error();
+    const bool again = transaction.state_->may_succeed_again(result);
+    return client::Attempt{std::move(result), again};
+  });
+}
+
 Result<std::vector<std::string>> Client::participants() {
   CHECK(core_, "a client is not used after it was moved from");
   if (auto asked = core_->refresh(); !asked) return tl::unexpected(asked.error());
@@ -80,8 +94,8 @@ CommitResult Client::outcome(const std::string& transaction) {
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
   request.transaction = transaction;
   auto asked = core_->status(request);
-  if (asked.answer) return client::from_wire(transaction, *asked.answer);
-  return {CommitState::kUnknown, transaction, {}, {}, std::move(asked.answer.error())};
+  if (asked) return client::from_wire(transaction, *asked);
+  return {.transaction = transaction, .reason = std::move(asked.error())};
 }
 
 }  // namespace assent

@@ -8,7 +8,9 @@ namespace assent::client {
 namespace {
 
 CommitResult outcome(const std::string& transaction, wire::Outcome::type decided) {
-  if (decided == wire::Outcome::COMMITTED) return {CommitState::kCommitted, transaction};
+  if (decided == wire::Outcome::COMMITTED) {
+    return {.state = CommitState::kCommitted, .transaction = transaction};
+  }
   return {.state = CommitState::kAborted,
           .transaction = transaction,
           .reason = aborted_without_reason()};
@@ -23,14 +25,52 @@ std::vector<Rows::Value> values_of(wire::Row& row) {
   return values;
 }
 
+wire::Isolation::type to_wire(Isolation isolation) {
+  switch (isolation) {
+    case Isolation::kReadCommitted:
+      return wire::Isolation::READ_COMMITTED;
+    case Isolation::kRepeatableRead:
+      return wire::Isolation::REPEATABLE_READ;
+    case Isolation::kSerializable:
+      return wire::Isolation::SERIALIZABLE;
+  }
+  return wire::Isolation::SERIALIZABLE;
+}
+
+// nullopt when one of them cannot be read.
+std::optional<std::vector<Rows>> rows_of(std::vector<wire::BranchResults>& branches) {
+  std::vector<Rows> all;
+  for (auto& branch : branches) {
+    for (auto& result : branch.results) {
+      auto rows = from_wire(std::move(result));
+      if (!rows) return std::nullopt;
+      all.push_back(std::move(*rows));
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
-std::vector<wire::Value> to_wire(const std::vector<Parameter>& parameters) {
-  std::vector<wire::Value> values(parameters.size());
+wire::Statement to_wire(const std::string& sql, const std::vector<Parameter>& parameters,
+                        std::optional<std::int64_t> expected_rows, std::int32_t timeout_ms) {
+  wire::Statement statement;
+  statement.sql = sql;
+  statement.parameters.resize(parameters.size());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (const auto& text = parameters[i].text()) values[i].__set_text(*text);
+    if (const auto& text = parameters[i].text()) statement.parameters[i].__set_text(*text);
   }
-  return values;
+  if (expected_rows) statement.__set_expected_rows(*expected_rows);
+  statement.__set_timeout_ms(timeout_ms);
+  return statement;
+}
+
+std::optional<wire::BranchMode> to_wire(const BranchOptions& options) {
+  if (!options.isolation && !options.read_only) return std::nullopt;
+  wire::BranchMode mode;
+  if (options.isolation) mode.__set_isolation(to_wire(*options.isolation));
+  if (options.read_only) mode.__set_read_only(*options.read_only);
+  return mode;
 }
 
 wire::Acknowledge::type to_wire(Acknowledge acknowledge) {
@@ -43,14 +83,14 @@ wire::Acknowledge::type to_wire(Acknowledge acknowledge) {
   return wire::Acknowledge::APPLIED;
 }
 
-Result<Rows> from_wire(wire::ExecuteReply reply) {
+Result<Rows> from_wire(wire::StatementResult result) {
   std::vector<Rows::Column> columns;
-  for (auto& column : reply.columns) {
+  for (auto& column : result.columns) {
     columns.push_back({std::move(column.name), static_cast<std::uint32_t>(column.type_oid)});
   }
   std::vector<std::vector<Rows::Value>> rows;
-  rows.reserve(reply.rows.size());
-  for (auto& row : reply.rows) {
+  rows.reserve(result.rows.size());
+  for (auto& row : result.rows) {
     if (row.values.size() != columns.size()) {
       return failure(ErrorCode::kInternal, "the agent sent a row of " +
                                                std::to_string(row.values.size()) + " values for " +
@@ -58,19 +98,38 @@ Result<Rows> from_wire(wire::ExecuteReply reply) {
     }
     rows.push_back(values_of(row));
   }
-  return Rows(std::move(columns), std::move(rows), reply.row_count, std::move(reply.command_tag));
+  return Rows(std::move(columns), std::move(rows), result.row_count, std::move(result.command_tag));
 }
 
 Error aborted_without_reason() {
   return {ErrorCode::kBranchEnded, "the transaction was aborted"};
 }
 
-CommitResult from_wire(const std::string& transaction, const wire::CommitReply& reply) {
+CommitResult from_wire(const std::string& transaction, wire::CommitReply reply) {
   CommitResult result = outcome(transaction, reply.outcome);
-  result.pending = reply.pending;
-  if (reply.__isset.heuristic) result.heuristic = reply.heuristic;
-  if (reply.__isset.reason) result.reason = rpc::from_wire(reply.reason);
+  if (reply.__isset.heuristic) result.heuristic = std::move(reply.heuristic);
+  if (!result.committed()) {
+    if (reply.__isset.reason) result.reason = rpc::from_wire(reply.reason);
+    return result;
+  }
+  result.pending = std::move(reply.pending);
+  result.read_only = std::move(reply.read_only);
+  result.one_phase = reply.one_phase;
+  result.results_unavailable = reply.results_unavailable;
+  if (auto rows = rows_of(reply.results)) {
+    result.rows = std::move(*rows);
+  } else {
+    result.results_unavailable = true;
+  }
   return result;
+}
+
+CommitResult conclude(const wire::CommitRequest& asked, Result<wire::CommitReply> answer) {
+  if (answer) return from_wire(asked.transaction, std::move(*answer));
+  const bool nothing_done = asked.first && !retryable(answer.error().code);
+  return {.state = nothing_done ? CommitState::kAborted : CommitState::kUnknown,
+          .transaction = asked.transaction,
+          .reason = std::move(answer.error())};
 }
 
 CommitResult from_wire(const std::string& transaction, const wire::AbortReply& reply) {

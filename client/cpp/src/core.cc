@@ -1,9 +1,11 @@
 #include "client/cpp/src/core.h"
 
+#include <algorithm>
 #include <chrono>
-#include <thread>
 #include <utility>
 
+#include "client/cpp/src/heard.h"
+#include "client/cpp/src/pause.h"
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
 #include "wire/Branches.h"
@@ -13,32 +15,61 @@
 namespace assent {
 namespace {
 
-using client::Asked;
 using client::Backoff;
+using client::Heard;
+using client::HeardResult;
+using client::pause;
+using client::until;
 
 constexpr Millis kRefreshEvery{20'000};  // agents move and clocks drift, neither quickly
 constexpr Millis kHelloMax{2'000};
 constexpr Millis kAbortInBackgroundMax{5'000};
+constexpr Millis kCancelMax{2'000};
 constexpr std::chrono::milliseconds kFarewellMax{500};  // for those still in flight at the end
 // Time for an answer to come in after the peer's own deadline has made it.
 constexpr Millis kGrace{2'000};
 
-Millis until(MonoTime deadline) {
-  return std::max(Millis(1), deadline - process::monotonic_now());
-}
-
-// False, at once, when the deadline would pass first.
-bool pause(Backoff& backoff, MonoTime deadline) {
-  const Millis length = backoff.next(process::random_u64());
-  if (until(deadline) <= length) return false;
-  std::this_thread::sleep_for(std::chrono::milliseconds(length.value));
+// Whether a coordinator that refused a commit so may have acted upon the request, or another one
+// upon an earlier copy of it. kUnavailable is also what a coordinator says that lost what it needs
+// half-way.
+bool may_have_acted(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kUnsupportedVersion:
+    case ErrorCode::kNotLeader:
+    case ErrorCode::kOverloaded:
+    case ErrorCode::kUnknownParticipant:
+    case ErrorCode::kClock:
+    case ErrorCode::kExpired:
+    case ErrorCode::kIdReused:
+    case ErrorCode::kWrongCluster:
+      return false;
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kUnknownBranch:
+    case ErrorCode::kStatementNumber:
+    case ErrorCode::kBranchEnded:
+    case ErrorCode::kSql:
+    case ErrorCode::kStaleBallot:
+    case ErrorCode::kIdentityMismatch:
+    case ErrorCode::kDisplaced:
+    case ErrorCode::kDeadline:
+    case ErrorCode::kOutcomeUnknown:
+    case ErrorCode::kTransactionControl:
+    case ErrorCode::kInternal:
+    case ErrorCode::kRowCount:
+      return true;
+  }
   return true;
 }
 
-// Whether a coordinator that answered so may have acted upon the request. kUnavailable is also what
-// a coordinator says that lost what it needs half-way.
-bool may_have_acted(ErrorCode code) {
-  return code != ErrorCode::kNotLeader && code != ErrorCode::kOverloaded;
+// As rpc::Client::call says: with these codes the request never left.
+bool certainly_unsent(const Error& error) {
+  return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kInvalidArgument;
+}
+
+bool may_have_acted(const Result<Heard<wire::CommitReply>>& heard) {
+  if (!heard) return !certainly_unsent(heard.error());
+  return heard->refusal && may_have_acted(rpc::from_wire(*heard->refusal).code);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -55,7 +86,7 @@ ClientCore::ClientCore(ClientOptions options)
       coordinators_(options_.coordinators) {}
 
 ClientCore::~ClientCore() {
-  await_background_aborts();
+  await_background();
 }
 
 // ── hello ───────────────────────────────────────────────────────────────────────────────────────
@@ -133,13 +164,14 @@ void ClientCore::correct_clock(const Error& error) {
 
 // ── statements ──────────────────────────────────────────────────────────────────────────────────
 
-Result<wire::ExecuteReply> ClientCore::execute(const wire::ExecuteRequest& request) {
+Result<wire::ExecuteReply> ClientCore::execute(const wire::ExecuteRequest& request,
+                                               const std::atomic<bool>& cancelled) {
   const MonoTime deadline =
       process::monotonic_now() + Millis(options_.statement_timeout_ms) + kGrace;
   Backoff backoff;
   std::optional<Error> unknown;  // the first try that may have run the statement
   for (;;) {
-    auto reply = execute_once(request, deadline);
+    auto reply = execute_once(request, deadline, cancelled);
     if (reply || !retryable(reply.error().code)) return reply;
     if (reply.error().code == ErrorCode::kOutcomeUnknown && !unknown) unknown = reply.error();
     // Whatever became of the agent: it may serve elsewhere by now.
@@ -148,14 +180,40 @@ Result<wire::ExecuteReply> ClientCore::execute(const wire::ExecuteRequest& reque
   }
 }
 
+// The loop's thread looks at `cancelled` when it sends: a statement that it sends goes out before
+// the message of whoever cancels, who sets the flag first.
 Result<wire::ExecuteReply> ClientCore::execute_once(const wire::ExecuteRequest& request,
-                                                    MonoTime deadline) {
+                                                    MonoTime deadline,
+                                                    const std::atomic<bool>& cancelled) {
   const auto address = find_agent(request.participant);
   if (!address) return tl::unexpected(address.error());
-  auto reply = loop_.ask<wire::ExecuteReply>(
-      ASSENT_CALL(wire::Branches, execute, wire::ExecuteReply), *address, request, until(deadline));
+  const auto send = [&cancelled](rpc::Client& to, const wire::ExecuteRequest& what, Millis left,
+                                 std::function<void(Result<wire::ExecuteReply>)> done) {
+    if (cancelled) return done(failure(ErrorCode::kBranchEnded, "it was cancelled before it ran"));
+    ASSENT_CALL(wire::Branches, execute, wire::ExecuteReply)(to, what, left, std::move(done));
+  };
+  auto reply = loop_.ask<wire::ExecuteReply>(send, *address, request, until(deadline));
   if (!reply) correct_clock(reply.error());
   return reply;
+}
+
+void ClientCore::cancel(const std::vector<wire::CancelRequest>& requests) {
+  std::vector<std::future<void>> answers;
+  for (const auto& request : requests) {
+    const auto promise = std::make_shared<std::promise<void>>();
+    answers.push_back(promise->get_future());
+    loop_.post(
+        [this, request, promise] { send_cancel(request, [promise] { promise->set_value(); }); });
+  }
+  for (const auto& answer : answers) answer.wait();
+}
+
+void ClientCore::send_cancel(const wire::CancelRequest& request, std::function<void()> done) {
+  const auto address = directory_.address_of(request.participant);
+  if (!address) return done();
+  ASSENT_CALL(wire::Branches, cancel, wire::CancelReply)
+  (loop_.connection(*address), request, kCancelMax,
+   [done = std::move(done)](const Result<wire::CancelReply>&) { done(); });
 }
 
 Result<std::string> ClientCore::find_agent(const std::string& participant) {
@@ -172,58 +230,85 @@ Result<std::string> ClientCore::find_agent(const std::string& participant) {
 
 // ── outcomes ────────────────────────────────────────────────────────────────────────────────────
 
-template <class Reply, class Call, class Request>
-Asked<Reply> ClientCore::ask_coordinators(Call call, const Request& request, Millis each) {
+template <class Reply>
+Result<Reply> ClientCore::ask_coordinators(
+    const std::function<Result<Reply>(const std::string& address, Millis within)>& try_once) {
   const MonoTime deadline = process::monotonic_now() + Millis(options_.unknown_after_ms);
   Backoff backoff;
-  bool maybe_done = false;
   for (;;) {
     const std::string address = coordinators_.current();
-    auto answer = loop_.ask<Reply>(call, address, request, std::min(each, until(deadline)));
-    if (answer || !retryable(answer.error().code)) return {std::move(answer), maybe_done};
-
+    auto answer = try_once(address, until(deadline));
+    if (answer || !retryable(answer.error().code)) return answer;
     const Error& error = answer.error();
-    if (may_have_acted(error.code)) maybe_done = true;
     if (error.code != ErrorCode::kOverloaded) coordinators_.failed(address, error.leader);
-    if (!pause(backoff, deadline)) return {std::move(answer), maybe_done};
+    if (!pause(backoff, deadline)) return answer;
   }
 }
 
-Asked<wire::CommitReply> ClientCore::commit(const wire::CommitRequest& request) {
-  auto asked =
-      ask_coordinators<wire::CommitReply>(ASSENT_CALL(wire::Coordinator, commit, wire::CommitReply),
-                                          request, Millis(request.timeout_ms) + kGrace);
-  if (!asked.answer) correct_clock(asked.answer.error());
-  return asked;
+Result<wire::CommitReply> ClientCore::commit(wire::CommitRequest& request) {
+  const Millis each = Millis(request.timeout_ms) + kGrace;
+  auto answer = ask_coordinators<wire::CommitReply>([&](const std::string& address, Millis left) {
+    return commit_once(address, request, std::min(each, left));
+  });
+  if (!answer) correct_clock(answer.error());
+  return answer;
 }
 
-Asked<wire::AbortReply> ClientCore::abort(const wire::AbortRequest& request) {
-  return ask_coordinators<wire::AbortReply>(ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply),
-                                            request, Millis(options_.unknown_after_ms));
+Result<wire::CommitReply> ClientCore::commit_once(const std::string& address,
+                                                  wire::CommitRequest& request, Millis within) {
+  const auto send = [](rpc::Client& to, const wire::CommitRequest& what, Millis limit, auto done) {
+    rpc::call<wire::Coordinator_commit_pargs,
+              HeardResult<wire::Coordinator_commit_presult, wire::CommitReply>,
+              Heard<wire::CommitReply>>(to, "commit", what, limit, std::move(done));
+  };
+  auto heard = loop_.ask<Heard<wire::CommitReply>>(send, address, request, within);
+  if (may_have_acted(heard)) request.__set_first(false);
+  return client::answer_of(std::move(heard));
 }
 
-Asked<wire::StatusReply> ClientCore::status(const wire::StatusRequest& request) {
-  return ask_coordinators<wire::StatusReply>(
-      ASSENT_CALL(wire::Coordinator, status, wire::StatusReply), request,
-      Millis(options_.unknown_after_ms));
-}
-
-void ClientCore::abort_in_background(wire::AbortRequest request) {
-  loop_.post([this, request = std::move(request)] {
-    ++background_aborts_;
-    ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply)
-    (loop_.connection(coordinators_.current()), request, kAbortInBackgroundMax,
-     [this](const Result<wire::AbortReply>&) {
-       if (--background_aborts_ == 0 && farewell_) farewell_->set_value();
-     });
+Result<wire::AbortReply> ClientCore::abort(const wire::AbortRequest& request) {
+  return ask_coordinators<wire::AbortReply>([&](const std::string& address, Millis left) {
+    return loop_.ask<wire::AbortReply>(ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply),
+                                       address, request, left);
   });
 }
 
-void ClientCore::await_background_aborts() {
+Result<wire::StatusReply> ClientCore::status(const wire::StatusRequest& request) {
+  return ask_coordinators<wire::StatusReply>([&](const std::string& address, Millis left) {
+    return loop_.ask<wire::StatusReply>(ASSENT_CALL(wire::Coordinator, status, wire::StatusReply),
+                                        address, request, left);
+  });
+}
+
+// ── in the background ───────────────────────────────────────────────────────────────────────────
+
+void ClientCore::abort_in_background(wire::AbortRequest request) {
+  loop_.post([this, request = std::move(request)] {
+    ++background_;
+    ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply)
+    (loop_.connection(coordinators_.current()), request, kAbortInBackgroundMax,
+     [this](const Result<wire::AbortReply>&) { background_done(); });
+  });
+}
+
+void ClientCore::cancel_in_background(const std::vector<wire::CancelRequest>& requests) {
+  for (const auto& request : requests) {
+    loop_.post([this, request] {
+      ++background_;
+      send_cancel(request, [this] { background_done(); });
+    });
+  }
+}
+
+void ClientCore::background_done() {
+  if (--background_ == 0 && farewell_) farewell_->set_value();
+}
+
+void ClientCore::await_background() {
   const auto promise = std::make_shared<std::promise<void>>();
   auto answered = promise->get_future();
   loop_.post([this, promise] {
-    if (background_aborts_ == 0) return promise->set_value();
+    if (background_ == 0) return promise->set_value();
     farewell_ = promise;
   });
   answered.wait_for(kFarewellMax);

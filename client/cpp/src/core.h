@@ -2,6 +2,7 @@
 // by which a request is repeated. Every method may be called from any thread and blocks.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <future>
@@ -17,19 +18,6 @@
 #include "wire/transaction_types.h"
 
 namespace assent {
-
-namespace client {
-
-// The answer to a request that was repeated.
-template <class Reply>
-struct Asked {
-  Result<Reply> answer;
-  // True when an earlier try may have been received and acted upon, so that a refusal of the last
-  // one does not prove that nothing was done.
-  bool maybe_done = false;
-};
-
-}  // namespace client
 
 class ClientCore {
  public:
@@ -47,25 +35,39 @@ class ClientCore {
 
   // Runs one statement. Repeating it is safe: the request names it by nonce or number (R13).
   // kOutcomeUnknown means that it may have run; every other error that it did not, or failed.
-  Result<wire::ExecuteReply> execute(const wire::ExecuteRequest& request);
+  // Nothing is sent any more once `cancelled` is true: kBranchEnded.
+  Result<wire::ExecuteReply> execute(const wire::ExecuteRequest& request,
+                                     const std::atomic<bool>& cancelled);
+
+  // Sends each request once, and waits for the answers for two seconds at most.
+  void cancel(const std::vector<wire::CancelRequest>& requests);
 
   // These ask every coordinator in turn until one answers with more than "ask again", or
   // unknown_after_ms is over.
-  client::Asked<wire::CommitReply> commit(const wire::CommitRequest& request);
-  client::Asked<wire::AbortReply> abort(const wire::AbortRequest& request);
-  client::Asked<wire::StatusReply> status(const wire::StatusRequest& request);
+  //
+  // commit() keeps `first` of its request: it stays true for as long as no try can have been acted
+  // upon, in this call and in all before it.
+  Result<wire::CommitReply> commit(wire::CommitRequest& request);
+  Result<wire::AbortReply> abort(const wire::AbortRequest& request);
+  Result<wire::StatusReply> status(const wire::StatusRequest& request);
 
-  // Sends the request once and does not wait. The core's end does, for a moment: otherwise the last
-  // transaction of a program would hold its locks until the agents' idle deadline.
+  // These send their requests once and do not wait. The core's end does, for a moment: otherwise
+  // the last transaction of a program would hold its locks until the agents' idle deadline.
   void abort_in_background(wire::AbortRequest request);
+  void cancel_in_background(const std::vector<wire::CancelRequest>& requests);
 
  private:
   using Refreshed = std::function<void(Result<void>)>;
 
-  template <class Reply, class Call, class Request>
-  client::Asked<Reply> ask_coordinators(Call call, const Request& request, Millis each);
-  Result<wire::ExecuteReply> execute_once(const wire::ExecuteRequest& request, MonoTime deadline);
-  void await_background_aborts();
+  // `try_once` asks the coordinator at an address, for a given time at most.
+  template <class Reply>
+  Result<Reply> ask_coordinators(
+      const std::function<Result<Reply>(const std::string& address, Millis within)>& try_once);
+  Result<wire::CommitReply> commit_once(const std::string& address, wire::CommitRequest& request,
+                                        Millis within);
+  Result<wire::ExecuteReply> execute_once(const wire::ExecuteRequest& request, MonoTime deadline,
+                                          const std::atomic<bool>& cancelled);
+  void await_background();
   Result<std::string> find_agent(const std::string& participant);
   void refresh_in_background();
   // Asks for the time anew when `error` says that an id's was wrong, for the sake of later ids.
@@ -75,13 +77,16 @@ class ClientCore {
   void join_refresh(Refreshed done);
   void send_hello();
   void take_hello(const std::string& address, Result<wire::HelloReply> reply);
+  // `done` is called once.
+  void send_cancel(const wire::CancelRequest& request, std::function<void()> done);
+  void background_done();
 
   const ClientOptions options_;
   const std::uint64_t creator_;
   client::Coordinators coordinators_;
   client::Directory directory_;
   std::vector<Refreshed> refreshing_;  // who waits for the hello in flight; loop's thread only
-  std::size_t background_aborts_ = 0;  // in flight; loop's thread only
+  std::size_t background_ = 0;         // requests in flight for which nobody waits; likewise
   std::shared_ptr<std::promise<void>> farewell_;  // who waits for the last of them; likewise
   client::LoopThread loop_;                       // last: its thread uses all of the above
 };

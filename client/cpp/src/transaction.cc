@@ -1,52 +1,27 @@
-#include <map>
 #include <utility>
 
 #include "assent/client.h"
 #include "base/check.h"
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/core.h"
+#include "client/cpp/src/hints.h"
+#include "client/cpp/src/retry.h"
 #include "client/cpp/src/transaction_state.h"
 #include "runtime/process.h"
-#include "runtime/rpc/errors.h"
 #include "wire/common_constants.h"
 
 namespace assent {
 namespace {
 
-// Whether the refusal of a commit as a whole proves that this request did nothing and never will:
-// it was malformed, or its id cannot have a record of this request.
-bool proves_nothing_done(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalidArgument:
-    case ErrorCode::kUnsupportedVersion:
-    case ErrorCode::kUnknownParticipant:
-    case ErrorCode::kClock:
-    case ErrorCode::kExpired:
-    case ErrorCode::kIdReused:
-    case ErrorCode::kWrongCluster:
-      return true;
-    case ErrorCode::kNotLeader:
-    case ErrorCode::kUnavailable:
-    case ErrorCode::kOverloaded:
-    case ErrorCode::kUnknownBranch:
-    case ErrorCode::kStatementNumber:
-    case ErrorCode::kBranchEnded:
-    case ErrorCode::kSql:
-    case ErrorCode::kStaleBallot:
-    case ErrorCode::kIdentityMismatch:
-    case ErrorCode::kDisplaced:
-    case ErrorCode::kDeadline:
-    case ErrorCode::kOutcomeUnknown:
-    case ErrorCode::kTransactionControl:
-    case ErrorCode::kInternal:
-      return false;
-  }
-  return false;
-}
-
 // 128 random bits: no two branches ever share a nonce.
 std::string fresh_nonce() {
   return std::to_string(process::random_u64()) + '-' + std::to_string(process::random_u64());
+}
+
+// Whether an opening statement that failed so may have opened its branch. An agent that refuses it
+// or fails it leaves no branch behind.
+bool may_have_opened(ErrorCode code) {
+  return code == ErrorCode::kOutcomeUnknown || code == ErrorCode::kInternal;
 }
 
 }  // namespace
@@ -76,9 +51,21 @@ const std::string& Transaction::id() const {
 }
 
 Result<Rows> Transaction::execute(const std::string& participant, const std::string& sql,
-                                  std::vector<Parameter> parameters) {
+                                  std::vector<Parameter> parameters,
+                                  std::optional<std::int64_t> expected_rows) {
   CHECK(state_, "a transaction is not used after it was moved from");
-  return state_->execute(participant, sql, parameters);
+  return state_->execute(participant, client::to_wire(sql, parameters, expected_rows,
+                                                      state_->options().statement_timeout_ms));
+}
+
+void Transaction::branch(const std::string& participant, BranchOptions options) {
+  CHECK(state_, "a transaction is not used after it was moved from");
+  state_->set_options(participant, options);
+}
+
+void Transaction::cancel() {
+  CHECK(state_, "a transaction is not used after it was moved from");
+  state_->cancel();
 }
 
 CommitResult Transaction::commit(const CommitOptions& options) {
@@ -96,45 +83,45 @@ CommitResult Transaction::abort() {
 Transaction::State::State(std::shared_ptr<ClientCore> core, const TransactionId& transaction)
     : core_(std::move(core)), id_(to_string(transaction)) {}
 
-Transaction::State::~State() {
-  // After a commit request only the application may ask for the opposite.
-  if (result_ || asked_) return;
-  auto request = abort_request();
-  if (!request.branches.empty()) core_->abort_in_background(std::move(request));
+void Transaction::State::set_options(const std::string& participant, const BranchOptions& options) {
+  CHECK(!branches_.contains(participant), "a branch's options are set before its first statement");
+  options_[participant] = options;
 }
 
-Result<Rows> Transaction::State::execute(const std::string& participant, const std::string& sql,
-                                         const std::vector<Parameter>& parameters) {
+Result<Rows> Transaction::State::execute(const std::string& participant,
+                                         wire::Statement statement) {
   if (result_ || asked_) {
     return failure(ErrorCode::kBranchEnded, "the transaction has ended; start another");
   }
-  if (failure_) return tl::unexpected(*failure_);
+  if (cancellation_.cancelled() || failure_) return tl::unexpected(*first_failure());
 
-  auto& branch = branches_[participant];
-  if (branch.nonce.empty()) branch.nonce = fresh_nonce();
-  auto request = statement_request(branch);
-  request.participant = participant;
-  request.sql = sql;
-  request.parameters = client::to_wire(parameters);
-
-  auto reply = core_->execute(request);
-  auto rows = reply ? client::from_wire(std::move(*reply)) : tl::unexpected(reply.error());
-  if (!rows) {
-    rows.error().participant = participant;
-    return tl::unexpected(remember_failure(branch, std::move(rows.error())));
-  }
-  branch.reference = reply->branch;
-  branch.statements = request.statement_number;
-  branch.sql_error.reset();
-  return rows;
+  Branch& branch = branch_of(participant);
+  auto request = statement_request(participant, branch);
+  request.statement = std::move(statement);
+  auto rows = take_answer(participant, branch, core_->execute(request, cancellation_.cancelled()));
+  if (rows) return rows;
+  rows.error().participant = participant;
+  Error error = remember_failure(branch, std::move(rows.error()));
+  // Whatever the agent said of a statement that was cancelled: that is why.
+  return tl::unexpected(cancellation_.cancelled() ? *first_failure() : std::move(error));
 }
 
-wire::ExecuteRequest Transaction::State::statement_request(const Branch& branch) const {
+Transaction::State::Branch& Transaction::State::branch_of(const std::string& participant) {
+  Branch& branch = branches_[participant];
+  if (branch.nonce.empty()) {
+    branch.nonce = fresh_nonce();
+    cancellation_.add(cancel_request(participant, branch));
+  }
+  return branch;
+}
+
+wire::ExecuteRequest Transaction::State::statement_request(const std::string& participant,
+                                                           const Branch& branch) const {
   wire::ExecuteRequest request;
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
   request.transaction = id_;
+  request.participant = participant;
   request.statement_number = branch.statements + 1;
-  request.__set_timeout_ms(core_->options().statement_timeout_ms);
   if (branch.reference) {
     request.__set_branch(*branch.reference);
     return request;
@@ -142,13 +129,49 @@ wire::ExecuteRequest Transaction::State::statement_request(const Branch& branch)
   wire::OpenBranch open;
   open.nonce = branch.nonce;
   open.__set_idle_timeout_ms(core_->options().idle_timeout_ms);
+  if (const auto declared = options_.find(participant); declared != options_.end()) {
+    if (const auto mode = client::to_wire(declared->second)) open.__set_mode(*mode);
+  }
   request.__set_start(std::move(open));
   return request;
+}
+
+wire::CancelRequest Transaction::State::cancel_request(const std::string& participant,
+                                                       const Branch& branch) const {
+  wire::CancelRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.transaction = id_;
+  request.participant = participant;
+  if (branch.reference) {
+    request.__set_branch(*branch.reference);
+  } else {
+    request.__set_nonce(branch.nonce);
+  }
+  return request;
+}
+
+Result<Rows> Transaction::State::take_answer(const std::string& participant, Branch& branch,
+                                             Result<wire::ExecuteReply> reply) {
+  if (!reply) return tl::unexpected(std::move(reply.error()));
+  if (!branch.reference) {
+    branch.reference = reply->branch;
+    cancellation_.add(cancel_request(participant, branch));
+  }
+  auto rows = client::from_wire(std::move(reply->result));
+  if (!rows) return rows;
+  ++branch.statements;
+  branch.reads = branch.reads && client::tag_reads(rows->command_tag());
+  branch.sql_error.reset();
+  return rows;
 }
 
 Error Transaction::State::remember_failure(Branch& branch, Error error) {
   const std::int32_t number = branch.statements + 1;
   error.message = "statement " + std::to_string(number) + ": " + error.message;
+  met_conflict_ = met_conflict_ || client::is_conflict(error);
+  branch.reads = false;  // what it had done before it failed cannot be told
+  branch.maybe_open =
+      !branch.reference && (may_have_opened(error.code) || cancellation_.cancelled());
   // A branch whose first statement failed has no savepoint to return to, nor a name known here.
   if (error.code == ErrorCode::kSql && branch.reference) {
     branch.statements = number;
@@ -159,93 +182,8 @@ Error Transaction::State::remember_failure(Branch& branch, Error error) {
   return error;
 }
 
-// ── the end ─────────────────────────────────────────────────────────────────────────────────────
-
-std::optional<Error> Transaction::State::first_failure() const {
-  if (failure_) return failure_;
-  for (const auto& [participant, branch] : branches_) {
-    if (branch.sql_error) return branch.sql_error;
-  }
-  return std::nullopt;
-}
-
-std::vector<wire::CommitBranch> Transaction::State::open_branches() const {
-  std::vector<wire::CommitBranch> open;
-  for (const auto& [participant, branch] : branches_) {
-    if (!branch.reference) continue;
-    auto& listed = open.emplace_back();
-    listed.participant = participant;
-    listed.epoch = branch.reference->epoch;
-    listed.attempt = branch.reference->attempt;
-    listed.statements = branch.statements;
-  }
-  return open;
-}
-
-wire::CommitRequest Transaction::State::commit_request(const CommitOptions& options) const {
-  wire::CommitRequest request;
-  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.transaction = id_;
-  request.branches = open_branches();
-  request.__set_acknowledge(client::to_wire(options.acknowledge));
-  request.__set_timeout_ms(options.timeout_ms);
-  return request;
-}
-
-wire::AbortRequest Transaction::State::abort_request() const {
-  wire::AbortRequest request;
-  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.transaction = id_;
-  request.branches = open_branches();
-  return request;
-}
-
-CommitResult Transaction::State::known(CommitState state, std::optional<Error> reason) const {
-  return {state, id_, {}, {}, std::move(reason)};
-}
-
-CommitResult Transaction::State::commit(const CommitOptions& options) {
-  if (result_) return *result_;
-  if (!asked_) {
-    if (auto failed = first_failure()) return roll_back(std::move(failed));
-    if (branches_.empty()) return result_.emplace(known(CommitState::kCommitted));
-    asked_ = commit_request(options);
-  }
-  return settle(core_->commit(*asked_));
-}
-
-CommitResult Transaction::State::settle(client::Asked<wire::CommitReply> asked) {
-  if (asked.answer) return result_.emplace(client::from_wire(id_, *asked.answer));
-  Error error = std::move(asked.answer.error());
-  const bool refused = proves_nothing_done(error.code);
-  maybe_done_ = maybe_done_ || asked.maybe_done;
-  if (refused && !maybe_done_) {
-    core_->abort_in_background(abort_request());  // the branches need not wait for their deadline
-    return result_.emplace(known(CommitState::kAborted, std::move(error)));
-  }
-  if (!retryable(error.code)) maybe_done_ = true;
-  return known(CommitState::kUnknown, std::move(error));
-}
-
-CommitResult Transaction::State::abort() {
-  if (result_) return *result_;
-  if (!asked_) return roll_back(std::nullopt);
-  auto asked = core_->abort(abort_request());
-  if (asked.answer) return result_.emplace(client::from_wire(id_, *asked.answer));
-  return known(CommitState::kUnknown, std::move(asked.answer.error()));
-}
-
-// Precondition: commit was never asked for. Then nobody can ever commit it, whether the request to
-// abort arrives or not: it only frees the branches early.
-CommitResult Transaction::State::roll_back(std::optional<Error> reason) {
-  CommitResult aborted = known(CommitState::kAborted, std::move(reason));
-  const auto request = abort_request();
-  if (!request.branches.empty()) {
-    auto asked = core_->abort(request);
-    if (!asked.answer && !aborted.reason) aborted.reason = std::move(asked.answer.error());
-  }
-  if (!aborted.reason) aborted.reason = client::aborted_without_reason();
-  return result_.emplace(std::move(aborted));
+void Transaction::State::cancel() {
+  core_->cancel(cancellation_.cancel());
 }
 
 }  // namespace assent

@@ -1,4 +1,4 @@
-// What a Transaction remembers between its calls.
+// What a Transaction remembers between its calls. All but cancel() is for one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "assent/client.h"
+#include "client/cpp/src/cancellation.h"
 #include "client/cpp/src/core.h"
 #include "wire/transaction_types.h"
 
@@ -18,38 +20,57 @@ struct Transaction::State {
   struct Branch {
     std::string nonce;                         // opens it, once (R13)
     std::optional<wire::BranchRef> reference;  // its name; absent until the agent has told it
-    std::int32_t statements = 0;               // numbers used
-    std::optional<Error> sql_error;            // not mended by ROLLBACK TO SAVEPOINT
+    bool maybe_open = false;         // without a reference: the answer that had it may be lost
+    std::int32_t statements = 0;     // numbers used
+    bool reads = true;               // as far as the answers to its statements tell
+    std::optional<Error> sql_error;  // not mended by ROLLBACK TO SAVEPOINT
   };
 
   State(std::shared_ptr<ClientCore> core, const TransactionId& transaction);
   ~State();
 
-  Result<Rows> execute(const std::string& participant, const std::string& sql,
-                       const std::vector<Parameter>& parameters);
+  Result<Rows> execute(const std::string& participant, wire::Statement statement);
+  void set_options(const std::string& participant, const BranchOptions& options);
+  void cancel();
   CommitResult commit(const CommitOptions& options);
   CommitResult abort();
 
+  // Whether the same work, in a new transaction, may end otherwise than with `result`: PostgreSQL
+  // gave this one up for the sake of others.
+  [[nodiscard]] bool may_succeed_again(const CommitResult& result) const;
   [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const ClientOptions& options() const { return core_->options(); }
 
  private:
-  [[nodiscard]] wire::ExecuteRequest statement_request(const Branch& branch) const;
+  Branch& branch_of(const std::string& participant);
+  [[nodiscard]] wire::ExecuteRequest statement_request(const std::string& participant,
+                                                       const Branch& branch) const;
+  [[nodiscard]] wire::CancelRequest cancel_request(const std::string& participant,
+                                                   const Branch& branch) const;
+  Result<Rows> take_answer(const std::string& participant, Branch& branch,
+                           Result<wire::ExecuteReply> reply);
   Error remember_failure(Branch& branch, Error error);
+
   [[nodiscard]] std::optional<Error> first_failure() const;
-  [[nodiscard]] std::vector<wire::CommitBranch> open_branches() const;
+  [[nodiscard]] bool reads(const std::string& participant, const Branch& branch) const;
+  [[nodiscard]] std::vector<wire::CommitBranch> known_branches() const;
+  [[nodiscard]] std::vector<wire::CancelRequest> lost_branches() const;
   [[nodiscard]] wire::CommitRequest commit_request(const CommitOptions& options) const;
   [[nodiscard]] wire::AbortRequest abort_request() const;
   [[nodiscard]] CommitResult known(CommitState state, std::optional<Error> reason = {}) const;
-  CommitResult settle(client::Asked<wire::CommitReply> asked);
+  CommitResult ask();
   CommitResult roll_back(std::optional<Error> reason);
 
   const std::shared_ptr<ClientCore> core_;
   const std::string id_;
-  std::map<std::string, Branch> branches_;    // by participant
-  std::optional<Error> failure_;              // nothing mends it
-  std::optional<wire::CommitRequest> asked_;  // as first sent: repeats are identical (R9)
-  bool maybe_done_ = false;                   // a commit request may have been acted upon
-  std::optional<CommitResult> result_;        // for ever
+  std::map<std::string, BranchOptions> options_;  // by participant, declared before its branch
+  std::map<std::string, Branch> branches_;        // by participant
+  std::optional<Error> failure_;                  // nothing mends it
+  bool met_conflict_ = false;                     // a statement failed with 40001 or 40P01
+  // As first sent: repeats are identical (R9) but for `first`, which the core keeps.
+  std::optional<wire::CommitRequest> asked_;
+  std::optional<CommitResult> result_;  // for ever
+  client::Cancellation cancellation_;
 };
 
 }  // namespace assent

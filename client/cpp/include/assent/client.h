@@ -12,11 +12,22 @@
 // A Client may be shared by any number of threads; a Transaction belongs to one thread at a time.
 // Calls block. Nothing here throws, except that value() of a failed Result throws as tl::expected
 // does.
+//
+// In one message, where the statements do not depend on each other's rows:
+//
+//   assent::OneShot transfer;
+//   transfer.add("orders", "UPDATE accounts SET balance = balance - 10 WHERE id = 7", {}, 1);
+//   transfer.add("stock", "UPDATE accounts SET balance = balance + 10 WHERE id = 9", {}, 1);
+//   assent::CommitResult result = client.commit(transfer);
+//
+// The 1 is the number of rows that the statement must affect: any other aborts everywhere.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -117,6 +128,11 @@ struct CommitResult {
   std::string transaction = {};             // its id, to ask with later
   std::vector<std::string> pending = {};    // committed, but not yet readable on these participants
   std::vector<std::string> heuristic = {};  // participants whose branch someone else ended by hand
+  std::vector<std::string> read_only = {};  // participants whose branch had only read
+  bool one_phase = false;       // the one branch that wrote committed without being prepared
+  std::vector<Rows> rows = {};  // of a OneShot that committed: one for each statement, as added
+  bool results_unavailable = false;  // it committed, but `rows` was lost with an answer (R9)
+  std::size_t attempts = 1;          // how many transactions run() and commit(OneShot) tried
   // Present unless it committed. Of kAborted: why; retryable(*reason) says whether the same work
   // may succeed in a new transaction. Of kUnknown: what was in the way.
   std::optional<Error> reason = {};
@@ -132,6 +148,45 @@ enum class Acknowledge {
 struct CommitOptions {
   Acknowledge acknowledge = Acknowledge::kApplied;
   std::int32_t timeout_ms = 10'000;  // for the votes; then the transaction aborts. 1 to 600,000
+};
+
+// How a branch's transaction begins; what is absent is the database's default.
+enum class Isolation { kReadCommitted, kRepeatableRead, kSerializable };
+struct BranchOptions {
+  std::optional<Isolation> isolation = {};
+  std::optional<bool> read_only = {};  // PostgreSQL then refuses every statement that writes
+};
+
+// A whole transaction, to be sent in one message by Client::commit. Statements of one participant
+// run in the order in which they were added, those of different participants at the same time.
+class OneShot {
+ public:
+  // `expected_rows`: how many rows the statement must affect or return; any other number aborts the
+  // transaction with kRowCount.
+  OneShot& add(const std::string& participant, const std::string& sql,
+               std::vector<Parameter> parameters = {},
+               std::optional<std::int64_t> expected_rows = {});
+  // How the participant's branch begins. Of no effect where no statement is added.
+  OneShot& branch(const std::string& participant, BranchOptions options);
+
+ private:
+  friend class Client;
+  class Request;
+  struct Added {
+    std::string participant;
+    std::string sql;
+    std::vector<Parameter> parameters;
+    std::optional<std::int64_t> expected_rows;
+  };
+  std::vector<Added> statements_;
+  std::map<std::string, BranchOptions> branches_;
+};
+
+// Running a transaction again, under a new id, after PostgreSQL gave it up for the sake of others:
+// SQLSTATE 40001 (serialization failure) and 40P01 (deadlock). Nothing of the first is left then.
+// No attempt begins later than unknown_after_ms after the first one.
+struct RetryOptions {
+  std::int32_t attempts_max = 5;  // 1: never again. 1 to 1,000
 };
 
 class ClientCore;
@@ -163,8 +218,19 @@ class Transaction {
   //   kBranchEnded         the transaction has ended, or the branch passed its idle deadline
   //   kUnknownBranch       the agent restarted and with it the branch ended
   //   kClock, kExpired     the transaction was started too long ago, or the clocks disagree
+  //   kRowCount            it affected or returned another number of rows than expected_rows
   Result<Rows> execute(const std::string& participant, const std::string& sql,
-                       std::vector<Parameter> parameters = {});
+                       std::vector<Parameter> parameters = {},
+                       std::optional<std::int64_t> expected_rows = {});
+
+  // How the participant's branch begins. Precondition: no statement was executed there.
+  void branch(const std::string& participant, BranchOptions options);
+
+  // Cancels what the branches run and rolls them back, so that a running execute() returns:
+  // kBranchEnded, as every later one. The transaction can only abort. The one method that another
+  // thread may call meanwhile; it waits for the agents for 2 seconds at most. No effect after
+  // commit() or abort() was called.
+  void cancel();
 
   // Commits everywhere or aborts everywhere. The request is repeated, to every coordinator, until
   // one gives the outcome or unknown_after_ms is over; then the result is kUnknown, and commit()
@@ -198,8 +264,8 @@ struct ClientOptions {
   std::string cluster = {};                    // empty: the cluster of the first that answers
   std::string name = "anonymous";  // creator of the transactions, for people to recognise
   std::int32_t connect_timeout_ms = 5'000;
-  // Of each execute(): PostgreSQL cancels the statement then, and 2 seconds later nothing is waited
-  // for any more.
+  // Of each statement: PostgreSQL cancels it then, and 2 seconds later execute() waits no longer.
+  // Those of a OneShot have CommitOptions::timeout_ms at most.
   std::int32_t statement_timeout_ms = 30'000;
   std::int32_t idle_timeout_ms = 60'000;   // the agent rolls an idle branch back. 1 to 3,600,000
   std::int32_t unknown_after_ms = 30'000;  // how long commit() asks on before it says kUnknown
@@ -218,6 +284,18 @@ class Client {
 
   // Begins a transaction; costs no message.
   Transaction start();
+
+  // Runs a whole transaction in one message, and again under `retry`. Its id is that of the last
+  // attempt; kUnknown is never tried again, ask outcome(). Without statements it commits without a
+  // message.
+  CommitResult commit(const OneShot& transaction, const CommitOptions& options = {},
+                      const RetryOptions& retry = {});
+
+  // Begins a transaction, lets `work` execute its statements, and commits it; again under `retry`,
+  // so `work` must be fit to be repeated. Aborts when `work` returns an error, which is the reason.
+  // A conflict that an execute() met counts, whatever `work` made of it.
+  CommitResult run(const std::function<Result<void>(Transaction&)>& work,
+                   const CommitOptions& options = {}, const RetryOptions& retry = {});
 
   // Names of the registered participants, freshly asked.
   Result<std::vector<std::string>> participants();
