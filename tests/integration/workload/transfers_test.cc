@@ -45,7 +45,7 @@ TEST_F(TransfersOfOneClient, TravelWithTheCommitWhenTheyAreOneShots) {
     ASSERT_EQ(branch.one_shot.statements.size(), 1U);
     EXPECT_EQ(branch.one_shot.statements[0].expected_rows, 1);
   }
-  EXPECT_EQ(request.branches[0].participant, "orders") << "all clients lock in the same order";
+  EXPECT_EQ(request.branches[0].participant, "orders");
   EXPECT_TRUE(cluster_.orders.execute.requests().empty());
 }
 
