@@ -41,27 +41,31 @@ struct StatementResult {
   bool operator==(const StatementResult&) const = default;
 };
 
-enum class Isolation : std::uint8_t { kReadCommitted = 1, kRepeatableRead = 2, kSerializable = 3 };
+enum class IsolationLevel : std::uint8_t {
+  kReadCommitted = 1,
+  kRepeatableRead = 2,
+  kSerializable = 3
+};
 
 // How a branch's transaction begins; what is absent is the work role's default.
 struct BranchMode {
-  std::optional<Isolation> isolation = std::nullopt;
+  std::optional<IsolationLevel> isolation = std::nullopt;
   std::optional<bool> read_only = std::nullopt;
 
   bool operator==(const BranchMode&) const = default;
 };
 
 // A whole branch: its statements, which run between BEGIN and the vote.
-struct OneShot {
+struct OneShotBranch {
   std::vector<Statement> statements;
   BranchMode mode;
 
-  bool operator==(const OneShot&) const = default;
+  bool operator==(const OneShotBranch&) const = default;
 };
 inline constexpr std::size_t kOneShotStatementsMax = 1'000;
 
 // Shared, because statements and results are large and travel through many hands unchanged.
-using OneShotWork = std::shared_ptr<const OneShot>;
+using OneShotWork = std::shared_ptr<const OneShotBranch>;
 using StatementResults = std::shared_ptr<const std::vector<StatementResult>>;
 
 }  // namespace assent

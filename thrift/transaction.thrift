@@ -120,7 +120,7 @@ struct CommitReply {
   7: list<string> read_only
   /** COMMITTED only: what the one-shot branches gave, in the order of the request. Absent when there is none, or with results_unavailable. */
   8: optional list<BranchResults> results
-  /** COMMITTED only: true when there were one-shot branches and their results are no longer known (R9). */
+  /** COMMITTED only: true when there were one-shot branches and their results are no longer known (R9), or do not fit into one reply. */
   9: bool results_unavailable
 }
 

@@ -58,7 +58,7 @@ std::optional<Error> objection(const std::vector<RequestedBranch>& branches,
   return std::nullopt;
 }
 
-void put_one_shot(Encoder& out, const OneShot& one_shot) {
+void put_one_shot(Encoder& out, const OneShotBranch& one_shot) {
   const BranchMode& mode = one_shot.mode;
   out.put_u8(mode.isolation ? static_cast<std::uint8_t>(*mode.isolation) : 0);
   out.put_u8(mode.read_only ? (*mode.read_only ? 2 : 1) : 0);

@@ -19,6 +19,8 @@ using rpc::versioned;
 
 constexpr std::int32_t kCommitTimeoutDefault = 10'000;
 constexpr std::int32_t kCommitTimeoutMax = 600'000;
+constexpr std::size_t kResultsMax = 12u << 20;  // of a reply, whose frame may have 16 MiB
+constexpr std::size_t kValueOverhead = 12;      // of a value on the wire
 
 // A one-shot has no epoch and attempt yet; the rest is the office's to judge.
 Result<commit::RequestedBranch> one_shot_from_wire(const wire::CommitBranch& branch) {
@@ -29,7 +31,7 @@ Result<commit::RequestedBranch> one_shot_from_wire(const wire::CommitBranch& bra
   auto one_shot = rpc::from_wire(branch.one_shot);
   if (!one_shot) return tl::unexpected(one_shot.error());
   commit::RequestedBranch out;
-  out.one_shot = std::make_shared<const OneShot>(std::move(*one_shot));
+  out.one_shot = std::make_shared<const OneShotBranch>(std::move(*one_shot));
   return out;
 }
 
@@ -94,6 +96,19 @@ Result<commit::CommitAsked> commit_from_wire(const wire::CommitRequest& request)
       request.__isset.first && request.first};
 }
 
+// Whether all results together fit into the frame of one reply.
+bool fit_into_a_reply(const std::vector<commit::BranchResults>& results) {
+  std::size_t bytes = 0;
+  for (const commit::BranchResults& branch : results) {
+    for (const StatementResult& result : *branch.results) {
+      for (const auto& row : result.rows) {
+        for (const Value& value : row) bytes += kValueOverhead + (value ? value->size() : 0);
+      }
+    }
+  }
+  return bytes <= kResultsMax;
+}
+
 std::vector<wire::BranchResults> results_to_wire(
     const std::vector<commit::BranchResults>& results) {
   std::vector<wire::BranchResults> out;
@@ -113,8 +128,9 @@ wire::CommitReply commit_to_wire(commit::CommitAnswer answer) {
   if (!answer.heuristic.empty()) reply.__set_heuristic(answer.heuristic);
   reply.one_phase = answer.one_phase;
   reply.read_only = std::move(answer.read_only);
-  if (!answer.results.empty()) reply.__set_results(results_to_wire(answer.results));
-  reply.results_unavailable = answer.results_unavailable;
+  const bool fit = fit_into_a_reply(answer.results);
+  if (!answer.results.empty() && fit) reply.__set_results(results_to_wire(answer.results));
+  reply.results_unavailable = answer.results_unavailable || !fit;
   return reply;
 }
 

@@ -54,8 +54,9 @@ Error Transfers::no_account(const Change& change) {
 
 CommitResult Transfers::transfer(Random& random) {
   Changes changes = pick_changes(random);
-  // All clients lock in the same order of participants and accounts: no circle of waits goes
-  // through two databases, where neither of them could see it, nor through one.
+  // In steps all clients lock in the same order of participants and accounts: no circle of waits
+  // goes through two databases, where neither of them could see it. One-shots lock on all
+  // participants at the same time; there only the votes' deadline breaks such a circle.
   if (place_of(changes[1]) < place_of(changes[0])) std::swap(changes[0], changes[1]);
   return options_.one_shot ? transfer_at_once(changes) : transfer_in_steps(changes);
 }

@@ -77,7 +77,7 @@ class BranchTable::Core {
   void open_one_shot(const PrepareAsked& asked);
   void refuse_one_shot(const PrepareAsked& asked, const Error& why);
   [[nodiscard]] std::optional<Error> unfit(const PrepareAsked& asked) const;
-  [[nodiscard]] std::optional<Error> unfit(const OneShot& work) const;
+  [[nodiscard]] std::optional<Error> unfit(const OneShotBranch& work) const;
   void start_one_shot(Branch& branch);
   void one_shot_not_begun(Branch& branch, const Preparing& preparing);
   void end_before_begin(Branch& branch);

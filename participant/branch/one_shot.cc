@@ -58,7 +58,7 @@ std::optional<Error> BranchTable::Core::unfit(const PrepareAsked& asked) const {
   return unfit(*asked.one_shot);
 }
 
-std::optional<Error> BranchTable::Core::unfit(const OneShot& work) const {
+std::optional<Error> BranchTable::Core::unfit(const OneShotBranch& work) const {
   for (std::size_t i = 0; i < work.statements.size(); ++i) {
     if (auto why = unfit(work.statements[i].sql)) {
       why->message = "statement " + std::to_string(i + 1) + ": " + why->message;

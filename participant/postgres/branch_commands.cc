@@ -16,13 +16,13 @@ constexpr char kSettings[] =
     " pg_catalog.set_config('client_min_messages', 'warning', true),"
     " pg_catalog.set_config('synchronous_commit', NULL, true),";
 
-std::string_view name(Isolation isolation) {
+std::string_view name(IsolationLevel isolation) {
   switch (isolation) {
-    case Isolation::kReadCommitted:
+    case IsolationLevel::kReadCommitted:
       return "READ COMMITTED";
-    case Isolation::kRepeatableRead:
+    case IsolationLevel::kRepeatableRead:
       return "REPEATABLE READ";
-    case Isolation::kSerializable:
+    case IsolationLevel::kSerializable:
       return "SERIALIZABLE";
   }
   return "SERIALIZABLE";
@@ -38,7 +38,7 @@ void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode&
   batch.push_back({"SET LOCAL application_name TO 'assent " + to_string(transaction) + "'"});
 }
 
-bool answers_come_first(const OneShot& one_shot) {
+bool answers_come_first(const OneShotBranch& one_shot) {
   const auto& statements = one_shot.statements;
   const bool expects = std::ranges::any_of(
       statements, [](const Statement& one) { return one.expected_rows.has_value(); });

@@ -16,7 +16,7 @@ void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode&
 
 // Statements with an expectation must be looked at before their branch is prepared; those that seem
 // to read may leave without being prepared. All others travel in one batch with PREPARE.
-bool answers_come_first(const OneShot& one_shot);
+bool answers_come_first(const OneShotBranch& one_shot);
 
 // False when the command has changed rows for certain, by its tag. True is only a guess: the xid
 // tells.

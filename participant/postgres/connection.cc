@@ -29,6 +29,17 @@ bool has_nul(std::string_view text) {
   return text.find('\0') != std::string_view::npos;
 }
 
+// The bytes of all values of a result.
+std::uint64_t bytes_of(const PGresult* result) {
+  std::uint64_t bytes = 0;
+  for (int row = 0; row < PQntuples(result); ++row) {
+    for (int column = 0; column < PQnfields(result); ++column) {
+      bytes += static_cast<std::uint64_t>(PQgetlength(result, row, column));
+    }
+  }
+  return bytes;
+}
+
 bool queue_command(PGconn* handle, const Command& command) {
   std::vector<const char*> values;
   values.reserve(command.parameters.size());
@@ -205,13 +216,17 @@ std::size_t Connection::readable() const {
 }
 
 // 1. libpq reads once into a buffer of 16 KiB, and has taken that much, or all that there was.
-// 2. It makes its buffer larger only for a message that does not fit, and then reads on until
-//    nothing is left: what is readable afterwards has come since.
+// 2. It makes its buffer larger only for a row that does not fit, and then reads on for as long as
+//    bytes come: of one very long row this counts too little, and keep_answer sees it when it is
+//    there.
 void Connection::count_large_result(std::size_t before, std::size_t after) {
   if (pending_.empty()) return;
   const std::size_t taken = before > after ? before - after : 0;
   pending_.front().bytes += std::max(std::min(before, kReadOnce), taken);
-  if (pending_.front().bytes <= result_max_bytes_) return;
+  if (pending_.front().bytes > result_max_bytes_) refuse_result();
+}
+
+void Connection::refuse_result() {
   SqlError sql;
   sql.sqlstate = "54000";
   sql.message = "the result is larger than " + std::to_string(result_max_bytes_) + " bytes";
@@ -278,8 +293,14 @@ bool Connection::drop_copy_out() {
 
 void Connection::keep_answer(ResultHandle result) {
   Pending& front = pending_.front();
+  front.memory += PQresultMemorySize(result.get());
   front.answers.push_back(
       {std::move(result), std::exchange(front.warnings, {}), std::exchange(front.copying, false)});
+  // What libpq needs for it is never less than the values, and quickly known.
+  if (result_max_bytes_ == 0 || front.memory <= result_max_bytes_) return;
+  std::uint64_t bytes = 0;
+  for (const Answer& answer : front.answers) bytes += bytes_of(answer.result.get());
+  if (bytes > result_max_bytes_) refuse_result();
 }
 
 void Connection::complete_front() {

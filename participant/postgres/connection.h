@@ -90,6 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::vector<std::string> warnings = {};  // of the command that runs now
     bool copying = false;                    // that command is a COPY
     std::uint64_t bytes = 0;                 // of answers that did not come in one piece
+    std::uint64_t memory = 0;                // that libpq holds for `answers`
   };
 
   Connection(boost::asio::io_context& loop, Opened opened);
@@ -102,6 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void watch_reads();
   [[nodiscard]] std::size_t readable() const;
   void count_large_result(std::size_t before, std::size_t after);
+  void refuse_result();
   void watch_writes();
   void flush();
   void on_readable();

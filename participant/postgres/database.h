@@ -35,8 +35,10 @@ struct DatabaseOptions {
   Millis work_wait{5'000};                    // then it is refused, retryable
   std::size_t finish_connections = 8;
   // How long a statement waits for a lock; then it fails with 55P03, retryable. PostgreSQL sees no
-  // deadlock that goes through two databases: without a bound it would last for ever. 0: no bound.
-  Millis lock_timeout{10'000};
+  // deadlock that goes through two databases: without a bound it would last for ever. Well below a
+  // commit's usual 10 s, so that the answer is who held the lock and not that time ran out. 0: no
+  // bound.
+  Millis lock_timeout{5'000};
   Millis finish_retry{5'000};  // how long a finish is tried again before its end is an Error
   // What one statement, or all of a one-shot, may return; more ends the branch with SQLSTATE 54000.
   // On the wire it takes up to twice as much, which must fit into a frame.

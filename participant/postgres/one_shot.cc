@@ -2,11 +2,18 @@
 #include <utility>
 
 #include "base/check.h"
+#include "participant/branch/transaction_control.h"
 #include "participant/postgres/branch_commands.h"
 #include "participant/postgres/branch_work.h"
 
 namespace assent::postgres {
 namespace {
+
+// A ROLLBACK TO SAVEPOINT takes the limit back that was set behind the savepoint.
+bool may_take_limit_back(const std::string& sql) {
+  const std::string word = branch::first_word(sql);
+  return word == "rollback" || word == "set" || word == "reset";
+}
 
 Error wrong_row_count(std::size_t number, std::int64_t found, std::int64_t expected) {
   return {ErrorCode::kRowCount, "statement " + std::to_string(number) + " gave " +
@@ -19,12 +26,16 @@ Error wrong_row_count(std::size_t number, std::int64_t found, std::int64_t expec
 // One batch with one Sync: the first statement that fails skips all that comes behind it, PREPARE
 // and COMMIT too.
 void BranchWork::send_one_shot() {
-  const OneShot& one_shot = *asked_.one_shot;
+  const OneShotBranch& one_shot = *asked_.one_shot;
   Batch batch;
   begun_ = true;
   add_begin(batch, branch_.transaction, one_shot.mode);
+  const Statement* previous = nullptr;
   for (const Statement& statement : one_shot.statements) {
-    add_timeout(batch, statement.timeout);
+    const bool stands = previous != nullptr && previous->timeout == statement.timeout &&
+                        !may_take_limit_back(previous->sql);
+    if (!stands) add_timeout(batch, statement.timeout);
+    previous = &statement;
     one_shot_answers_.push_back(batch.size());
     batch.push_back({statement.sql, statement.parameters});
   }

@@ -151,8 +151,8 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     out.low_water = static_cast<std::uint64_t>(request.low_water);
     out.one_phase = request.one_phase;
     if (!request.__isset.one_shot) return out;
-    return rpc::from_wire(request.one_shot).map([&](OneShot work) {
-      out.one_shot = std::make_shared<const OneShot>(std::move(work));
+    return rpc::from_wire(request.one_shot).map([&](OneShotBranch work) {
+      out.one_shot = std::make_shared<const OneShotBranch>(std::move(work));
       return std::move(out);
     });
   }

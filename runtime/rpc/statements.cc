@@ -64,7 +64,7 @@ wire::BranchMode to_wire(const BranchMode& mode) {
   return out;
 }
 
-wire::OneShot to_wire(const OneShot& one_shot) {
+wire::OneShot to_wire(const OneShotBranch& one_shot) {
   wire::OneShot out;
   for (const Statement& statement : one_shot.statements) {
     out.statements.push_back(to_wire(statement));
@@ -116,13 +116,13 @@ Result<BranchMode> from_wire(const wire::BranchMode& mode) {
         mode.isolation > wire::Isolation::SERIALIZABLE) {
       return failure(ErrorCode::kInvalidArgument, "mode.isolation is none that is known");
     }
-    out.isolation = static_cast<Isolation>(mode.isolation);
+    out.isolation = static_cast<IsolationLevel>(mode.isolation);
   }
   if (mode.__isset.read_only) out.read_only = mode.read_only;
   return out;
 }
 
-Result<OneShot> from_wire(const wire::OneShot& one_shot) {
+Result<OneShotBranch> from_wire(const wire::OneShot& one_shot) {
   if (one_shot.statements.size() > kOneShotStatementsMax) {
     return failure(ErrorCode::kInvalidArgument,
                    "one_shot.statements are " + std::to_string(one_shot.statements.size()) +
@@ -130,7 +130,7 @@ Result<OneShot> from_wire(const wire::OneShot& one_shot) {
   }
   auto mode = from_wire(one_shot.mode);
   if (!mode) return tl::unexpected(mode.error());
-  OneShot out;
+  OneShotBranch out;
   out.mode = *mode;
   out.statements.reserve(one_shot.statements.size());
   for (const wire::Statement& statement : one_shot.statements) {

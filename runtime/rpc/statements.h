@@ -12,14 +12,14 @@ namespace assent::rpc {
 wire::Statement to_wire(const Statement& statement);
 wire::StatementResult to_wire(const StatementResult& result);
 wire::BranchMode to_wire(const BranchMode& mode);
-wire::OneShot to_wire(const OneShot& one_shot);
+wire::OneShot to_wire(const OneShotBranch& one_shot);
 std::vector<wire::StatementResult> to_wire(const std::vector<StatementResult>& results);
 
 // What comes from a client is checked; kInvalidArgument names the field.
 Result<Statement> from_wire(const wire::Statement& statement);
 Result<BranchMode> from_wire(const wire::BranchMode& mode);
 // At most kOneShotStatementsMax statements; none is for the caller to judge.
-Result<OneShot> from_wire(const wire::OneShot& one_shot);
+Result<OneShotBranch> from_wire(const wire::OneShot& one_shot);
 
 StatementResult from_wire(const wire::StatementResult& result);
 StatementResults from_wire(const std::vector<wire::StatementResult>& results);

@@ -13,12 +13,12 @@ namespace {
 
 using Branches = std::vector<RequestedBranch>;
 
-RequestedBranch one_shot(OneShot work) {
-  return {"a", Epoch(0), Attempt(0), 0, std::make_shared<OneShot>(std::move(work))};
+RequestedBranch one_shot(OneShotBranch work) {
+  return {"a", Epoch(0), Attempt(0), 0, std::make_shared<OneShotBranch>(std::move(work))};
 }
 
-OneShot work() {
-  OneShot one_shot;
+OneShotBranch work() {
+  OneShotBranch one_shot;
   one_shot.statements = {{"SELECT $1", {"1"}, Millis(0)}};
   return one_shot;
 }
@@ -30,26 +30,26 @@ std::optional<Error> objection_to(Branches branches) {
 // ── the hash ────────────────────────────────────────────────────────────────────────────────────
 
 TEST(RequestHash, R9CoversTheWholeShape) {
-  const std::vector<std::function<void(OneShot&)>> changes = {
-      [](OneShot&) {},
-      [](OneShot& o) { o.statements[0].sql = "SELECT $1 "; },
-      [](OneShot& o) { o.statements[0].parameters = {""}; },
-      [](OneShot& o) { o.statements[0].parameters = {std::nullopt}; },
-      [](OneShot& o) {
+  const std::vector<std::function<void(OneShotBranch&)>> changes = {
+      [](OneShotBranch&) {},
+      [](OneShotBranch& o) { o.statements[0].sql = "SELECT $1 "; },
+      [](OneShotBranch& o) { o.statements[0].parameters = {""}; },
+      [](OneShotBranch& o) { o.statements[0].parameters = {std::nullopt}; },
+      [](OneShotBranch& o) {
         o.statements[0].parameters = {"1", std::nullopt};
       },
-      [](OneShot& o) { o.statements[0].timeout = Millis(1); },
-      [](OneShot& o) { o.statements[0].expected_rows = 0; },
-      [](OneShot& o) { o.statements[0].expected_rows = 1; },
-      [](OneShot& o) { o.statements.push_back(o.statements[0]); },
-      [](OneShot& o) { o.mode.isolation = Isolation::kSerializable; },
-      [](OneShot& o) { o.mode.isolation = Isolation::kRepeatableRead; },
-      [](OneShot& o) { o.mode.read_only = true; },
-      [](OneShot& o) { o.mode.read_only = false; },
+      [](OneShotBranch& o) { o.statements[0].timeout = Millis(1); },
+      [](OneShotBranch& o) { o.statements[0].expected_rows = 0; },
+      [](OneShotBranch& o) { o.statements[0].expected_rows = 1; },
+      [](OneShotBranch& o) { o.statements.push_back(o.statements[0]); },
+      [](OneShotBranch& o) { o.mode.isolation = IsolationLevel::kSerializable; },
+      [](OneShotBranch& o) { o.mode.isolation = IsolationLevel::kRepeatableRead; },
+      [](OneShotBranch& o) { o.mode.read_only = true; },
+      [](OneShotBranch& o) { o.mode.read_only = false; },
   };
   std::set<std::uint64_t> hashes;
   for (const auto& change : changes) {
-    OneShot changed = work();
+    OneShotBranch changed = work();
     change(changed);
     RequestedBranch branch = one_shot(changed);
     hashes.insert(request_hash({branch}));
@@ -98,13 +98,13 @@ TEST(Objection, AOneShotHasNoNameYet) {
 }
 
 TEST(Objection, AOneShotHasOneToAThousandStatements) {
-  OneShot many;
+  OneShotBranch many;
   many.statements.resize(1'001);
   EXPECT_TRUE(objection_to({one_shot(many)}));
   many.statements.resize(1'000);
   EXPECT_FALSE(objection_to({one_shot(many)}));
-  EXPECT_TRUE(objection_to({one_shot(OneShot{})}));
-  EXPECT_FALSE(objection(AbortAsked{Token(1), {}, {one_shot(OneShot{})}}))
+  EXPECT_TRUE(objection_to({one_shot(OneShotBranch{})}));
+  EXPECT_FALSE(objection(AbortAsked{Token(1), {}, {one_shot(OneShotBranch{})}}))
       << "an abort may leave them out";
 }
 

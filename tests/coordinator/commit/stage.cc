@@ -58,7 +58,7 @@ RequestedBranch Stage::reader(std::string participant, std::uint64_t attempt) {
 }
 
 RequestedBranch Stage::one_shot(std::string participant, std::string sql) {
-  auto work = std::make_shared<OneShot>();
+  auto work = std::make_shared<OneShotBranch>();
   work->statements = {{std::move(sql), {}}};
   return {std::move(participant), Epoch(0), Attempt(0), 0, std::move(work)};
 }

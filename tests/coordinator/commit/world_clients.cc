@@ -42,7 +42,7 @@ RequestedBranch World::open_branch(const TransactionId& transaction,
 RequestedBranch World::open_one_shot(const TransactionId& transaction,
                                      const std::string& participant) {
   writes_.emplace(Place{transaction, participant}, random_.chance(70));
-  auto work = std::make_shared<OneShot>();
+  auto work = std::make_shared<OneShotBranch>();
   work->statements = {{"SELECT 1", {}}};
   return {participant, Epoch(0), Attempt(0), 0, std::move(work)};
 }

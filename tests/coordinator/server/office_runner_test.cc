@@ -128,7 +128,7 @@ class OfficeRunnerTest : public testing::Test {
 
   void commit() { ask({"orders", Epoch(1), Attempt(1), 1}); }
   void commit_one_shot(bool first) {
-    auto work = std::make_shared<OneShot>();
+    auto work = std::make_shared<OneShotBranch>();
     work->statements = {{"UPDATE t SET x = $1", {std::nullopt}, Millis(7), 1}};
     ask({"orders", Epoch(0), Attempt(0), 0, work}, first);
   }

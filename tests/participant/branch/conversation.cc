@@ -312,7 +312,7 @@ Statement Conversation::any_statement() {
 }
 
 Conversation::Issued Conversation::issue_one_shot() {
-  OneShot work;
+  OneShotBranch work;
   for (std::size_t left = random_.below(3); left > 0; --left) {
     work.statements.push_back(any_statement());
     if (work.statements.back().sql == kSqlEndsTransaction) {
@@ -323,7 +323,7 @@ Conversation::Issued Conversation::issue_one_shot() {
   unanswered_.insert(serial);
   one_shots_.push_back({{any_transaction(), "orders", kEpoch, one_shot_attempt(serial)},
                         ballot(round_),
-                        std::make_shared<const OneShot>(std::move(work))});
+                        std::make_shared<const OneShotBranch>(std::move(work))});
   return one_shots_.back();
 }
 

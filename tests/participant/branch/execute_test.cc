@@ -189,7 +189,7 @@ TEST(Execute, RefusesCopyInItsOwnWords) {
 
 TEST(Execute, BeginsInTheModeOfTheOpening) {
   Table t;
-  const BranchMode mode{.isolation = Isolation::kSerializable, .read_only = true};
+  const BranchMode mode{.isolation = IsolationLevel::kSerializable, .read_only = true};
   t.step(ExecuteAsked{Token(1),
                       transaction(1),
                       Opening{.nonce = "nonce", .mode = mode},

@@ -291,7 +291,8 @@ PrepareDone ModelPostgres::vote(const BranchId& branch, Session& session,
   return done;
 }
 
-void ModelPostgres::run_one_shot(const BranchId& branch, Session& session, const OneShot& work) {
+void ModelPostgres::run_one_shot(const BranchId& branch, Session& session,
+                                 const OneShotBranch& work) {
   EXPECT_TRUE(ran_.insert(branch).second) << "the statements of a one-shot run once";
   EXPECT_FALSE(fates_.contains(branch)) << "what has ended never begins";
   session.in_transaction = true;

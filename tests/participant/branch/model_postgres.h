@@ -99,7 +99,7 @@ class ModelPostgres {
   StatementDone execute(Session& session, const RunStatement& statement);
   // False: it failed.
   bool apply(Session& session, const Statement& statement);
-  void run_one_shot(const BranchId& branch, Session& session, const OneShot& work);
+  void run_one_shot(const BranchId& branch, Session& session, const OneShotBranch& work);
   PrepareDone vote(const BranchId& branch, Session& session, const RunPrepare& prepare);
   tl::expected<PrepareResult, Error> prepare(const BranchId& branch, Session& session,
                                              bool one_phase);

@@ -47,11 +47,11 @@ inline Statement expecting(std::int64_t rows) {
 }
 
 inline OneShotWork work_of(std::vector<std::string> statements) {
-  OneShot work;
+  OneShotBranch work;
   for (std::string& sql : statements) {
     work.statements.push_back({.sql = std::move(sql), .parameters = {}});
   }
-  return std::make_shared<const OneShot>(std::move(work));
+  return std::make_shared<const OneShotBranch>(std::move(work));
 }
 
 inline StatementResults results_of(std::size_t count) {

@@ -136,11 +136,11 @@ branch::PrepareDone Life::vote(const branch::RunPrepare& operation) {
   return await<branch::PrepareDone>(operation.branch);
 }
 
-void Life::start_one_shot(const BranchId& id, OneShot work, bool one_phase) {
+void Life::start_one_shot(const BranchId& id, OneShotBranch work, bool one_phase) {
   database.carry_out(branch::Acquire{id});
   await<branch::ConnectionGranted>(id);
-  database.carry_out(
-      branch::RunPrepare{id, kBallot, one_phase, std::make_shared<const OneShot>(std::move(work))});
+  database.carry_out(branch::RunPrepare{id, kBallot, one_phase,
+                                        std::make_shared<const OneShotBranch>(std::move(work))});
 }
 
 branch::PrepareDone Life::one_shot(const BranchId& id, std::vector<Statement> statements,

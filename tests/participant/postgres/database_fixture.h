@@ -85,7 +85,7 @@ class Life {
   void start_prepare(const BranchId& id, bool one_phase = false) {
     database.carry_out(branch::RunPrepare{id, kBallot, one_phase});
   }
-  void start_one_shot(const BranchId& id, OneShot work, bool one_phase = false);
+  void start_one_shot(const BranchId& id, OneShotBranch work, bool one_phase = false);
   void release(const BranchId& id) { database.carry_out(branch::Release{id}); }
 
   // The next input of type T about the branch, when it has come; takes it away.

@@ -103,7 +103,7 @@ TEST_F(Facts, Row12ExportedSnapshotIsNo) {
 
 TEST_F(Facts, Row13SerializationFailureAtPrepareIsARetryableNo) {
   admin.query("INSERT INTO t VALUES (1, 1), (2, 2)");
-  const BranchMode serializable{Isolation::kSerializable, {}};
+  const BranchMode serializable{IsolationLevel::kSerializable, {}};
   const auto cross = [&](const BranchId& id, int read, int write) {
     agent->database.carry_out(branch::RunStatement{
         id, 1, {"SELECT n FROM t WHERE id = " + std::to_string(read), {}}, serializable});

@@ -110,7 +110,7 @@ TEST_F(OneShots, BeginsInTheModeThatWasAsked) {
   const auto done = agent->one_shot(agent->name_branch(),
                                     {{"SELECT current_setting('transaction_isolation'), "
                                       "current_setting('transaction_read_only')"}},
-                                    false, {Isolation::kSerializable, true});
+                                    false, {IsolationLevel::kSerializable, true});
 
   EXPECT_EQ(done.results->at(0).rows.at(0).at(0), "serializable");
   EXPECT_EQ(done.results->at(0).rows.at(0).at(1), "on");
@@ -134,12 +134,28 @@ TEST_F(OneShots, EachStatementHasItsOwnTimeout) {
   EXPECT_EQ(done.result.error().sql->statement_number, 2);
 }
 
+TEST_F(OneShots, ResultsOfAllStatementsTogetherAreLimited) {
+  DatabaseOptions small = options();
+  small.result_max_bytes = 100'000;
+  agent.reset();
+  agent = enrolled(small);
+  const BranchId id = agent->name_branch();
+  const Statement large{"SELECT repeat('x', 30000)"};
+  agent->start_one_shot(id, {{insert(1), large, large, large, large}, {}});
+
+  const auto done = agent->await<branch::PrepareDone>(id);
+
+  ASSERT_FALSE(done.result);
+  EXPECT_EQ(done.result.error().sql->sqlstate, "54000");
+  EXPECT_EQ(prepared_count(), 0);
+}
+
 TEST_F(OneShots, StaleBallotSendsNothing) {
   const BranchId id = agent->open();
   agent->may_send = false;
 
-  const auto done =
-      agent->vote({id, kBallot, false, std::make_shared<const OneShot>(OneShot{{insert(1)}, {}})});
+  const auto done = agent->vote(
+      {id, kBallot, false, std::make_shared<const OneShotBranch>(OneShotBranch{{insert(1)}, {}})});
 
   ASSERT_FALSE(done.result);
   EXPECT_EQ(done.result.error().code, ErrorCode::kStaleBallot);

@@ -86,7 +86,7 @@ TEST_F(ReadOnly, RowLockIsAWriteToPostgres) {
 TEST_F(ReadOnly, SerializationFailureOfItsCommitIsNo) {
   admin.query("INSERT INTO t VALUES (1, 1), (2, 2)");
   const BranchId reader = agent->open();
-  const BranchMode serializable{Isolation::kSerializable, {}};
+  const BranchMode serializable{IsolationLevel::kSerializable, {}};
   agent->database.carry_out(
       branch::RunStatement{reader, 1, {"SELECT sum(n) FROM t", {}}, serializable});
   agent->await<branch::StatementDone>(reader);

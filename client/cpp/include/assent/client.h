@@ -158,7 +158,10 @@ struct BranchOptions {
 };
 
 // A whole transaction, to be sent in one message by Client::commit. Statements of one participant
-// run in the order in which they were added, those of different participants at the same time.
+// run in the order in which they were added, those of different participants at the same time. So
+// two that change the same rows of two participants may each hold what the other waits for, where
+// no database sees the deadlock: the first deadline ends it (timeout_ms, or a lock_timeout, kSql
+// 55P03).
 class OneShot {
  public:
   // `expected_rows`: how many rows the statement must affect or return; any other number aborts the
