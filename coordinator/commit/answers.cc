@@ -63,6 +63,10 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const CommitCaller& 
     turn.effects.replies.push_back({caller.token, std::move(answer)});
     return true;
   };
+  // While T went below the floor its writer may have committed, and its row may have gone.
+  if (state.expired && may_be_one_phase()) {
+    return reply(reasons::outcome_unknown(transaction_, writer_, writers_last_loss()));
+  }
   if (state.expired) return reply(reasons::expired(transaction_));
   // Another request under this id was decided, by an earlier office (R9).
   if (request_hash_ != 0 && request_hash_ != caller.request_hash) {
@@ -76,7 +80,10 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const CommitCaller& 
 
 bool Driver::try_answer(Turn& turn, const Finishing& state, const AbortCaller& caller) {
   if (state.expired) {
-    turn.effects.replies.push_back({caller.token, reasons::expired(transaction_)});
+    turn.effects.replies.push_back(
+        {caller.token, may_be_one_phase()
+                           ? reasons::outcome_unknown(transaction_, writer_, writers_last_loss())
+                           : reasons::expired(transaction_)});
   } else {
     turn.effects.replies.push_back({caller.token, AbortAnswer{state.outcome}});
   }

@@ -313,6 +313,8 @@ void Driver::on(Turn& turn, const Tick& /*tick*/) {
     CHECK(late != nullptr, "with every vote in, the commit would have been proposed");
     return give_up(turn, reasons::deadline(late->id.participant, late->last_loss));
   }
+  if (has_nobody_left(turn)) return become_expired(turn);
+  give_up_unsent(turn);
   const auto* settling = std::get_if<Settling>(&state_);
   if (settling != nullptr && settling->resend_at && *settling->resend_at <= turn.now.mono) {
     send_settle(turn);
@@ -321,6 +323,15 @@ void Driver::on(Turn& turn, const Tick& /*tick*/) {
     if (branch.resend_at && *branch.resend_at <= turn.now.mono) send_again(turn, branch);
   }
   answer_callers(turn);
+}
+
+// Below the floor nobody can ask any more: what its writer's outcome row says, or its branch's idle
+// deadline, is the end of it. Otherwise a participant that is gone would fill the office.
+bool Driver::has_nobody_left(const Turn& turn) {
+  if (!(in<OnePhase>() || in<Settling>()) || !callers_.empty()) return false;
+  if (transaction_.time() > turn.state.floor()) return false;
+  branches_.clear();
+  return true;
 }
 
 // ── queries ─────────────────────────────────────────────────────────────────────────────────────
@@ -351,6 +362,8 @@ std::optional<MonoTime> Driver::next_due() const {
   std::optional<MonoTime> due;
   if (const auto* preparing = std::get_if<Preparing>(&state_)) due = preparing->deadline;
   if (const auto* settling = std::get_if<Settling>(&state_)) due = settling->resend_at;
+  const auto* one_phase = std::get_if<OnePhase>(&state_);
+  if (one_phase != nullptr && one_phase->unsent()) due = one_phase->deadline;
   for (const Branch& branch : branches_) due = earlier(due, branch.resend_at);
   for (const Caller& caller : callers_) due = earlier(due, due_of(caller));
   return due;

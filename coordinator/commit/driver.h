@@ -65,8 +65,16 @@ struct Preparing {
   MonoTime deadline;  // the earliest of its callers'
 };
 // Every other branch has left as a reader, and the writer has been told to commit at once. Its fate
-// is unknown: nobody is told anything. Left by the writer's vote only (R12).
-struct OnePhase {};
+// is unknown: nobody is told anything. Left by the writer's vote (R12), or at the deadline when the
+// writer certainly was not reached.
+struct OnePhase {
+  // False while every prepare so far certainly did not reach the agent: then T can be aborted.
+  bool maybe_told = false;
+  bool in_flight = true;
+  MonoTime deadline;
+
+  [[nodiscard]] bool unsent() const { return !maybe_told && !in_flight; }
+};
 // T is to be aborted, and may have committed in one phase: its writer's participant is asked. Left
 // by the answer, or by a late vote that says COMMITTED.
 struct Settling {
@@ -192,6 +200,7 @@ class Driver {
   void send_again_later(Turn& turn, Branch& branch);
   [[nodiscard]] std::optional<MonoTime> due_of(const Caller& caller) const;
   void check_asking(const Branch& branch) const;
+  bool has_nobody_left(const Turn& turn);
 
   // ── voting.cc
   void list_requested(Turn& turn, const RequestedBranch& requested);
@@ -207,6 +216,7 @@ class Driver {
   void give_up(Turn& turn, Error reason);
   void become_settling(Turn& turn, Error reason);
   void become_committed_in_one_phase(Turn& turn);
+  void give_up_unsent(Turn& turn);
   void stop_asking();
   void send_prepare(Turn& turn, Branch& branch);
   void send_settle(Turn& turn);
@@ -222,6 +232,8 @@ class Driver {
   [[nodiscard]] bool has_left(const std::string& participant, const Finishing& state) const;
   void part_with_late_callers(Turn& turn);
   [[nodiscard]] std::string_view writers_last_loss() const;
+  // True when T may have committed in one phase, as far as this driver knew while it was undecided.
+  [[nodiscard]] bool may_be_one_phase() const { return !writer_.empty() && (told_ || repeated_); }
 
   TransactionId transaction_;
   std::uint64_t request_hash_ = 0;  // 0: not of a client's commit; fits every request

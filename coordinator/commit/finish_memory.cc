@@ -1,5 +1,7 @@
 #include "coordinator/commit/finish_memory.h"
 
+#include <algorithm>
+
 namespace assent::commit {
 
 void FinishMemory::remember(const TransactionId& transaction, MonoTime when) {
@@ -10,6 +12,7 @@ void FinishMemory::remember(const TransactionId& transaction, MonoTime when) {
   const auto found = finished_.find(oldest);
   // A later finish of the same transaction stays.
   if (found != finished_.end() && found->second == then) finished_.erase(found);
+  left_up_to_ = std::max(left_up_to_, oldest.time());
   order_.pop_front();
 }
 

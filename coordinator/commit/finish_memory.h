@@ -21,8 +21,9 @@ class FinishMemory {
 
   void remember(const TransactionId& transaction, MonoTime when);
   [[nodiscard]] bool finished_since(const TransactionId& transaction, MonoTime asked) const;
-  [[nodiscard]] bool knows(const TransactionId& transaction) const {
-    return finished_.count(transaction) == 1;
+  // True unless T certainly was not finished: what has left the memory is told by its time alone.
+  [[nodiscard]] bool maybe_knows(const TransactionId& transaction) const {
+    return finished_.count(transaction) == 1 || transaction.time() <= left_up_to_;
   }
   [[nodiscard]] std::size_t size() const { return order_.size(); }
 
@@ -30,6 +31,7 @@ class FinishMemory {
   std::size_t capacity_;
   std::unordered_map<TransactionId, MonoTime> finished_;  // the last time of each
   std::deque<std::pair<TransactionId, MonoTime>> order_;  // all times, oldest first
+  LogTime left_up_to_;  // the newest id's time among those that have left
 };
 
 }  // namespace assent::commit

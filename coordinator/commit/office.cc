@@ -149,7 +149,7 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
     return refuse(std::move(*error));
   }
   // The first copy may arrive last, when a repeat of it has committed in one phase and is gone.
-  const bool first = asked.first && !finishes_.knows(asked.transaction);
+  const bool first = asked.first && !finishes_.maybe_knows(asked.transaction);
   // A repeat whose one-shots nobody drives may have been run by an earlier office (R9).
   const bool run = first || !has_one_shots(asked.branches);
   drive(asked.transaction,

@@ -85,6 +85,7 @@ struct VoteArrived {
 struct PrepareLost {
   BranchId branch;
   Error why;
+  bool unsent = false;  // it certainly did not reach the agent
 };
 // A decision that this office proposed has been executed.
 struct DecisionExecuted {

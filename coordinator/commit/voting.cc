@@ -54,6 +54,7 @@ void Driver::list_requested(Turn& turn, const RequestedBranch& requested) {
 
 void Driver::send_prepare(Turn& turn, Branch& branch) {
   branch.resend_at.reset();
+  if (auto* one_phase = std::get_if<OnePhase>(&state_)) one_phase->in_flight = true;
   const bool one_shot = branch.one_shot != nullptr;
   turn.effects.prepares.push_back({branch.id, branch.statements, branch.one_shot,
                                    one_shot ? turn.serials.low_water(branch.id.participant) : 0,
@@ -65,7 +66,22 @@ void Driver::on(Turn& turn, const PrepareLost& lost) {
   if (!in<Preparing>() && !in<OnePhase>()) return;
   if (branch == nullptr || !branch->listed || branch->held || branch->voted()) return;
   branch->last_loss = lost.why.message.substr(0, kLastLossMax);
+  if (auto* one_phase = std::get_if<OnePhase>(&state_)) {
+    one_phase->in_flight = false;
+    one_phase->maybe_told = one_phase->maybe_told || !lost.unsent;
+  }
   send_again_later(turn, *branch);
+  give_up_unsent(turn);
+}
+
+// What never reached the writer at the deadline is aborted like any other: nothing is in flight
+// that could still commit.
+void Driver::give_up_unsent(Turn& turn) {
+  const auto* one_phase = std::get_if<OnePhase>(&state_);
+  if (one_phase == nullptr || !one_phase->unsent()) return;
+  if (turn.now.mono < one_phase->deadline) return;
+  told_ = false;
+  give_up(turn, reasons::deadline(writer_, writers_last_loss()));
 }
 
 void Driver::stop_asking() {
@@ -162,7 +178,7 @@ void Driver::release_writer(Turn& turn, Branch& writer) {
 
 void Driver::become_one_phase(Turn& turn, Branch& writer) {
   CHECK(in<Preparing>(), "only what is undecided is decided in one phase");
-  state_ = OnePhase{};
+  state_ = OnePhase{.deadline = std::get<Preparing>(state_).deadline};
   told_ = true;
   writer.held = false;
   send_prepare(turn, writer);

@@ -105,14 +105,18 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
   Link* link = find(branch.participant);
   if (link == nullptr) {
     return report_lost(commit::PrepareLost{
-        branch, {ErrorCode::kUnavailable, "its agent never enrolled", branch.participant}});
+        branch, {ErrorCode::kUnavailable, "its agent never enrolled", branch.participant}, true});
   }
   const wire::PrepareRequest request = to_wire(prepare, ballot_);
   ++link->in_flight;
   ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::PrepareReply> reply) {
     --link->in_flight;
-    if (!reply) return sink_(commit::PrepareLost{branch, reply.error()});
+    // What an agent's branches say of a prepare names their participant. What names none comes from
+    // the connection, or from an agent that is only starting: nothing was begun.
+    const bool unsent = !reply && reply.error().code == ErrorCode::kUnavailable &&
+                        reply.error().participant.empty();
+    if (!reply) return sink_(commit::PrepareLost{branch, reply.error(), unsent});
     if (auto vote = vote_of(*reply)) return sink_(commit::VoteArrived{branch, std::move(*vote)});
     sink_(commit::PrepareLost{
         branch, {ErrorCode::kInternal, "the agent's reply holds no vote", branch.participant}});

@@ -32,9 +32,15 @@ std::optional<Error> BranchTable::Core::unfit(const std::string& sql) const {
                  "a branch is ended by the coordinator's commit or abort; of transaction control "
                  "only savepoints are for its SQL");
   }
-  if (first_word(sql) == "copy") {
+  const std::string word = first_word(sql);
+  if (word == "copy") {
     return error(ErrorCode::kInvalidArgument,
                  "COPY to or from the client is not supported in a branch; use INSERT and SELECT");
+  }
+  if (word == "listen" || word == "notify" || word == "unlisten") {
+    return error(ErrorCode::kInvalidArgument,
+                 "LISTEN, NOTIFY and UNLISTEN are not supported in a branch: PostgreSQL cannot "
+                 "prepare them");
   }
   return std::nullopt;
 }

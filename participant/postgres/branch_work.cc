@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "participant/branch/transaction_control.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/branch_commands.h"
 #include "runtime/process.h"
@@ -17,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kCancelPause = 500ms;
+constexpr auto kResetPause = 2ms;
 constexpr int kCancelsMax = 6;
 constexpr std::string_view kLockTimeout = "55P03";
 constexpr std::string_view kCancelled = "57014";
@@ -24,9 +26,11 @@ constexpr std::string_view kCancelled = "57014";
 }  // namespace
 
 BranchWork::BranchWork(std::shared_ptr<Context> context, std::shared_ptr<Control> control,
-                       BranchId branch, Session session, Observer observer)
+                       std::shared_ptr<Control> settler, BranchId branch, Session session,
+                       Observer observer)
     : context_(std::move(context)),
       control_(std::move(control)),
+      settler_(std::move(settler)),
       branch_(std::move(branch)),
       session_(std::move(session)),
       observer_(std::move(observer)),
@@ -52,16 +56,41 @@ void BranchWork::send(Batch batch, std::function<void(const Answers&)> answered)
 
 void BranchWork::run(const branch::RunStatement& operation) {
   CHECK(state_ == State::kOpen, "statements are for an open branch");
-  Command command{operation.statement.sql, operation.statement.parameters};
   ++in_flight_;
+  if (begun_ && !in_transaction_) {
+    held_.push_back(operation);
+  } else {
+    send_statement(operation);
+  }
+}
+
+// Statements are pipelined, but the first is waited for, because its batch has the BEGIN: a cancel
+// may hit that, and what is already behind it would run outside of any transaction, and stay.
+void BranchWork::send_statement(const branch::RunStatement& operation) {
+  Command command{operation.statement.sql, operation.statement.parameters};
   if (const auto why = unsendable(command)) return refuse(operation.number, *why);
   Batch batch;
   if (!std::exchange(begun_, true)) add_begin(batch, branch_.transaction, operation.mode);
-  add_timeout(batch, operation.statement.timeout);
+  // In a failed transaction a limit cannot be set, and this is the one statement that works there.
+  const bool mends = branch::first_word(operation.statement.sql) == "rollback";
+  if (!mends) add_timeout(batch, operation.statement.timeout);
   batch.push_back(std::move(command));
   send(std::move(batch), [this, number = operation.number](const Answers& answers) {
     on_statement(number, answers);
   });
+}
+
+// Without a transaction the branch is about to end, and what was held is never sent.
+void BranchWork::follow_first(bool in_transaction) {
+  const bool goes_on = state_ == State::kOpen || state_ == State::kPreparing;
+  if (in_transaction_ || !goes_on) return;
+  in_transaction_ = in_transaction;
+  auto held = std::exchange(held_, {});
+  if (!in_transaction) {
+    in_flight_ -= held.size();
+    return;
+  }
+  for (const branch::RunStatement& operation : held) send_statement(operation);
 }
 
 // A failed transaction takes no SET, and needs none: in it only ROLLBACK TO SAVEPOINT works.
@@ -78,6 +107,7 @@ void BranchWork::add_timeout(Batch& batch, Millis timeout) {
 void BranchWork::refuse(std::uint32_t number, const Error& why) {
   send({}, [this, number, why](const Answers&) {
     --in_flight_;
+    if (in_flight_ > 0) busy_since_ = process::monotonic_now();
     doomed_ = why;
     context_->report(branch::StatementDone{branch_, number, tl::unexpected(why), true});
     maybe_vote();
@@ -97,7 +127,9 @@ void BranchWork::on_statement(std::uint32_t number, const Answers& answers) {
     done.result = std::make_shared<const StatementResult>(to_result(answers.back()));
   }
   blocker_.clear();
+  const bool open = done.transaction_open;
   context_->report(std::move(done));
+  follow_first(open);
   maybe_vote();
 }
 
@@ -117,6 +149,7 @@ Error BranchWork::statement_error(const Answer& failed, std::size_t number) cons
 void BranchWork::roll_back() {
   CHECK(state_ == State::kOpen, "what is prepared or ending is not rolled back here");
   state_ = State::kRollingBack;
+  in_flight_ -= std::exchange(held_, {}).size();
   if (in_flight_ > 0) start_interrupt();
   send_rollback();
 }
@@ -158,6 +191,8 @@ bool BranchWork::quiet() const {
 // A cancel that finds the backend between two statements is dropped, so it is sent again.
 asio::awaitable<void> BranchWork::interrupt() {
   bool stray = false;
+  // A cancel that hits the session's reset would leave the former branch's settings to this one.
+  while (*session_.resetting && !quiet()) co_await pause(kResetPause);
   for (int sent = 0; sent < kCancelsMax && !stray && !quiet(); ++sent) {
     auto signalled = co_await control_->cancel(session_.backend);
     stray = !signalled;

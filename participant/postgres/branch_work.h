@@ -29,8 +29,9 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
     std::function<void(const BranchId&, const Error&)> branch_lost;
   };
 
-  BranchWork(std::shared_ptr<Context> context, std::shared_ptr<Control> control, BranchId branch,
-             Session session, Observer observer);
+  // `settler` writes outcome rows, and may wait for one that is under way.
+  BranchWork(std::shared_ptr<Context> context, std::shared_ptr<Control> control,
+             std::shared_ptr<Control> settler, BranchId branch, Session session, Observer observer);
 
   // Takes the session's losses from now on. Call once, at first.
   void start();
@@ -60,6 +61,8 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
 
   // ── branch_work.cc ────────────────────────────────────────────────────────────────────────────
   void send(Batch batch, std::function<void(const Answers&)> answered);
+  void send_statement(const branch::RunStatement& operation);
+  void follow_first(bool in_transaction);
   void on_statement(std::uint32_t number, const Answers& answers);
   void refuse(std::uint32_t number, const Error& why);
   void add_timeout(Batch& batch, Millis timeout);
@@ -79,6 +82,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   void maybe_vote();
   void refuse_stale();
   void vote();
+  void report_no_transaction();
   void on_xid(const Answers& answers);
   void leave();
   void send_last();
@@ -99,16 +103,19 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
+  const std::shared_ptr<Control> settler_;
   const BranchId branch_;
   Session session_;
   const Observer observer_;
 
   State state_ = State::kOpen;
-  bool begun_ = false;           // BEGIN was sent
-  bool timeout_set_ = false;     // by a SET LOCAL of ours
-  bool maybe_read_only_ = true;  // no statement so far has changed rows for certain
-  std::size_t in_flight_ = 0;    // statements
-  std::optional<Error> doomed_;  // why the branch must not be prepared
+  bool begun_ = false;                      // BEGIN was sent
+  bool in_transaction_ = false;             // and worked
+  std::vector<branch::RunStatement> held_;  // until it has
+  bool timeout_set_ = false;                // by a SET LOCAL of ours
+  bool maybe_read_only_ = true;             // no statement so far has changed rows for certain
+  std::size_t in_flight_ = 0;               // statements
+  std::optional<Error> doomed_;             // why the branch must not be prepared
   std::optional<MonoTime> busy_since_;
   std::string blocker_;
 

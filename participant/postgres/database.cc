@@ -22,6 +22,9 @@ namespace assent::postgres {
 namespace {
 
 constexpr Millis kDropOutcomesEvery{10'000};
+// A commit that was asked for above the floor may wait for as long as its timeout, ten minutes at
+// most, while the floor passes it.
+constexpr Millis kOutcomeSlack{660'000};
 constexpr std::size_t kTimePrefix = 13;  // of an id's text: 48 bits of time, and a hyphen
 
 // Only what our cluster and participant prepared in this database under the work role is ours (R8).
@@ -58,6 +61,7 @@ class Database::Impl {
   Impl(boost::asio::io_context& loop, DatabaseOptions options)
       : context_(std::make_shared<Context>(loop, std::move(options))),
         control_(std::make_shared<Control>(context_)),
+        settler_(std::make_shared<Control>(context_)),
         finishers_(std::make_shared<Finishers>(context_, control_)),
         pool_(std::make_shared<WorkPool>(
             context_,
@@ -106,6 +110,7 @@ class Database::Impl {
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
+  const std::shared_ptr<Control> settler_;
   const std::shared_ptr<Finishers> finishers_;
   const std::shared_ptr<WorkPool> pool_;
   const std::shared_ptr<LockWatch> lock_watch_;
@@ -119,8 +124,8 @@ void Database::Impl::grant(const BranchId& id, Session session) {
                                   works_.erase(lost);
                                   context_->report(branch::ConnectionLost{lost, why});
                                 }};
-  auto work =
-      std::make_shared<BranchWork>(context_, control_, id, std::move(session), std::move(observer));
+  auto work = std::make_shared<BranchWork>(context_, control_, settler_, id, std::move(session),
+                                           std::move(observer));
   work->start();
   CHECK(works_.emplace(id, work).second, "a branch gets one connection");
   lock_watch_->wake();
@@ -147,12 +152,12 @@ void Database::Impl::on(const branch::RunRollback& operation) {
 
 void Database::Impl::on(const branch::RunSettle& operation) {
   spawn(context_->loop,
-        [context = context_, control = control_, operation]() -> asio::awaitable<void> {
+        [context = context_, settler = settler_, operation]() -> asio::awaitable<void> {
           Result<bool> settled =
               failure(ErrorCode::kStaleBallot, "ballot " + to_string(operation.ballot) +
                                                    " was over before the abort row was sent");
           if (context->may_send(operation.ballot)) {
-            settled = co_await settle_outcome(control, operation.transaction);
+            settled = co_await settle_outcome(settler, operation.transaction);
           }
           context->report(branch::SettleDone{operation.transaction, std::move(settled)});
         });
@@ -174,9 +179,11 @@ void Database::Impl::on(const branch::Release& operation) {
 // Ids are ordered by their time, in their text form too.
 void Database::Impl::drop_outcomes(LogTime floor) {
   const MonoTime now = process::monotonic_now();
-  if (context_->closed || now < drop_outcomes_at_) return;
+  // Before the fence is complete a commit of an older life may still meet its abort row.
+  if (context_->closed || !context_->fenced || now < drop_outcomes_at_) return;
   drop_outcomes_at_ = now + kDropOutcomesEvery;
-  const TransactionId above = make_transaction_id(floor + Millis(1), 0, 0, 0);
+  const LogTime until = floor - kOutcomeSlack;
+  const TransactionId above = make_transaction_id(until + Millis(1), 0, 0, 0);
   std::vector<Value> prefix{to_string(above).substr(0, kTimePrefix)};
   spawn(context_->loop, [control = control_, prefix]() -> asio::awaitable<void> {
     co_await control->query("DELETE FROM assent.outcome WHERE transaction < $1", prefix);
@@ -190,6 +197,7 @@ void Database::Impl::close() {
   lock_watch_->close();
   pool_->close();
   finishers_->close();
+  settler_->close();
   control_->close();
   context_->close_connections();
 }

@@ -29,6 +29,8 @@ struct Session {
   // A connection that was opened on a primary ends with it: the timeline stays true as long as the
   // connection lives.
   std::uint32_t timeline = 0;
+  // True while the reset after its last use is not answered. Shared by all copies.
+  std::shared_ptr<bool> resetting = std::make_shared<bool>(false);
 };
 
 // Opens a connection, and lets it in only when it leads to a primary

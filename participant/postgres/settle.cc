@@ -141,27 +141,28 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
   }
 }
 
-asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> control,
+asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                              TransactionId transaction) {
   const std::vector<Value> id{to_string(transaction)};
-  auto written = co_await control->query(kWriteAbortRow, id);
+  auto written = co_await settler->query(kWriteAbortRow, id);
   if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
-  auto row = co_await control->query(kReadOutcome, id);
+  auto row = co_await settler->query(kReadOutcome, id);
   if (!row) co_return failure(ErrorCode::kUnavailable, row.error().message);
-  auto durable = co_await control->barrier();
+  auto durable = co_await settler->barrier();
   if (!durable) co_return failure(ErrorCode::kUnavailable, durable.error().message);
   // Between the two, only the floor can have taken the row away: then nobody asks any more.
   co_return !row->rows.empty() && row->rows.front().front() == "t";
 }
 
 asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
-                                    std::shared_ptr<Control> control, TransactionId transaction,
+                                    std::shared_ptr<Control> control,
+                                    std::shared_ptr<Control> settler, TransactionId transaction,
                                     Backend backend) {
   for (std::chrono::milliseconds wait = kPauseMin; !context->closed;
        wait = std::min(2 * wait, kPauseMax)) {
     auto gone = co_await control->terminate(backend);
     Result<bool> settled = failure(ErrorCode::kUnavailable, "its backend is not gone yet");
-    if (gone) settled = co_await settle_outcome(control, transaction);
+    if (gone) settled = co_await settle_outcome(settler, transaction);
     if (settled) co_return *settled;
     log::warning("a one-phase COMMIT is unsettled",
                  {{"transaction", to_string(transaction)}, {"reason", settled.error().message}});

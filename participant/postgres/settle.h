@@ -25,11 +25,13 @@ boost::asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context>
 // for the abort row stands. Ends `backend` first, and goes on until the server can be asked.
 boost::asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
                                            std::shared_ptr<Control> control,
+                                           std::shared_ptr<Control> settler,
                                            TransactionId transaction, Backend backend);
 
 // Writes the abort row unless an outcome row stands, and says whether that one is a commit's; it is
-// durable then. kUnavailable: it cannot be told now.
-boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> control,
+// durable then. kUnavailable: it cannot be told now. It may wait for a commit that is under way, so
+// `settler` is a connection of its own.
+boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                                     TransactionId transaction);
 
 // How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot

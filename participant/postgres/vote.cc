@@ -59,11 +59,15 @@ void BranchWork::refuse_stale() {
 // Outside of a transaction PREPARE answers with the tag ROLLBACK, COMMIT with COMMIT, and both with
 // no more than a warning (POSTGRES.md, row 2). Nothing is in flight, so the status is certain.
 void BranchWork::vote() {
-  if (!connection().maybe_in_transaction()) {
-    return report_vote(tl::unexpected(no_transaction()));
-  }
+  if (!connection().maybe_in_transaction()) return report_no_transaction();
   if (!maybe_read_only_) return send_last();
   send(xid_check(), [this](const Answers& answers) { on_xid(answers); });
+}
+
+void BranchWork::report_no_transaction() {
+  context_->later([self = shared_from_this()] {
+    if (self->state_ == State::kPreparing) self->report_vote(tl::unexpected(no_transaction()));
+  });
 }
 
 // No statement follows, so a transaction without an xid stays without one.
@@ -74,12 +78,16 @@ void BranchWork::on_xid(const Answers& answers) {
   leave();
 }
 
-// Its COMMIT writes nothing, so when its answer is lost nothing is left to be settled; it can fail,
-// under SERIALIZABLE, and then the vote is NO.
+// 1. COMMIT itself may run code that writes: it reads a cursor WITH HOLD to its end. READ ONLY
+// makes
+//    that fail. (It does not stop the delivery of pg_notify, which assigns no xid before.)
+// 2. So it writes nothing, and when its answer is lost nothing is left to be settled. It can fail,
+//    under SERIALIZABLE too, and then the vote is NO.
 void BranchWork::leave() {
   if (!context_->may_send(asked_.ballot)) return end_unprepared(stale(asked_.ballot));
-  send({{"COMMIT"}}, [this](const Answers& answers) {
-    const Answer& commit = answers.front();
+  send({{"SET TRANSACTION READ ONLY"}, {"COMMIT"}}, [this](const Answers& answers) {
+    const Answer& commit = answers.back();
+    if (!answers.front().ok()) return end_unprepared(to_error(answers.front()));
     if (!commit.ok()) return report_vote(tl::unexpected(to_error(commit)));
     const bool left = commit.tag() == "COMMIT" && commit.warnings.empty();
     if (!left) return report_vote(tl::unexpected(no_transaction()));
@@ -174,17 +182,19 @@ void BranchWork::start_settling(const Error& why) {
 asio::awaitable<void> BranchWork::settle(Error why) {
   log::warning("settling a vote whose fate is unknown",
                {{"branch", to_string(branch_)}, {"why", why.message}});
+  Result<branch::PrepareResult> settled = tl::unexpected(why);
   if (asked_.one_phase) {
     const bool committed =
-        co_await settle_commit(context_, control_, branch_.transaction, session_.backend);
-    if (context_->closed) co_return;
-    if (committed) co_return report_vote(branch::CommittedOnePhase{});
+        co_await settle_commit(context_, control_, settler_, branch_.transaction, session_.backend);
+    if (committed) settled = branch::CommittedOnePhase{};
   } else {
     auto prepared = co_await settle_prepare(context_, control_, branch_, session_.backend);
-    if (context_->closed) co_return;
-    if (prepared) co_return report_vote(*prepared);
+    if (prepared) settled = *prepared;
   }
-  report_vote(tl::unexpected(why));
+  if (context_->closed) co_return;
+  // Its backend is gone, though the connection may not have told yet: nobody must get it.
+  if (!session_lost_) connection().fail(why);
+  report_vote(std::move(settled));
 }
 
 }  // namespace assent::postgres

@@ -47,12 +47,15 @@ void WorkPool::give_back(const Session& session) {
   // The next branch's first statement may be sent behind this one before it is answered: should it
   // fail, the connection fails with it, and nothing that ran in an unreset session is told.
   Batch reset{{"DISCARD ALL"}};
-  session.connection->send(std::move(reset), [connection = std::weak_ptr(session.connection)](
-                                                 const Result<Answers>& answers) {
-    const auto reset_connection = connection.lock();
-    if (!answers || answers->front().ok() || !reset_connection) return;
-    reset_connection->fail(to_error(answers->front()));
-  });
+  *session.resetting = true;
+  session.connection->send(std::move(reset),
+                           [connection = std::weak_ptr(session.connection),
+                            resetting = session.resetting](const Result<Answers>& answers) {
+                             *resetting = false;
+                             const auto reset_connection = connection.lock();
+                             if (!answers || answers->front().ok() || !reset_connection) return;
+                             reset_connection->fail(to_error(answers->front()));
+                           });
   idle_.push_back(session);
   serve_later();
 }

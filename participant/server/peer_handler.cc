@@ -60,6 +60,8 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     services_.branches->prepare(std::move(*asked),
                                 [this, cob, exn](Result<BranchRunner::Vote> vote) {
                                   if (vote) name_participant(*vote);
+                                  if (!vote)
+                                    vote.error().participant = services_.config.participant;
                                   answer(cob, exn, std::move(vote).map(vote_to_wire));
                                 });
   }

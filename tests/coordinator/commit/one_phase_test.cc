@@ -252,6 +252,26 @@ TEST(Adr5Point8, AtTheDeadlineTheOutcomeIsUnknownAndAskingAgainBringsIt) {
   EXPECT_EQ(s.committed("b"), "reply 2 COMMITTED in one phase");
 }
 
+TEST(Adr5Point8, WhatCertainlyNeverReachedTheWriterIsAbortedAtTheDeadline) {
+  OnePhaseStage s;
+  s.commit(1, s.one);
+  s.prepare_unsent("b");
+  s.pass(kTimeout - Millis(1));
+  s.prepare_unsent("b");
+  EXPECT_EQ(s.pass(Millis(1)), "propose ABORTED b/2.1 because DEADLINE");
+}
+
+TEST(Adr5Point8, OneLossThatProvesNothingKeepsItFromBeingAborted) {
+  OnePhaseStage s;
+  s.commit(1, s.one);
+  s.prepare_lost("b");
+  s.pass(Millis(1'000));
+  s.prepare_unsent("b");
+  s.pass(kTimeout);
+  s.prepare_unsent("b");
+  EXPECT_EQ(s.committed("b"), "");
+}
+
 TEST(Adr5Point8, AClientsAbortWaitsForTheWriterNoLongerThanItsPatience) {
   OnePhaseStage s;
   s.commit(1, s.one);
@@ -281,13 +301,25 @@ TEST(Adr5Point8, ResultsOfCallersThatLeftAreGone) {
 
 // ── 10: rows go at the floor ────────────────────────────────────────────────────────────────────
 
-TEST(Adr5Point10, BelowTheFloorASettleThatFindsNoRowExpires) {
+TEST(Adr5Point10, BelowTheFloorASettleThatFindsNoRowLeavesItUnknown) {
   OnePhaseStage s({.retention = Millis(5'000)});
   s.abort_unsure(1, s.one);
   s.now.log = kLogStart + Millis(5'000);
   s.execute_other(state::Forgotten{});
   EXPECT_EQ(s.settled("b", false), "propose ABORTED b/2.1 because BRANCH_ENDED");
-  EXPECT_EQ(s.execute(), "reply 1 error EXPIRED") << "it may have committed long ago";
+  EXPECT_EQ(s.execute(), "reply 1 error OUTCOME_UNKNOWN") << "it may have committed long ago";
+}
+
+TEST(Adr5Point10, BelowTheFloorADriverWithoutCallersLeaves) {
+  OnePhaseStage s({.retention = Millis(5'000)});
+  s.commit(1, s.one);
+  s.prepare_lost("b");
+  s.pass(kTimeout + Millis(1'000));
+  s.prepare_lost("b");
+  s.now.log = kLogStart + Millis(20'000);
+  s.execute_other(state::Forgotten{});
+  s.pass(Millis(60'000));
+  EXPECT_EQ(s.office->driven_count(), 0U);
 }
 
 }  // namespace

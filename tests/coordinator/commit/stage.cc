@@ -146,6 +146,10 @@ std::string Stage::prepare_lost(const std::string& participant) {
   return feed(PrepareLost{last_sent(participant), Error{ErrorCode::kUnavailable, "down"}});
 }
 
+std::string Stage::prepare_unsent(const std::string& participant) {
+  return feed(PrepareLost{last_sent(participant), Error{ErrorCode::kUnavailable, "down"}, true});
+}
+
 std::string Stage::yes(const std::string& participant) {
   const BranchId branch = last_sent(participant);
   return feed(VoteArrived{branch, VoteYes{evidence(participant), results_of(branch)}});

@@ -50,6 +50,7 @@ class Stage {
   std::string committed(const std::string& participant);
   std::string settled(const std::string& participant, bool committed);
   std::string prepare_lost(const std::string& participant);
+  std::string prepare_unsent(const std::string& participant);
   // The participant's agent begins another life, which allows commits in one phase or not.
   void enrol(const std::string& participant, bool one_phase);
   std::string yes(const std::string& participant);

@@ -112,6 +112,38 @@ TEST_F(Pool, RollbackCancelsTheRunningStatement) {
   EXPECT_EQ(agent->database.counters().connections_lost, 0U);
 }
 
+// A cancel may hit the BEGIN of a branch: what is pipelined behind it must not run without one.
+TEST_F(Pool, NothingOfAPipelineThatIsRolledBackStays) {
+  for (int i = 0; i < 150; ++i) {
+    const BranchId id = agent->open();
+    agent->start_statement(id, {"SELECT 1"});
+    agent->start_statement(id, {"INSERT INTO t VALUES (1, 1) ON CONFLICT DO NOTHING"});
+    agent->roll_back(id);
+    ASSERT_EQ(content(), "") << "try " << i;
+  }
+}
+
+TEST_F(Pool, StatementsBehindTheFirstAreSentWhenItsBeginHasWorked) {
+  const BranchId id = agent->open();
+  agent->start_statement(id, {"SELECT pg_sleep(0.05)"});
+  for (int i = 0; i < 3; ++i) agent->start_statement(id, {"SELECT " + std::to_string(i)});
+
+  for (std::uint32_t number = 1; number <= 4; ++number) {
+    EXPECT_EQ(agent->await<branch::StatementDone>(id).number, number);
+  }
+  agent->roll_back(id);
+}
+
+TEST_F(Pool, StatementsBehindAFirstThatFailsAreAnsweredToo) {
+  const BranchId id = agent->open();
+  agent->start_statement(id, {"SELECT 1 / 0"});
+  agent->start_statement(id, {"SELECT 1"});
+
+  EXPECT_FALSE(agent->await<branch::StatementDone>(id).result);
+  EXPECT_FALSE(agent->await<branch::StatementDone>(id).result) << "the transaction has failed";
+  agent->roll_back(id);
+}
+
 TEST_F(Pool, CancelNeverHitsTheNextBranch) {
   for (int i = 0; i < 50; ++i) {
     const BranchId id = agent->open();

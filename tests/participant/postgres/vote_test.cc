@@ -75,6 +75,20 @@ TEST_F(ReadOnly, Row18FunctionThatWritesIsNoReader) {
   EXPECT_EQ(prepared_count(), 1);
 }
 
+// COMMIT reads a cursor WITH HOLD to its end, and whatever that runs.
+TEST_F(ReadOnly, CursorThatWouldWriteInItsCommitDoesNot) {
+  admin.query(
+      "CREATE FUNCTION sneak() RETURNS int LANGUAGE sql AS "
+      "'INSERT INTO t VALUES (5, 5) RETURNING 1'");
+  const BranchId id = agent->open();
+  agent->run(id, "DECLARE c CURSOR WITH HOLD FOR SELECT sneak()");
+
+  const auto vote = agent->vote({id, kBallot});
+
+  EXPECT_FALSE(vote.result);
+  EXPECT_EQ(content(), "");
+}
+
 TEST_F(ReadOnly, RowLockIsAWriteToPostgres) {
   admin.query("INSERT INTO t VALUES (1, 1)");
   const BranchId id = agent->open();
@@ -283,6 +297,10 @@ TEST_F(OnePhase, OldRowsGoWithTheFloorAndNoOthers) {
   ASSERT_FALSE(agent->settle(later).value());
 
   agent->database.drop_outcomes(id.transaction.time() + Millis(1));
+  loop.run_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(outcome(id), "true") << "a commit that is under way may outlive the floor for a while";
+  agent = enrolled();
+  agent->database.drop_outcomes(id.transaction.time() + Millis(660'001));
 
   EXPECT_TRUE(loop.run_until([&] { return outcome(id).empty(); }));
   EXPECT_EQ(admin.value("SELECT count(*) FROM assent.outcome"), "1");
