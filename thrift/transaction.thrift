@@ -129,7 +129,7 @@ struct AbortRequest {
   1: i32 protocol_version
   /** The transaction's id. */
   2: string transaction
-  /** Branches the client knows of; others of this transaction are rolled back at their deadline. Empty only with `never_committed`. */
+  /** Branches the client knows of; others of this transaction are rolled back at their deadline. Empty only with `never_committed`; after a commit was asked for, named as it named them, `reads` included. */
   3: list<CommitBranch> branches
   /** A promise: nobody ever asked to commit this transaction. Absent or false: it may have committed in one phase, which is looked up first (R12). */
   4: optional bool never_committed
