@@ -1,0 +1,35 @@
+// Deliberate breakages, each of one rule, that prove that the simulator's checkers can fail. In a
+// program of ours every one is constant false; only tests/simulation compiles them in.
+#pragma once
+
+namespace assent::paxos {
+
+enum class Canary {
+  kNone = 0,
+  kAnswerBeforePersist,     // R2: a message leaves before what it says is durable
+  kForgottenPromise,        // R2: a promise is answered and never written
+  kBallotReuse,             // a candidate does not write its own ballot down before it uses it
+  kOwnCountsUnpersisted,    // R2: the leader counts its own acceptance before it is durable
+  kMinorityQuorum,          // quorums that need not intersect
+  kOwnValueOverAccepted,    // phase 2a: no-ops where a promise reported a value
+  kLowestBallotValue,       // phase 2a: the value of the lowest ballot reported
+  kPromiseWithoutAccepted,  // phase 1b: a promise that reports nothing
+  kAcceptBelowPromise,      // phase 2b: the promise is not looked at
+  kChosenOverOtherBallot,   // a follower takes for chosen what it accepted under another ballot
+  kSkippedHole,             // a new leader leaves the holes that it found
+  kStaleRead,               // R10: a read without a quorum round
+  kServeBeforeOwnNoOp,      // R1: a leader serves before it has executed its own no-op
+  kAnswerWhenProposed,      // R1: a command is answered before its slot is executed
+  kAnswerAfterOfficeLost,   // R3: what was pending when the office was lost is answered
+  kLocalTime,               // the state machine is given this replica's own clock
+};
+
+#ifdef ASSENT_CANARIES
+// The one that is switched on in this process; set by the simulator between runs.
+Canary& active_canary();
+inline bool canary(Canary which) { return active_canary() == which; }
+#else
+constexpr bool canary(Canary /*which*/) { return false; }
+#endif
+
+}  // namespace assent::paxos

@@ -1,0 +1,254 @@
+// One replica's part in Multi-Paxos: acceptor, learner and proposer, and the election of the one
+// proposer that leads. PURE: inputs in, effects out; docs/paxos.md has the whole argument.
+//
+//              silence                  welcome from a quorum         promises from a quorum
+//   Follower ───────────► Canvassing ─────────────────────► Candidate ──────────────────► Leader
+//      ▲                      │                                 │                            │
+//      └──────────────────────┴─────────────────────────────────┴────────────────────────────┘
+//         a higher ballot, a leader heard, time over; for a leader also: no quorum, stalled disk
+//
+// consensus.cc: what comes in, and what acceptor and learner do with it. election.cc: becoming and
+// staying a leader. leading.cc: phase 2, catching up, reads.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/paxos/acceptor.h"
+#include "coordinator/paxos/group.h"
+#include "coordinator/paxos/leader.h"
+#include "coordinator/paxos/learner.h"
+#include "coordinator/paxos/message.h"
+#include "coordinator/paxos/outbox.h"
+#include "coordinator/paxos/random.h"
+#include "coordinator/paxos/record.h"
+
+namespace assent::paxos {
+
+// Names a read that waits; issued by the caller, never reused.
+using ReadToken = Strong<struct ReadTokenTag>;
+
+struct Options {
+  ReplicaId self;
+  Group group;
+  std::uint64_t seed = 0;                   // of the election timeouts
+  Incarnation incarnation = Incarnation(1); // of the cluster (R15)
+  Millis heartbeat_every{50};
+  // A leader that was silent for this long, and up to twice, is succeeded. One that has not heard
+  // of a quorum for this long steps down.
+  Millis election_min{300};
+  // A leader whose own log has not become durable for this long steps down.
+  Millis disk_stall_max{1'000};
+  std::size_t open_slots_max = 8;                // proposed and not chosen
+  std::size_t accept_bytes_max = 1u << 20;       // of the values of one message, or one value
+  std::size_t messages_in_flight_max = 32;       // of values, to one peer
+  std::size_t recent_bytes_max = 16u << 20;      // of chosen values kept in memory
+  std::size_t waiting_messages_max = 1'024;      // for the disk
+  std::size_t reads_waiting_max = 16'384;
+  // A replica whose chosen mark is this far behind a voter's is not welcome as a leader: it would
+  // have to learn all of that before it could serve.
+  std::uint64_t lag_max = 1'024;
+};
+
+// ── inputs ──────────────────────────────────────────────────────────────────────────────────────
+
+struct Arrived {
+  ReplicaId from;
+  Message message;
+};
+// Every record up to this one is on stable storage.
+struct Persisted {
+  RecordIndex through;
+};
+// Proposes a value in the next slot. Precondition: can_propose().
+struct Propose {
+  Value value;
+};
+// Asks up to where a reader must have executed to see all that was acknowledged before it asked.
+struct ReadAsked {
+  ReadToken token;
+};
+// Hands the office over to this member. The office goes on here when it does not take it in time.
+struct TransferAsked {
+  ReplicaId to;
+};
+// The transport lost its connection to this member: only a hint, that it may be dead.
+struct PeerLost {
+  ReplicaId peer;
+};
+// Time has passed; due at next_deadline().
+struct Tick {};
+
+using Input =
+    std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, Tick>;
+
+// ── effects ─────────────────────────────────────────────────────────────────────────────────────
+
+struct ChosenValue {
+  Slot slot;
+  Value value;
+};
+// Once the caller has executed up to `index`, what it reads is linearizable.
+struct ReadReady {
+  ReadToken token;
+  Slot index;
+};
+
+// Carried out in the order of the fields. Messages may go before the records are durable: those
+// that must not are kept back here until Persisted comes (R2).
+struct Effects {
+  std::vector<Record> persist;       // append in this order; each comes back in a Persisted
+  std::vector<Envelope> send;
+  std::vector<ChosenValue> chosen;   // execute in this order
+  std::vector<ReadReady> reads;
+  std::vector<ReadToken> reads_lost; // asked of a leader that is none any more, or too many
+};
+
+// ── roles ───────────────────────────────────────────────────────────────────────────────────────
+
+// Follows the leader it hears, or nobody yet. Left at the deadline, for Canvassing.
+struct Follower {
+  std::optional<ReplicaId> leader;
+  MonoTime heard_at;    // last word of that leader
+  MonoTime election_at;
+};
+
+// Asks whether its candidacy is welcome. Left for Candidate when a quorum says so, for Follower
+// when a leader is heard; begins anew at the deadline.
+struct Canvassing {
+  Ballot ballot;  // that it would take
+  std::set<ReplicaId> welcomed_by;
+  MonoTime again_at;
+};
+
+// Phase 1. Left for Leader with the whole promises of a quorum, its own included; for Follower when
+// a higher ballot is heard or at the deadline.
+struct Candidate {
+  Ballot ballot;
+  Slot from;                                // first slot of phase 1
+  std::set<ReplicaId> promised_by;          // whole promises only
+  std::map<ReplicaId, Slot> chosen_at;      // chosen marks of those that answered
+  std::map<ReplicaId, Slot> next_part;      // where an unfinished promise goes on
+  std::map<Slot, AcceptedValue> reported;   // the highest ballot's value for each slot
+  MonoTime gives_up_at;
+  MonoTime resend_at;
+};
+
+class Consensus {
+ public:
+  // `log` outlives this. Restore first, then start, then step.
+  Consensus(Options options, const ChosenLog& log);
+
+  // Takes in a record of an earlier life, in the order of the log. Answers what it shows to be
+  // chosen, to be executed.
+  std::vector<ChosenValue> restore(const Record& record);
+  void start(MonoTime now);
+
+  Effects step(MonoTime now, const Input& input);
+
+  // When the next Tick is due.
+  [[nodiscard]] MonoTime next_deadline() const;
+
+  // The ballot under which this replica leads: set from the end of phase 1. None: it does not.
+  [[nodiscard]] std::optional<Ballot> leading() const;
+  // A value may be proposed now: it leads, hands nothing over, and a slot is free.
+  [[nodiscard]] bool can_propose() const;
+  // The leader as far as known here; itself when it leads.
+  [[nodiscard]] std::optional<ReplicaId> leader() const;
+  // The highest ballot known here.
+  [[nodiscard]] Ballot highest_ballot() const;
+  [[nodiscard]] Slot chosen_through() const { return learner_.chosen_through(); }
+  // The last slot that this leader proposed in. Precondition: it leads.
+  [[nodiscard]] Slot last_proposed() const;
+  [[nodiscard]] std::string_view role_name() const;
+  // Elections that this life has begun, and won.
+  [[nodiscard]] std::uint64_t candidacies() const { return candidacies_; }
+  [[nodiscard]] std::uint64_t elections_won() const { return elections_won_; }
+  // Chosen marks as this leader last heard of them; empty when it does not lead.
+  [[nodiscard]] std::map<ReplicaId, Slot> peers_chosen() const;
+
+  // Aborts the process when an invariant is broken. Cost: linear in what is not chosen.
+  void check_invariants() const;
+
+ private:
+  struct Turn {
+    MonoTime now;
+    Effects effects;
+  };
+
+  // consensus.cc
+  void on(Turn& turn, const Arrived& arrived);
+  void on(Turn& turn, const Persisted& persisted);
+  void on(Turn& turn, const Propose& propose);
+  void on(Turn& turn, const ReadAsked& asked);
+  void on(Turn& turn, const TransferAsked& asked);
+  void on(Turn& turn, const PeerLost& lost);
+  void on(Turn& turn, const Tick& tick);
+  void on(Turn& turn, ReplicaId from, const PreVote& question);
+  void on(Turn& turn, ReplicaId from, const PreVoteAnswer& answer);
+  void on(Turn& turn, ReplicaId from, const Prepare& prepare);
+  void on(Turn& turn, ReplicaId from, const Promise& promise);
+  void on(Turn& turn, ReplicaId from, const Accept& accept);
+  void on(Turn& turn, ReplicaId from, const AcceptedThrough& accepted);
+  void on(Turn& turn, ReplicaId from, const Refused& refused);
+  void on(Turn& turn, ReplicaId from, const TakeOver& order);
+  void write(Turn& turn, Record record);
+  void send_durable(Turn& turn, ReplicaId to, Message message);
+  void send_now(Turn& turn, ReplicaId to, Message message);
+  void send_to_peers(Turn& turn, const Message& message);
+  void raise_promise(Turn& turn, const Ballot& ballot);
+  void refuse(Turn& turn, ReplicaId from, const Ballot& ballot);
+  Promise promise_part(const Prepare& prepare) const;
+  void accept_values(Turn& turn, const Accept& accept);
+  void mark_chosen(Turn& turn, Slot through);
+  void see(const Ballot& ballot);
+
+  // election.cc
+  void become_follower(Turn& turn, std::optional<ReplicaId> leader);
+  void become_canvassing(Turn& turn);
+  void become_candidate(Turn& turn);
+  void become_leader(Turn& turn);
+  void maybe_stand(Turn& turn);
+  void maybe_lead(Turn& turn);
+  void take_part(Turn& turn, ReplicaId from, const Promise& promise);
+  void ask_promises(Turn& turn);
+  [[nodiscard]] bool welcome(MonoTime now, const PreVote& question) const;
+  [[nodiscard]] bool hears_leader(MonoTime now) const;
+  [[nodiscard]] Ballot next_ballot() const;
+  [[nodiscard]] Millis random_timeout();
+
+  // leading.cc
+  void propose(Turn& turn, Slot slot, const Value& value);
+  void pump(Turn& turn);
+  void pump(Turn& turn, Leader& leader, ReplicaId to, Peer& peer);
+  void send_values(Turn& turn, Leader& leader, ReplicaId to, Peer& peer);
+  void send_heartbeats(Turn& turn);
+  void count_own(Turn& turn);
+  void advance_chosen(Turn& turn);
+  void answer_reads(Turn& turn);
+  void maybe_hand_over(Turn& turn);
+  void keep_office(Turn& turn);
+  [[nodiscard]] Value value_of(Slot slot) const;
+  [[nodiscard]] bool hears_quorum(MonoTime now, const Leader& leader) const;
+
+  const Options options_;
+  Acceptor acceptor_;
+  Learner learner_;
+  Outbox outbox_;
+  Random random_;
+  std::variant<Follower, Canvassing, Candidate, Leader> role_;
+  // The highest ballot heard of anywhere. Need not be durable: a ballot of one's own is, before it
+  // is used.
+  Ballot highest_;
+  std::uint64_t candidacies_ = 0;
+  std::uint64_t elections_won_ = 0;
+};
+
+}  // namespace assent::paxos

@@ -1,0 +1,55 @@
+// What a leader knows: of each member's progress, of the reads that wait, of a handover.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/paxos/message.h"
+
+namespace assent::paxos {
+
+using ReadToken = Strong<struct ReadTokenTag>;
+
+// A member as its leader knows it; the leader itself is one, and counts what is durable here.
+struct Peer {
+  bool known = false;     // it has told how far it is: values are sent from there on
+  Slot accepted_through;  // P2b, cumulative; never goes back within a ballot
+  Slot chosen_through;    // its mark
+  Slot sent_through;      // values up to here were sent
+  std::deque<Slot> in_flight;  // last slots of the messages that were sent and not yet accepted
+  Probe sent_probe;       // the probe of the last message with values
+  Probe probe;            // the latest it has answered
+  MonoTime heard_at;
+};
+
+// A read that waits for a quorum to answer a probe that was sent after it came.
+struct PendingRead {
+  ReadToken token;
+  Slot index;  // the chosen mark when it came: no less than what had been acknowledged by then
+  Probe probe;
+};
+
+// Left when a higher ballot is heard, when a quorum is not heard any more, or the own disk stalls.
+struct Leader {
+  Ballot ballot;
+  Slot first;  // the first slot after those of phase 1: the leader's own values begin here
+  Slot last;   // proposed in
+  std::map<ReplicaId, Peer> peers;  // every member, this replica too
+  Probe probe;                      // of the latest heartbeats
+  std::deque<PendingRead> reads;    // in the order of their probes
+  MonoTime heartbeat_at;
+  MonoTime own_progress_at;  // the own log was whole, or grew, at this time
+  struct Handover {
+    ReplicaId to;
+    MonoTime until;
+    bool ordered = false;  // TakeOver was sent
+  };
+  std::optional<Handover> handover;
+};
+
+}  // namespace assent::paxos

@@ -1,0 +1,33 @@
+// The time that entries of the log carry (R17). It is told what the clocks say.
+#pragma once
+
+#include "base/time.h"
+
+namespace assent::replica {
+
+// Follows the wall clock, never backwards, and never faster than 1.01 times the monotonic clock: a
+// wall clock that jumps ahead must not expire what is alive. Log time that fell behind, while no
+// replica led, comes back by 1 % at most.
+class LogClock {
+ public:
+  // `start`: the time of the last entry in the log; in a new log, what the wall clock says.
+  // `fresh`: the log is new, so the first entry that is seen tells the time instead.
+  LogClock(LogTime start, MonoTime now, bool fresh);
+
+  // An entry of this time has been executed. It was made no later than now, so log time may go on
+  // from it.
+  void observe(LogTime entry, MonoTime now);
+
+  // The log's time when the clocks say this; monotone over calls.
+  LogTime advance(MonoTime monotonic, LogTime wall);
+
+ private:
+  [[nodiscard]] LogTime bound(MonoTime now) const;
+
+  LogTime start_;
+  MonoTime started_at_;
+  LogTime latest_;
+  bool fresh_;
+};
+
+}  // namespace assent::replica
