@@ -27,9 +27,13 @@ enum class Canary {
 #ifdef ASSENT_CANARIES
 // The one that is switched on in this process; set by the simulator between runs.
 Canary& active_canary();
-inline bool canary(Canary which) { return active_canary() == which; }
+inline bool canary(Canary which) {
+  return active_canary() == which;
+}
 #else
-constexpr bool canary(Canary /*which*/) { return false; }
+constexpr bool canary(Canary /*which*/) {
+  return false;
+}
 #endif
 
 }  // namespace assent::paxos

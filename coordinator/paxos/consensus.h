@@ -32,25 +32,22 @@
 
 namespace assent::paxos {
 
-// Names a read that waits; issued by the caller, never reused.
-using ReadToken = Strong<struct ReadTokenTag>;
-
 struct Options {
   ReplicaId self;
   Group group;
-  std::uint64_t seed = 0;                   // of the election timeouts
-  Incarnation incarnation = Incarnation(1); // of the cluster (R15)
+  std::uint64_t seed = 0;                    // of the election timeouts
+  Incarnation incarnation = Incarnation(1);  // of the cluster (R15)
   Millis heartbeat_every{50};
   // A leader that was silent for this long, and up to twice, is succeeded. One that has not heard
   // of a quorum for this long steps down.
   Millis election_min{300};
   // A leader whose own log has not become durable for this long steps down.
   Millis disk_stall_max{1'000};
-  std::size_t open_slots_max = 8;                // proposed and not chosen
-  std::size_t accept_bytes_max = 1u << 20;       // of the values of one message, or one value
-  std::size_t messages_in_flight_max = 32;       // of values, to one peer
-  std::size_t recent_bytes_max = 16u << 20;      // of chosen values kept in memory
-  std::size_t waiting_messages_max = 1'024;      // for the disk
+  std::size_t open_slots_max = 8;            // proposed and not chosen
+  std::size_t accept_bytes_max = 1u << 20;   // of the values of one message, or one value
+  std::size_t messages_in_flight_max = 32;   // of values, to one peer
+  std::size_t recent_bytes_max = 48u << 20;  // of chosen values kept in memory
+  std::size_t waiting_messages_max = 1'024;  // for the disk
   std::size_t reads_waiting_max = 16'384;
   // A replica whose chosen mark is this far behind a voter's is not welcome as a leader: it would
   // have to learn all of that before it could serve.
@@ -86,8 +83,7 @@ struct PeerLost {
 // Time has passed; due at next_deadline().
 struct Tick {};
 
-using Input =
-    std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, Tick>;
+using Input = std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,11 +100,11 @@ struct ReadReady {
 // Carried out in the order of the fields. Messages may go before the records are durable: those
 // that must not are kept back here until Persisted comes (R2).
 struct Effects {
-  std::vector<Record> persist;       // append in this order; each comes back in a Persisted
+  std::vector<Record> persist;  // append in this order; each comes back in a Persisted
   std::vector<Envelope> send;
-  std::vector<ChosenValue> chosen;   // execute in this order
+  std::vector<ChosenValue> chosen;  // execute in this order
   std::vector<ReadReady> reads;
-  std::vector<ReadToken> reads_lost; // asked of a leader that is none any more, or too many
+  std::vector<ReadToken> reads_lost;  // asked of a leader that is none any more, or too many
 };
 
 // ── roles ───────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +112,7 @@ struct Effects {
 // Follows the leader it hears, or nobody yet. Left at the deadline, for Canvassing.
 struct Follower {
   std::optional<ReplicaId> leader;
-  MonoTime heard_at;    // last word of that leader
+  MonoTime heard_at;  // last word of that leader
   MonoTime election_at;
 };
 
@@ -132,11 +128,11 @@ struct Canvassing {
 // a higher ballot is heard or at the deadline.
 struct Candidate {
   Ballot ballot;
-  Slot from;                                // first slot of phase 1
-  std::set<ReplicaId> promised_by;          // whole promises only
-  std::map<ReplicaId, Slot> chosen_at;      // chosen marks of those that answered
-  std::map<ReplicaId, Slot> next_part;      // where an unfinished promise goes on
-  std::map<Slot, AcceptedValue> reported;   // the highest ballot's value for each slot
+  Slot from;                               // first slot of phase 1
+  std::set<ReplicaId> promised_by;         // whole promises only
+  std::map<ReplicaId, Slot> chosen_at;     // chosen marks of those that answered
+  std::map<ReplicaId, Slot> next_part;     // where an unfinished promise goes on
+  std::map<Slot, AcceptedValue> reported;  // the highest ballot's value for each slot
   MonoTime gives_up_at;
   MonoTime resend_at;
 };
@@ -199,16 +195,18 @@ class Consensus {
   void on(Turn& turn, ReplicaId from, const AcceptedThrough& accepted);
   void on(Turn& turn, ReplicaId from, const Refused& refused);
   void on(Turn& turn, ReplicaId from, const TakeOver& order);
-  void write(Turn& turn, Record record);
+  RecordIndex write(Turn& turn, Record record);
   void send_durable(Turn& turn, ReplicaId to, Message message);
   void send_now(Turn& turn, ReplicaId to, Message message);
   void send_to_peers(Turn& turn, const Message& message);
   void raise_promise(Turn& turn, const Ballot& ballot);
+  void learn(Turn& turn, Slot through);
   void refuse(Turn& turn, ReplicaId from, const Ballot& ballot);
-  Promise promise_part(const Prepare& prepare) const;
+  [[nodiscard]] Promise promise_part(const Prepare& prepare) const;
   void accept_values(Turn& turn, const Accept& accept);
-  void mark_chosen(Turn& turn, Slot through);
   void see(const Ballot& ballot);
+
+  void let_go(Turn& turn, std::vector<Envelope> envelopes);
 
   // election.cc
   void become_follower(Turn& turn, std::optional<ReplicaId> leader);
@@ -225,17 +223,19 @@ class Consensus {
   [[nodiscard]] Millis random_timeout();
 
   // leading.cc
-  void propose(Turn& turn, Slot slot, const Value& value);
-  void pump(Turn& turn);
-  void pump(Turn& turn, Leader& leader, ReplicaId to, Peer& peer);
+  void propose(Turn& turn, Leader& leader, Slot slot, const Value& value);
+  void pump(Turn& turn, Leader& leader);
   void send_values(Turn& turn, Leader& leader, ReplicaId to, Peer& peer);
-  void send_heartbeats(Turn& turn);
-  void count_own(Turn& turn);
-  void advance_chosen(Turn& turn);
-  void answer_reads(Turn& turn);
-  void maybe_hand_over(Turn& turn);
-  void keep_office(Turn& turn);
-  [[nodiscard]] Value value_of(Slot slot) const;
+  [[nodiscard]] Accept next_values(const Leader& leader, const Peer& peer) const;
+  void send_heartbeats(Turn& turn, Leader& leader);
+  void count_own(Turn& turn, Leader& leader);
+  void take_progress(Turn& turn, Peer& peer, const AcceptedThrough& accepted, Slot last);
+  void advance_chosen(Turn& turn, Leader& leader);
+  void answer_reads(Turn& turn, Leader& leader);
+  void maybe_hand_over(Turn& turn, Leader& leader);
+  void keep_office(Turn& turn, Leader& leader);
+  void yield_office(Turn& turn, Leader& leader);
+  [[nodiscard]] bool disk_stalled(MonoTime now, const Leader& leader) const;
   [[nodiscard]] bool hears_quorum(MonoTime now, const Leader& leader) const;
 
   const Options options_;
@@ -247,6 +247,8 @@ class Consensus {
   // The highest ballot heard of anywhere. Need not be durable: a ballot of one's own is, before it
   // is used.
   Ballot highest_;
+  // The mark is written with the next record that must be: alone it would cost a flush.
+  bool mark_unwritten_ = false;
   std::uint64_t candidacies_ = 0;
   std::uint64_t elections_won_ = 0;
 };

@@ -5,7 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <vector>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -13,17 +13,18 @@
 
 namespace assent::paxos {
 
+// Names a read that waits; issued by the caller, never reused.
 using ReadToken = Strong<struct ReadTokenTag>;
 
 // A member as its leader knows it; the leader itself is one, and counts what is durable here.
 struct Peer {
-  bool known = false;     // it has told how far it is: values are sent from there on
-  Slot accepted_through;  // P2b, cumulative; never goes back within a ballot
-  Slot chosen_through;    // its mark
-  Slot sent_through;      // values up to here were sent
+  bool known = false;          // it has told how far it is: values are sent from there on
+  Slot accepted_through;       // P2b, cumulative; never goes back within a ballot
+  Slot chosen_through;         // its mark
+  Slot sent_through;           // values up to here were sent
   std::deque<Slot> in_flight;  // last slots of the messages that were sent and not yet accepted
-  Probe sent_probe;       // the probe of the last message with values
-  Probe probe;            // the latest it has answered
+  Probe sent_probe;            // the probe of the last message with values
+  Probe probe;                 // the latest it has answered
   MonoTime heard_at;
 };
 
@@ -43,7 +44,10 @@ struct Leader {
   Probe probe;                      // of the latest heartbeats
   std::deque<PendingRead> reads;    // in the order of their probes
   MonoTime heartbeat_at;
-  MonoTime own_progress_at;  // the own log was whole, or grew, at this time
+  // The leader's own acceptances that are not durable yet, in slot order, and since when the log
+  // has not grown while there are any.
+  std::deque<std::pair<RecordIndex, Slot>> own_writing;
+  MonoTime own_stalled_since;
   struct Handover {
     ReplicaId to;
     MonoTime until;

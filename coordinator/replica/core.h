@@ -75,9 +75,9 @@ struct Effects {
   // was held when the step began; none come after its loss.
   std::vector<OfficeChange> office;
   std::vector<Executed> executed;
-  std::vector<CommandToken> refused;   // too many wait: certainly not proposed
-  std::vector<ReadToken> reads;        // ready: what state() shows now is linearizable for them
-  std::vector<ReadToken> reads_lost;   // ask again, perhaps elsewhere
+  std::vector<CommandToken> refused;  // too many wait: certainly not proposed
+  std::vector<ReadToken> reads;       // ready: what state() shows now is linearizable for them
+  std::vector<ReadToken> reads_lost;  // ask again, perhaps elsewhere
 };
 
 class Core {

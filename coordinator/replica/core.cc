@@ -1,0 +1,205 @@
+#include "coordinator/replica/core.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "coordinator/paxos/canary.h"
+
+namespace assent::replica {
+namespace {
+
+using paxos::Canary;
+using paxos::canary;
+
+// A no-op of consensus is an entry of nothing: it only takes its slot.
+state::Entry entry_of(const paxos::ChosenValue& chosen) {
+  if (paxos::is_noop(chosen.value)) return {};
+  Result<state::Entry> entry = state::decode_entry(*chosen.value);
+  CHECK(entry, "slot " + to_string(chosen.slot) +
+                   " is chosen and cannot be read: " + (entry ? "" : entry.error().message));
+  return std::move(*entry);
+}
+
+// Moves all but the first `keep` of `from` in front of `to`.
+template <class T>
+void give_back(std::vector<T>& from, std::size_t keep, std::vector<T>& to) {
+  if (from.size() <= keep) return;
+  const auto rest = from.begin() + static_cast<std::ptrdiff_t>(keep);
+  to.insert(to.begin(), std::make_move_iterator(rest), std::make_move_iterator(from.end()));
+  from.erase(rest, from.end());
+}
+
+}  // namespace
+
+Core::Core(Options options, const paxos::ChosenLog& log)
+    : options_(std::move(options)),
+      consensus_(options_.paxos, log),
+      state_(options_.state),
+      clock_(LogTime(), MonoTime(), true) {}
+
+void Core::restore(Now now, const paxos::Record& record) {
+  Effects none;
+  for (const paxos::ChosenValue& chosen : consensus_.restore(record)) execute(now, none, chosen);
+}
+
+// Log time goes on from the last entry; the first entry of all takes the wall clock's: there is
+// nothing yet that it could expire.
+void Core::start(Now now) {
+  const bool fresh = state_.executed() == Slot(0);
+  clock_ = LogClock(fresh ? now.wall : state_.time(), now.mono, fresh);
+  consensus_.start(now.mono);
+}
+
+Effects Core::step(Now now, const Input& input) {
+  Effects out;
+  std::visit([&](const auto& one) { on(now, out, one); }, input);
+  return out;
+}
+
+void Core::on(Now now, Effects& out, const Submit& submit) {
+  CHECK(serving(), "a leader takes commands once it has executed its own no-op (R1)");
+  if (waiting_.commands.size() >= options_.commands_waiting_max) {
+    out.refused.push_back(submit.token);
+    return;
+  }
+  if (canary(Canary::kAnswerWhenProposed)) {
+    out.executed.push_back({submit.token, state::TookEffect{}});
+    waiting_.commands.push_back(submit.command);
+    waiting_.tokens.push_back(CommandToken());
+    return;
+  }
+  (void)now;
+  waiting_.commands.push_back(submit.command);
+  waiting_.tokens.push_back(submit.token);
+}
+
+void Core::on(Now now, Effects& out, const TurnEnded& /*ended*/) {
+  maybe_propose(now, out);
+}
+
+template <class PaxosInput>
+void Core::on(Now now, Effects& out, const PaxosInput& input) {
+  feed(now, out, input);
+  maybe_propose(now, out);
+}
+
+// What consensus says is taken in, in order: the office that it gives or takes, then what is
+// chosen.
+void Core::feed(Now now, Effects& out, const paxos::Input& input) {
+  paxos::Effects effects = consensus_.step(now.mono, input);
+  std::move(effects.persist.begin(), effects.persist.end(), std::back_inserter(out.persist));
+  std::move(effects.send.begin(), effects.send.end(), std::back_inserter(out.send));
+  follow_office(now, out);
+  for (const paxos::ChosenValue& chosen : effects.chosen) execute(now, out, chosen);
+  for (const paxos::ReadReady& read : effects.reads) {
+    CHECK_LE(read.index, state_.executed(), "what is chosen is executed at once");
+    out.reads.push_back(read.token);
+  }
+  std::move(effects.reads_lost.begin(), effects.reads_lost.end(),
+            std::back_inserter(out.reads_lost));
+}
+
+// A new leader's first value is its own no-op: once that is executed it knows all that was chosen
+// under lower ballots (R1).
+void Core::follow_office(Now /*now*/, Effects& out) {
+  const std::optional<Ballot> leads = consensus_.leading();
+  if (leads == leads_) return;
+  lose_office(out);
+  leads_ = leads;
+  if (!leads_) return;
+  waiting_.commands.push_back(state::OfficeTaken{*leads_});
+  waiting_.tokens.push_back(CommandToken());
+  if (!canary(Canary::kServeBeforeOwnNoOp)) return;
+  office_ = leads_;
+  out.office.push_back(OfficeTaken{*office_, state_.office_number()});
+}
+
+// Commands that were proposed may still be chosen, under this ballot or a later one, or never.
+void Core::lose_office(Effects& out) {
+  if (canary(Canary::kAnswerAfterOfficeLost)) {
+    for (const auto& [slot, tokens] : proposed_) {
+      for (const CommandToken token : tokens) {
+        if (token != CommandToken()) out.executed.push_back({token, state::TookEffect{}});
+      }
+    }
+  }
+  if (office_) out.office.push_back(OfficeLost{*office_});
+  office_.reset();
+  leads_.reset();
+  waiting_ = {};
+  proposed_.clear();
+}
+
+void Core::execute(Now now, Effects& out, const paxos::ChosenValue& chosen) {
+  state::Entry entry = entry_of(chosen);
+  if (!paxos::is_noop(chosen.value)) clock_.observe(entry.time, now.mono);
+  if (canary(Canary::kLocalTime)) entry.time = now.wall;
+  const auto results = state_.execute(chosen.slot, entry);
+  answer(out, chosen.slot, results);
+  if (office_ || !leads_) return;
+  for (const state::Command& command : entry.commands) {
+    const auto* taken = std::get_if<state::OfficeTaken>(&command);
+    if (taken == nullptr || taken->ballot != *leads_) continue;
+    office_ = leads_;
+    out.office.push_back(OfficeTaken{*office_, state_.office_number()});
+  }
+}
+
+// This leader proposed in the slot under the ballot that it still holds, so it is its own value
+// that was chosen there.
+void Core::answer(Effects& out, Slot slot, const std::vector<state::CommandResult>& results) {
+  const auto found = proposed_.find(slot);
+  if (found == proposed_.end()) return;
+  CHECK_EQ(results.size(), found->second.size(), "every command is answered");
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (found->second[i] != CommandToken()) out.executed.push_back({found->second[i], results[i]});
+  }
+  proposed_.erase(found);
+}
+
+// Commands gather while all slots are open: the busier the log, the larger its entries.
+void Core::maybe_propose(Now now, Effects& out) {
+  while (!waiting_.commands.empty() && consensus_.can_propose()) {
+    Batch batch = std::exchange(waiting_, {});
+    paxos::Value value = cut_entry(now, batch);
+    const Slot slot = consensus_.last_proposed().next();
+    proposed_.emplace(slot, std::move(batch.tokens));
+    feed(now, out, paxos::Propose{std::move(value)});
+  }
+}
+
+// Halves the entry until a message and a record hold it.
+paxos::Value Core::cut_entry(Now now, Batch& batch) {
+  std::size_t count = std::min(batch.commands.size(), options_.entry_commands_max);
+  for (;;) {
+    give_back(batch.commands, count, waiting_.commands);
+    give_back(batch.tokens, count, waiting_.tokens);
+    state::Entry entry{log_time(now), std::move(batch.commands)};
+    std::string bytes = state::encode(entry);
+    batch.commands = std::move(entry.commands);
+    if (bytes.size() <= options_.paxos.accept_bytes_max) return paxos::make_value(std::move(bytes));
+    CHECK_LT(1u, batch.commands.size(), "every command fits into an entry");
+    count = batch.commands.size() / 2;
+  }
+}
+
+std::size_t Core::pending_count() const {
+  std::size_t count = waiting_.commands.size();
+  for (const auto& [slot, tokens] : proposed_) count += tokens.size();
+  return count;
+}
+
+void Core::check_invariants() const {
+  consensus_.check_invariants();
+  CHECK_EQ(state_.executed(), consensus_.chosen_through(), "what is chosen is executed at once");
+  CHECK(!office_ || office_ == leads_, "only a leader serves");
+  CHECK(leads_ == consensus_.leading(), "the office follows consensus");
+  CHECK(leads_ || (waiting_.commands.empty() && proposed_.empty()),
+        "nobody waits at a replica that does not lead");
+  CHECK_EQ(waiting_.commands.size(), waiting_.tokens.size(), "each command has its token");
+}
+
+}  // namespace assent::replica
