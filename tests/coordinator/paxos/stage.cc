@@ -1,0 +1,125 @@
+#include "tests/coordinator/paxos/stage.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace assent::paxos {
+
+AcceptedValue RecordedLog::read(Slot slot) const {
+  for (auto at = durable.rbegin(); at != durable.rend(); ++at) {
+    const auto* accepted = std::get_if<Accepted>(&*at);
+    if (accepted != nullptr && accepted->slot == slot) return {accepted->ballot, accepted->value};
+  }
+  ADD_FAILURE() << "slot " << slot.value << " is not in the log";
+  return {};
+}
+
+Options Stage::options_of(std::vector<std::uint32_t> members) {
+  std::vector<ReplicaId> ids;
+  for (const std::uint32_t member : members) ids.emplace_back(member);
+  return Options{.self = ReplicaId(1), .group = Group(std::move(ids)), .seed = 7};
+}
+
+Stage::Stage(std::uint32_t count, Options options) : options_(std::move(options)) {
+  std::vector<ReplicaId> members;
+  for (std::uint32_t id = 1; id <= count; ++id) members.emplace_back(id);
+  options_.group = Group(members);
+  for (std::uint32_t id = 1; id <= count; ++id) start(id);
+}
+
+void Stage::start(std::uint32_t id) {
+  Options options = options_;
+  options.self = ReplicaId(id);
+  options.seed = id;
+  Player& one = players_[id];
+  one.consensus = std::make_unique<Consensus>(options, one.log);
+  one.recorded = 0;
+  for (const Record& record : one.log.durable) {
+    for (auto& value : one.consensus->restore(record)) one.chosen.push_back(std::move(value));
+  }
+  one.consensus->start(now_);
+}
+
+void Stage::restart(std::uint32_t id) {
+  player(id).log.written.clear();
+  player(id).chosen.clear();
+  start(id);
+}
+
+void Stage::step(std::uint32_t id, const Input& input) {
+  take_in(id, at(id).step(now_, input));
+  at(id).check_invariants();
+}
+
+void Stage::take_in(std::uint32_t id, Effects effects) {
+  Player& one = player(id);
+  one.recorded += effects.persist.size();
+  std::move(effects.persist.begin(), effects.persist.end(), std::back_inserter(one.log.written));
+  for (Envelope& sent : effects.send) {
+    wire_.push_back({ReplicaId(id), sent.to, std::move(sent.message)});
+  }
+  std::move(effects.chosen.begin(), effects.chosen.end(), std::back_inserter(one.chosen));
+  one.reads.insert(one.reads.end(), effects.reads.begin(), effects.reads.end());
+  one.reads_lost.insert(one.reads_lost.end(), effects.reads_lost.begin(), effects.reads_lost.end());
+}
+
+void Stage::persist(std::uint32_t id) {
+  Player& one = player(id);
+  std::move(one.log.written.begin(), one.log.written.end(), std::back_inserter(one.log.durable));
+  one.log.written.clear();
+  step(id, Persisted{RecordIndex(one.recorded)});
+}
+
+void Stage::pass(Millis time) {
+  now_ = now_ + time;
+  for (auto& [id, one] : players_) {
+    if (one.consensus->next_deadline() <= now_) step(id, Tick{});
+  }
+}
+
+void Stage::settle(const std::vector<std::uint32_t>& cut) {
+  const auto is_cut = [&](ReplicaId id) {
+    return std::find(cut.begin(), cut.end(), id.value) != cut.end();
+  };
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (auto& [id, one] : players_) {
+      if (one.log.written.empty() || is_cut(ReplicaId(id))) continue;
+      persist(id);
+      moved = true;
+    }
+    while (!wire_.empty()) {
+      OnTheWire next = std::move(wire_.front());
+      wire_.pop_front();
+      if (is_cut(next.from) || is_cut(next.to)) continue;
+      step(next.to.value, Arrived{next.from, std::move(next.message)});
+      moved = true;
+    }
+  }
+}
+
+void Stage::elect(std::uint32_t id, const std::vector<std::uint32_t>& cut) {
+  for (int i = 0; i < 10'000 && !at(id).leading(); ++i) {
+    now_ = now_ + Millis(10);
+    for (auto& [other, one] : players_) {
+      // Only the one that is to win stands; the others wait.
+      const bool stands = other == id || one.consensus->leading();
+      if (stands && one.consensus->next_deadline() <= now_) step(other, Tick{});
+    }
+    settle(cut);
+  }
+  ASSERT_TRUE(at(id).leading().has_value());
+}
+
+void Stage::propose(std::uint32_t id, const std::string& value) {
+  ASSERT_TRUE(at(id).can_propose());
+  step(id, Propose{make_value(value)});
+}
+
+std::vector<std::string> Stage::values(std::uint32_t id) const {
+  std::vector<std::string> out;
+  for (const ChosenValue& one : players_.at(id).chosen) out.push_back(*one.value);
+  return out;
+}
+
+}  // namespace assent::paxos

@@ -1,0 +1,114 @@
+// A stage for one replica's consensus, or a few: every message and every flush is the test's to let
+// through, in its order.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/paxos/consensus.h"
+
+namespace assent::paxos {
+
+inline ReplicaId replica(std::uint32_t id) {
+  return ReplicaId(id);
+}
+inline Ballot ballot(std::uint64_t round, std::uint32_t id) {
+  return {Incarnation(1), Round(round), ReplicaId(id)};
+}
+
+// The log of one replica, whole; it outlives the replica's lives.
+class RecordedLog final : public ChosenLog {
+ public:
+  [[nodiscard]] AcceptedValue read(Slot slot) const override;
+
+  std::vector<Record> durable;
+  std::vector<Record> written;  // not durable yet
+};
+
+// One life of a replica.
+struct Player {
+  RecordedLog log;
+  std::unique_ptr<Consensus> consensus;
+  std::uint64_t recorded = 0;       // records of this life
+  std::vector<ChosenValue> chosen;  // of all lives
+  std::vector<ReadReady> reads;
+  std::vector<ReadToken> reads_lost;
+};
+
+class Stage {
+ public:
+  // Replicas 1 to `count`, started.
+  explicit Stage(std::uint32_t count, Options options = options_of({1}));
+  static Options options_of(std::vector<std::uint32_t> members);
+
+  Consensus& at(std::uint32_t id) { return *players_.at(id).consensus; }
+  Player& player(std::uint32_t id) { return players_.at(id); }
+
+  // Steps the replica; its messages join the wire.
+  void step(std::uint32_t id, const Input& input);
+  // What it has written becomes durable, and it is told.
+  void persist(std::uint32_t id);
+  // Time passes for everybody; whoever is due gets a tick.
+  void pass(Millis time);
+
+  // The messages on the wire, oldest first. Taking one takes it off.
+  [[nodiscard]] std::size_t on_the_wire() const { return wire_.size(); }
+  // The oldest of this kind and sender; fails the test when there is none.
+  template <class M>
+  M take(std::uint32_t from, std::uint32_t to) {
+    for (auto at = wire_.begin(); at != wire_.end(); ++at) {
+      const auto* message = std::get_if<M>(&at->message);
+      if (message == nullptr || at->from != ReplicaId(from) || at->to != ReplicaId(to)) continue;
+      M out = *message;
+      wire_.erase(at);
+      return out;
+    }
+    ADD_FAILURE() << "no such message from " << from << " to " << to;
+    return {};
+  }
+  template <class M>
+  [[nodiscard]] bool has(std::uint32_t from, std::uint32_t to) const {
+    for (const auto& one : wire_) {
+      if (one.from == ReplicaId(from) && one.to == ReplicaId(to) &&
+          std::holds_alternative<M>(one.message)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  void drop_all() { wire_.clear(); }
+
+  // Delivers and persists until nothing moves; messages of or to `cut` are lost.
+  void settle(const std::vector<std::uint32_t>& cut = {});
+  // Passes time and settles until this replica leads.
+  void elect(std::uint32_t id, const std::vector<std::uint32_t>& cut = {});
+  void propose(std::uint32_t id, const std::string& value);
+
+  // Begins the next life from what is durable.
+  void restart(std::uint32_t id);
+  [[nodiscard]] std::vector<std::string> values(std::uint32_t id) const;
+  [[nodiscard]] MonoTime now() const { return now_; }
+
+ private:
+  struct OnTheWire {
+    ReplicaId from;
+    ReplicaId to;
+    Message message;
+  };
+
+  void start(std::uint32_t id);
+  void take_in(std::uint32_t id, Effects effects);
+
+  Options options_;
+  MonoTime now_{1'000'000};
+  std::map<std::uint32_t, Player> players_;
+  std::deque<OnTheWire> wire_;
+};
+
+}  // namespace assent::paxos
