@@ -15,8 +15,8 @@ LogTime LogClock::bound(MonoTime now) const {
 // The real time since the entry was made is at least the time since it was seen. So a bound that
 // begins here is never too high, and the higher of two bounds is as good as the lower.
 void LogClock::observe(LogTime entry, MonoTime now) {
+  latest_ = fresh_ ? entry : std::max(latest_, entry);
   if (!fresh_ && entry <= bound(now)) return;
-  if (fresh_) latest_ = entry;
   fresh_ = false;
   start_ = entry;
   started_at_ = now;

@@ -1,0 +1,261 @@
+#include "coordinator/replica/core.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace assent::replica {
+namespace {
+
+// Reads of old values are not needed here.
+class NoLog final : public paxos::ChosenLog {
+ public:
+  [[nodiscard]] paxos::AcceptedValue read(Slot /*slot*/) const override {
+    fail_check(__FILE__, __LINE__, "read", "everything is in memory");
+  }
+};
+
+TransactionId transaction(std::uint64_t number) {
+  return make_transaction_id(LogTime(1'000'000), number, number, 1);
+}
+state::Command committed(std::uint64_t number) {
+  return state::Committed{transaction(number), 1, {}};
+}
+
+// A replica whose flushes are the test's to finish.
+class Replica {
+ public:
+  explicit Replica(std::vector<ReplicaId> members, Options options = options_of())
+      : core_(
+            [&] {
+              options.paxos.group = paxos::Group(std::move(members));
+              return std::move(options);
+            }(),
+            log_) {
+    core_.start(now_);
+  }
+  static Options options_of() {
+    return Options{.paxos = {.self = ReplicaId(1), .group = paxos::Group({ReplicaId(1)})},
+                   .state = {}};
+  }
+
+  Effects step(const Input& input) {
+    Effects out = core_.step(now_, input);
+    core_.check_invariants();
+    written_ += out.persist.size();
+    records_.insert(records_.end(), out.persist.begin(), out.persist.end());
+    return out;
+  }
+  Effects persist() { return step(paxos::Persisted{paxos::RecordIndex(written_)}); }
+  // Group of one: stands, promises, leads, and executes its own no-op.
+  void take_office() {
+    now_.mono = now_.mono + Millis(1'000);
+    step(paxos::Tick{});
+    persist();
+    const Effects taken = persist();
+    ASSERT_EQ(taken.office.size(), 1u);
+    ASSERT_TRUE(core_.serving());
+  }
+  Effects submit(std::uint64_t token, state::Command command) {
+    return step(Submit{CommandToken(token), std::move(command)});
+  }
+
+  NoLog log_;
+  Now now_{MonoTime(5'000), LogTime(1'000'000)};
+  Core core_;
+  std::uint64_t written_ = 0;
+  std::vector<paxos::Record> records_;
+};
+
+Replica alone() {
+  return Replica({ReplicaId(1)});
+}
+
+TEST(Core, ServesWhenItsOwnNoOpIsExecuted) {
+  Replica replica = alone();
+  replica.now_.mono = replica.now_.mono + Millis(1'000);
+  replica.step(paxos::Tick{});
+  replica.persist();
+  EXPECT_TRUE(replica.core_.consensus().leading());
+  EXPECT_FALSE(replica.core_.serving());
+  const Effects taken = replica.persist();
+  ASSERT_EQ(taken.office.size(), 1u);
+  EXPECT_EQ(std::get<OfficeTaken>(taken.office[0]).number, 1u);
+  EXPECT_TRUE(replica.core_.serving());
+}
+
+TEST(Core, ACommandIsAnsweredWhenItIsExecutedAndNotBefore) {
+  Replica replica = alone();
+  replica.take_office();
+  EXPECT_TRUE(replica.submit(7, committed(1)).executed.empty());
+  EXPECT_TRUE(replica.step(TurnEnded{}).executed.empty());
+  const Effects done = replica.persist();
+  ASSERT_EQ(done.executed.size(), 1u);
+  EXPECT_EQ(done.executed[0].token, CommandToken(7));
+  EXPECT_TRUE(std::holds_alternative<state::TookEffect>(done.executed[0].result));
+}
+
+TEST(Core, CommandsOfOneTurnShareASlot) {
+  Replica replica = alone();
+  replica.take_office();
+  const Slot before = replica.core_.state().executed();
+  for (std::uint64_t i = 1; i <= 100; ++i) replica.submit(i, committed(i));
+  replica.step(TurnEnded{});
+  EXPECT_EQ(replica.persist().executed.size(), 100u);
+  EXPECT_EQ(replica.core_.state().executed(), before.next());
+}
+
+TEST(Core, CommandsGatherWhileAllSlotsAreOpen) {
+  Options options = Replica::options_of();
+  options.paxos.open_slots_max = 1;
+  Replica replica({ReplicaId(1)}, options);
+  replica.take_office();
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    replica.submit(i, committed(i));
+    replica.step(TurnEnded{});
+  }
+  EXPECT_EQ(replica.persist().executed.size(), 1u);
+  EXPECT_EQ(replica.persist().executed.size(), 9u);
+}
+
+TEST(Core, AnEntryIsCutToWhatAMessageHolds) {
+  Options options = Replica::options_of();
+  options.paxos.accept_bytes_max = 500;
+  Replica replica({ReplicaId(1)}, options);
+  replica.take_office();
+  for (std::uint64_t i = 1; i <= 64; ++i) replica.submit(i, committed(i));
+  replica.step(TurnEnded{});
+  std::vector<CommandToken> order;
+  for (int i = 0; i < 20; ++i) {
+    for (const Executed& one : replica.persist().executed) order.push_back(one.token);
+  }
+  ASSERT_EQ(order.size(), 64u);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+  for (const paxos::Record& record : replica.records_) {
+    if (const auto* accepted = std::get_if<paxos::Accepted>(&record)) {
+      EXPECT_LE(accepted->value->size(), 500u);
+    }
+  }
+}
+
+TEST(Core, TooManyWaitingCommandsAreRefused) {
+  Options options = Replica::options_of();
+  options.commands_waiting_max = 2;
+  Replica replica({ReplicaId(1)}, options);
+  replica.take_office();
+  EXPECT_TRUE(replica.submit(1, committed(1)).refused.empty());
+  EXPECT_TRUE(replica.submit(2, committed(2)).refused.empty());
+  EXPECT_EQ(replica.submit(3, committed(3)).refused, std::vector<CommandToken>{CommandToken(3)});
+}
+
+TEST(Core, AReadIsReadyAtOnceWhereNobodyElseCouldLead) {
+  Replica replica = alone();
+  replica.take_office();
+  EXPECT_EQ(replica.step(paxos::ReadAsked{ReadToken(3)}).reads,
+            std::vector<ReadToken>{ReadToken(3)});
+}
+
+TEST(Core, ARestartRestoresTheState) {
+  Replica replica = alone();
+  replica.take_office();
+  replica.submit(1, committed(1));
+  replica.step(TurnEnded{});
+  replica.persist();
+  replica.submit(2, committed(2));  // its record brings the mark of the first
+  replica.step(TurnEnded{});
+  replica.persist();
+
+  const NoLog log;
+  Core next(Replica::options_of(), log);
+  const Now now{MonoTime(5), LogTime(2'000'000)};
+  for (const paxos::Record& record : replica.records_) next.restore(now, record);
+  next.start(now);
+  EXPECT_NE(next.state().find(transaction(1)), nullptr);
+  EXPECT_FALSE(next.serving());
+  next.check_invariants();
+}
+
+// ── in a group of three ─────────────────────────────────────────────────────────────────────────
+
+// Replica 1 leads a group of three; what 2 and 3 say is the test's.
+class Trio : public ::testing::Test {
+ protected:
+  void lead() {
+    replica_.now_.mono = replica_.now_.mono + Millis(1'000);
+    replica_.step(paxos::Tick{});
+    const Ballot ballot = replica_.core_.consensus().highest_ballot();
+    ballot_ = {Incarnation(1), ballot.round.next(), ReplicaId(1)};
+    replica_.step(from(2, paxos::PreVoteAnswer{ballot_, true, {}}));
+    replica_.persist();
+    replica_.step(from(2, paxos::Promise{ballot_, Slot(1), Slot(0), {}, Slot(0)}));
+    replica_.persist();
+  }
+  void take_office() {
+    lead();
+    const Effects taken = accept_all();
+    ASSERT_EQ(taken.office.size(), 1u);
+  }
+  Effects accept_all() {
+    const Slot last = replica_.core_.consensus().last_proposed();
+    return replica_.step(from(2, paxos::AcceptedThrough{ballot_, last, Slot(0), paxos::Probe(0)}));
+  }
+  static paxos::Arrived from(std::uint32_t id, paxos::Message message) {
+    return {ReplicaId(id), std::move(message)};
+  }
+  paxos::Refused preempted() { return {ballot_, {Incarnation(1), Round(99), ReplicaId(3)}}; }
+
+  Replica replica_{{ReplicaId(1), ReplicaId(2), ReplicaId(3)}};
+  Ballot ballot_;
+};
+
+TEST_F(Trio, ALostOfficeAnswersNobody) {
+  take_office();
+  replica_.submit(1, committed(1));
+  replica_.step(TurnEnded{});
+  const Effects lost = replica_.step(from(3, preempted()));
+  ASSERT_EQ(lost.office.size(), 1u);
+  EXPECT_EQ(std::get<OfficeLost>(lost.office[0]).ballot, ballot_);
+  EXPECT_TRUE(lost.executed.empty());
+  EXPECT_EQ(replica_.core_.pending_count(), 0u);
+  // Its value is chosen after all, under the next leader: executed, and told to nobody here.
+  const state::Entry entry{LogTime(1'000'000), {committed(1)}};
+  const Ballot next{Incarnation(1), Round(99), ReplicaId(3)};
+  const Effects later = replica_.step(from(
+      3, paxos::Accept{
+             next, Slot(2), {paxos::make_value(state::encode(entry))}, Slot(2), paxos::Probe(1)}));
+  EXPECT_TRUE(later.executed.empty());
+  EXPECT_NE(replica_.core_.state().find(transaction(1)), nullptr);
+}
+
+TEST_F(Trio, ALeaderServesNothingBeforeItsOwnNoOpIsChosen) {
+  lead();
+  EXPECT_TRUE(replica_.core_.consensus().leading());
+  EXPECT_FALSE(replica_.core_.serving());
+  accept_all();
+  EXPECT_TRUE(replica_.core_.serving());
+}
+
+TEST_F(Trio, AnOfficeLostBeforeItWasServedIsNotTold) {
+  lead();
+  EXPECT_TRUE(replica_.step(from(3, preempted())).office.empty());
+}
+
+TEST_F(Trio, ReadsOfALostOfficeAreLost) {
+  take_office();
+  replica_.step(paxos::ReadAsked{ReadToken(4)});
+  EXPECT_EQ(replica_.step(from(3, preempted())).reads_lost, std::vector<ReadToken>{ReadToken(4)});
+}
+
+TEST_F(Trio, ANoOpTakesItsSlotAndNothingElse) {
+  const Ballot other{Incarnation(1), Round(1), ReplicaId(3)};
+  replica_.step(
+      from(3, paxos::Accept{other, Slot(1), {paxos::make_value({})}, Slot(1), paxos::Probe(1)}));
+  EXPECT_EQ(replica_.core_.state().executed(), Slot(1));
+  EXPECT_EQ(replica_.core_.state().record_count(), 0u);
+}
+
+}  // namespace
+}  // namespace assent::replica
