@@ -14,6 +14,7 @@ struct Command {
 // Each adds itself to the command line.
 Command add_transfers(CLI::App& app);
 Command add_crowd(CLI::App& app);
+Command add_decisions(CLI::App& app);
 Command add_counters(CLI::App& app);
 
 }  // namespace assent::workload

@@ -105,6 +105,21 @@ nlohmann::json to_json(const CrowdReport& report) {
   };
 }
 
+nlohmann::json to_json(const DecisionTally& tally) {
+  return {
+      {"decided", tally.decided},
+      {"seconds", seconds(tally.elapsed)},
+      {"decided_per_second", per_second(tally.decided, tally.elapsed)},
+      {"latency_ms",
+       {{"p50", percentile_ms(tally.latency_us, 50)},
+        {"p95", percentile_ms(tally.latency_us, 95)},
+        {"p99", percentile_ms(tally.latency_us, 99)},
+        {"max", max_ms(tally.latency_us)}}},
+      {"longest_gap_ms", seconds(tally.longest_gap) * 1'000},
+      {"errors", tally.errors},
+  };
+}
+
 Result<void> write_file(const nlohmann::json& content, const std::string& path) {
   std::ofstream file(path);
   file << content.dump(2) << '\n';
@@ -173,12 +188,29 @@ std::string summary(const CrowdReport& report) {
   return text;
 }
 
+std::string summary(const DecisionTally& tally) {
+  std::string text = formatted("%llu decided in %.1f s: %.0f per second\n", shown(tally.decided),
+                               seconds(tally.elapsed), per_second(tally.decided, tally.elapsed));
+  text += formatted(
+      "latency p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms; longest time without one %.0f "
+      "ms\n",
+      percentile_ms(tally.latency_us, 50), percentile_ms(tally.latency_us, 95),
+      percentile_ms(tally.latency_us, 99), max_ms(tally.latency_us),
+      seconds(tally.longest_gap) * 1'000);
+  if (!tally.errors.empty()) text += error_line(tally.errors);
+  return text;
+}
+
 Result<void> write_json(const Report& report, const std::string& path) {
   return write_file(to_json(report), path);
 }
 
 Result<void> write_json(const CrowdReport& report, const std::string& path) {
   return write_file(to_json(report), path);
+}
+
+Result<void> write_json(const DecisionTally& tally, const std::string& path) {
+  return write_file(to_json(tally), path);
 }
 
 }  // namespace assent::workload

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "integration/workload/crowd.h"
+#include "integration/workload/decisions.h"
 #include "integration/workload/recorder.h"
 
 namespace assent::workload {
@@ -42,6 +43,7 @@ std::string progress_line(Clock::duration at, const Tally& so_far, const Tally& 
 // Several lines, the last one ended.
 std::string summary(const Report& report);
 std::string summary(const CrowdReport& report);
+std::string summary(const DecisionTally& tally);
 
 // Writes the report as one JSON object:
 //   committed, aborted, unknown   transactions, by what commit() or abort() answered
@@ -62,5 +64,9 @@ Result<void> write_json(const Report& report, const std::string& path);
 //   reasons                       of all but the committed: code, or "SQL <sqlstate>"
 //   latency_ms                    p50, p99, max; of all that were answered
 Result<void> write_json(const CrowdReport& report, const std::string& path);
+
+// The same for decisions: decided, seconds, decided_per_second, latency_ms (p50, p95, p99, max),
+// longest_gap_ms, errors (by code).
+Result<void> write_json(const DecisionTally& tally, const std::string& path);
 
 }  // namespace assent::workload
