@@ -53,8 +53,16 @@ bool maybe_read_only(std::string_view command_tag) {
   return !changes || command_tag.ends_with(" 0");
 }
 
-Batch xid_check() {
-  return {{std::string(kSettings) + " pg_catalog.pg_current_xact_id_if_assigned()"}};
+Batch reader_check() {
+  return {{std::string(kSettings) + " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
+                                    " pg_catalog.pg_current_xact_id_if_assigned()"}};
+}
+
+bool is_reader(const StatementResult& checked) {
+  const std::vector<Value>& row = checked.rows.at(0);
+  const Value& xid = row.back();
+  const Value& holds_cursor = row[row.size() - 2];
+  return !xid && holds_cursor == "f";
 }
 
 void add_prepare(Batch& batch, const std::string& gid) {

@@ -26,8 +26,10 @@ bool maybe_read_only(std::string_view command_tag);
 // Each is one batch, or the end of one. What comes first puts settings back that client SQL may
 // have left and that would lie to us; in a failed transaction it fails, and the rest is skipped.
 
-// One answer: the xid, NULL when none is assigned.
-Batch xid_check();
+// One answer of one row. A branch without an xid has written nothing; a cursor WITH HOLD is read to
+// its end by COMMIT, and whatever that runs may still write.
+Batch reader_check();
+bool is_reader(const StatementResult& checked);
 
 // Three answers. PREPARE takes effect when it is executed and not at the Sync; what comes behind it
 // cannot undo it. The position is read behind it, so it is at or after the PREPARE record.

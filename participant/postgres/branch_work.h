@@ -83,7 +83,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   void refuse_stale();
   void vote();
   void report_no_transaction();
-  void on_xid(const Answers& answers);
+  void on_reader_check(const Answers& answers);
   void leave();
   void send_last();
   void add_last(Batch& batch);

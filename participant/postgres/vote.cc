@@ -61,7 +61,7 @@ void BranchWork::refuse_stale() {
 void BranchWork::vote() {
   if (!connection().maybe_in_transaction()) return report_no_transaction();
   if (!maybe_read_only_) return send_last();
-  send(xid_check(), [this](const Answers& answers) { on_xid(answers); });
+  send(reader_check(), [this](const Answers& answers) { on_reader_check(answers); });
 }
 
 void BranchWork::report_no_transaction() {
@@ -70,17 +70,17 @@ void BranchWork::report_no_transaction() {
   });
 }
 
-// No statement follows, so a transaction without an xid stays without one.
-void BranchWork::on_xid(const Answers& answers) {
-  const Answer& xid = answers.front();
-  if (!xid.ok()) return end_unprepared(to_error(xid));
-  if (to_result(xid).rows.at(0).back()) return send_last();
+// No statement follows, so a transaction without an xid stays without one until its COMMIT.
+void BranchWork::on_reader_check(const Answers& answers) {
+  const Answer& checked = answers.front();
+  if (!checked.ok()) return end_unprepared(to_error(checked));
+  if (!is_reader(to_result(checked))) return send_last();
   leave();
 }
 
-// 1. COMMIT itself may run code that writes: it reads a cursor WITH HOLD to its end. READ ONLY
-// makes
-//    that fail. (It does not stop the delivery of pg_notify, which assigns no xid before.)
+// 1. COMMIT itself may run code that writes. The one known way, a cursor WITH HOLD, has been looked
+//    for; READ ONLY makes any other fail, unless a savepoint is open: COMMIT ends that first, and
+//    READ ONLY with it. (It does not stop the delivery of pg_notify, which assigns no xid before.)
 // 2. So it writes nothing, and when its answer is lost nothing is left to be settled. It can fail,
 //    under SERIALIZABLE too, and then the vote is NO.
 void BranchWork::leave() {

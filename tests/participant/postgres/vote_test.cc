@@ -89,6 +89,22 @@ TEST_F(ReadOnly, CursorThatWouldWriteInItsCommitDoesNot) {
   EXPECT_EQ(content(), "");
 }
 
+// SET TRANSACTION READ ONLY inside a savepoint ends with it, and COMMIT ends the savepoint first.
+TEST_F(ReadOnly, Row12CursorWithHoldBehindASavepointIsNoReader) {
+  admin.query(
+      "CREATE FUNCTION sneak() RETURNS int LANGUAGE sql AS "
+      "'INSERT INTO t VALUES (5, 5) RETURNING 1'");
+  const BranchId id = agent->open();
+  agent->run(id, "SAVEPOINT s");
+  agent->run(id, "DECLARE c CURSOR WITH HOLD FOR SELECT sneak()");
+
+  const auto vote = agent->vote({id, kBallot});
+
+  ASSERT_FALSE(vote.result);
+  EXPECT_EQ(vote.result.error().sql->sqlstate, "0A000");
+  EXPECT_EQ(content(), "");
+}
+
 TEST_F(ReadOnly, RowLockIsAWriteToPostgres) {
   admin.query("INSERT INTO t VALUES (1, 1)");
   const BranchId id = agent->open();
