@@ -45,15 +45,19 @@ File::~File() {
 Result<std::string> File::read_all() const {
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0) return io_failure("inspect", path_, errno);
-  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  return read_at(0, static_cast<std::size_t>(status.st_size));
+}
+
+Result<std::string> File::read_at(std::uint64_t offset, std::size_t count) const {
+  std::string bytes(count, '\0');
   std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count =
-        ::pread(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return io_failure("read", path_, errno);
-    if (count == 0) break;
-    done += static_cast<std::size_t>(count);
+  while (done < count) {
+    const ssize_t got =
+        ::pread(descriptor_, bytes.data() + done, count - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_failure("read", path_, errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
   }
   bytes.resize(done);
   return bytes;
@@ -96,6 +100,10 @@ Result<bool> File::try_lock() {
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return true;
   if (errno == EWOULDBLOCK) return false;
   return io_failure("lock", path_, errno);
+}
+
+std::string at_offset(const std::string& path, std::uint64_t offset) {
+  return path + " at offset " + std::to_string(offset);
 }
 
 Result<void> flush_directory(const std::string& directory) {

@@ -24,6 +24,9 @@ class File {
   // All bytes of the file.
   [[nodiscard]] Result<std::string> read_all() const;
 
+  // At most `count` bytes from `offset` on; fewer at the end of the file only.
+  [[nodiscard]] Result<std::string> read_at(std::uint64_t offset, std::size_t count) const;
+
   // Writes all of `bytes`; they are durable after flush() only.
   [[nodiscard]] Result<void> write_at(std::uint64_t offset, std::string_view bytes);
 
@@ -48,6 +51,9 @@ class File {
   std::string path_;
   int descriptor_;  // -1 when moved from
 };
+
+// How messages name a place in a file.
+std::string at_offset(const std::string& path, std::uint64_t offset);
 
 // Makes names made, changed and removed in the directory durable.
 [[nodiscard]] Result<void> flush_directory(const std::string& directory);

@@ -29,10 +29,6 @@ struct Scan {
   Sequence next;
 };
 
-std::string place(const std::string& path, std::uint64_t offset) {
-  return path + " at offset " + std::to_string(offset);
-}
-
 tl::unexpected<Error> damage(std::string sentence) {
   return failure(ErrorCode::kInternal,
                  std::move(sentence) + " Nothing was changed; restore the file.");
@@ -84,16 +80,25 @@ Result<Segment> load_segment(const SegmentFile& named) {
   return Segment{std::move(*file), *header, std::move(*bytes)};
 }
 
-Result<void> replay_record(const FoundRecord& record, const std::string& where,
+// Types of which no record was ever written by this version are a newer one's.
+bool known(std::uint8_t type) {
+  return static_cast<std::uint8_t>(RecordType::kEntry) <= type &&
+         type <= static_cast<std::uint8_t>(RecordType::kChosenMark);
+}
+
+Result<void> replay_record(const FoundRecord& record, const Segment& segment, std::uint64_t offset,
                            const WriteAheadLog::Replay& replay) {
+  const std::string where = at_offset(segment.file.path(), offset);
   const RecordHeader& header = record.header;
   if (header.format > kRecordFormat) {
     return newer(where, "record format " + std::to_string(header.format));
   }
-  if (header.type != static_cast<std::uint8_t>(RecordType::kEntry)) {
+  if (!known(header.type)) {
     return newer(where, "a record of type " + std::to_string(header.type));
   }
-  Result<void> taken = replay(static_cast<RecordType>(header.type), record.payload);
+  Result<void> taken = replay({.type = static_cast<RecordType>(header.type),
+                               .payload = record.payload,
+                               .place = {segment.header.first, offset}});
   if (!taken) taken.error().message = where + ": " + taken.error().message;
   return taken;
 }
@@ -104,7 +109,7 @@ Result<Scan> scan_records(const Segment& segment, const WriteAheadLog::Replay& r
     if (record->header.sequence != scan.next) break;
     // The first record of a batch: all before it was durable when it was written.
     if (record->header.durable.next() == scan.next) scan.proven = scan.end;
-    const auto taken = replay_record(*record, place(segment.file.path(), scan.end), replay);
+    const auto taken = replay_record(*record, segment, scan.end, replay);
     if (!taken) return tl::unexpected(taken.error());
     scan.end = record->end;
     scan.next = scan.next.next();
@@ -116,7 +121,7 @@ Result<Scan> scan_records(const Segment& segment, const WriteAheadLog::Replay& r
 Result<void> check_followed(const Segment& segment, const Scan& scan, const SegmentFile& next) {
   if (scan.next == next.first) return {};
   return damage("Record " + to_string(scan.next) + " does not stand in " +
-                place(segment.file.path(), scan.end) + ", although " + next.path +
+                at_offset(segment.file.path(), scan.end) + ", although " + next.path +
                 " follows: either the record is damaged, or a segment is missing.");
 }
 
@@ -124,7 +129,8 @@ Result<void> check_followed(const Segment& segment, const Scan& scan, const Segm
 Result<void> check_torn(const Segment& segment, const Scan& scan) {
   const Sequence mark = durable_mark_behind(segment.bytes, scan.end, segment.header.salt);
   if (mark < scan.next) return {};
-  return damage("Record " + to_string(scan.next) + " in " + place(segment.file.path(), scan.end) +
+  return damage("Record " + to_string(scan.next) + " in " +
+                at_offset(segment.file.path(), scan.end) +
                 " is damaged: a later record says that all up to record " + to_string(mark) +
                 " were durable.");
 }
@@ -136,7 +142,8 @@ std::uint64_t torn_bytes(std::string_view segment, std::uint64_t end) {
 
 Tail make_tail(Segment segment, const Scan& scan) {
   const std::uint64_t size = segment.bytes.size();
-  return {.segment = {std::move(segment.file), segment.header.salt, scan.end, size},
+  return {.segment = {std::move(segment.file), segment.header.first, segment.header.salt, scan.end,
+                      size},
           .bytes = std::move(segment.bytes),
           .proven = scan.proven};
 }

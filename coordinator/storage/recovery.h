@@ -16,6 +16,7 @@ namespace assent::storage {
 // The last segment of a log, where appending goes on.
 struct OpenSegment {
   File file;
+  Sequence first;  // of its first record
   std::uint64_t salt = 0;
   std::uint64_t end = 0;   // where the next record goes
   std::uint64_t size = 0;  // of the file

@@ -126,18 +126,28 @@ void seal_record(char* record, const RecordHeader& header, std::uint64_t salt,
   store(record + kHeaderChecksumAt, checksum_at({record, kHeaderChecksumAt}, salt, offset));
 }
 
+std::optional<RecordHeader> find_header(std::string_view record, std::size_t offset,
+                                        std::uint64_t salt) {
+  if (record.size() < kRecordHeaderBytes) return {};
+  if (!header_intact(record.data(), salt, offset)) return {};
+  return load_header(record.data());
+}
+
+std::optional<FoundRecord> parse_record(std::string_view record, std::size_t offset,
+                                        std::uint64_t salt) {
+  const auto header = find_header(record, offset, salt);
+  // A file that was cut short may end inside a record whose header is intact.
+  if (!header || record.size() < record_bytes(header->length)) return {};
+  const auto checksum = load<std::uint64_t>(record.data() + kPayloadChecksumAt);
+  if (payload_checksum(record.data(), header->length, salt, offset) != checksum) return {};
+  return FoundRecord{*header, record.substr(kRecordHeaderBytes, header->length),
+                     offset + record_bytes(header->length)};
+}
+
 std::optional<FoundRecord> find_record(std::string_view segment, std::size_t offset,
                                        std::uint64_t salt) {
   if (!holds_header(segment, offset)) return {};
-  const char* record = segment.data() + offset;
-  if (!header_intact(record, salt, offset)) return {};
-  const RecordHeader header = load_header(record);
-  // A file that was cut short may end inside a record whose header is intact.
-  if (segment.size() - offset < record_bytes(header.length)) return {};
-  const auto checksum = load<std::uint64_t>(record + kPayloadChecksumAt);
-  if (payload_checksum(record, header.length, salt, offset) != checksum) return {};
-  return FoundRecord{
-      header, {record + kRecordHeaderBytes, header.length}, offset + record_bytes(header.length)};
+  return parse_record(segment.substr(offset), offset, salt);
 }
 
 Sequence durable_mark_behind(std::string_view segment, std::size_t offset, std::uint64_t salt) {

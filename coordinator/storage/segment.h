@@ -13,6 +13,14 @@ namespace assent::storage {
 
 using Sequence = Strong<struct SequenceTag>;  // a record's place in the log, from 1
 
+// Where a record stands. It never moves.
+struct Place {
+  Sequence segment{};        // of the first record of its segment, which names the file
+  std::uint64_t offset = 0;  // in that file
+
+  bool operator==(const Place&) const = default;
+};
+
 inline constexpr std::size_t kSegmentHeaderBytes = 4'096;  // a block of its own, written once
 inline constexpr std::size_t kRecordHeaderBytes = 40;
 inline constexpr std::size_t kRecordAlignment = 8;
@@ -65,6 +73,16 @@ struct FoundRecord {
   std::string_view payload;  // into the segment
   std::size_t end = 0;       // offset of what follows
 };
+
+// The header of the record whose bytes begin `record` and stand at `offset` in their segment.
+// Nothing: no intact header stands there. The payload may be torn.
+std::optional<RecordHeader> find_header(std::string_view record, std::size_t offset,
+                                        std::uint64_t salt);
+
+// The record whose bytes begin `record` and stand at `offset` in their segment. Nothing: they are
+// no intact record.
+std::optional<FoundRecord> parse_record(std::string_view record, std::size_t offset,
+                                        std::uint64_t salt);
 
 // The record at `offset`, a multiple of kRecordAlignment. Nothing: none stands there intact.
 std::optional<FoundRecord> find_record(std::string_view segment, std::size_t offset,

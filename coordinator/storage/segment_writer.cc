@@ -4,22 +4,18 @@
 
 namespace assent::storage {
 
-void Batch::add(const Record& record, std::function<void()> on_durable) {
+void Batch::add(const Record& record) {
   const std::size_t start = bytes.size();
   bytes.append(kRecordHeaderBytes, '\0');
   bytes.append(record.payload);
   bytes.resize(start + record_bytes(record.payload.size()), '\0');
   items.push_back({record.type, static_cast<std::uint32_t>(record.payload.size())});
-  durable.push_back(std::move(on_durable));
 }
 
-std::vector<std::function<void()>> Batch::finish() {
+std::vector<Place> Batch::finish() {
   bytes.clear();
   items.clear();
-  auto callbacks = std::exchange(durable, {});
-  // Batches resemble one another: the next one need not grow while the event loop waits for it.
-  durable.reserve(callbacks.size());
-  return callbacks;
+  return std::exchange(places, {});
 }
 
 SegmentWriter::SegmentWriter(OpenSegment segment, Sequence next, SpareSegment spare)
@@ -31,6 +27,7 @@ SegmentWriter::SegmentWriter(OpenSegment segment, Sequence next, SpareSegment sp
 Result<void> SegmentWriter::write(Batch& batch) {
   std::size_t begin = 0;  // of the records sealed and not yet written
   std::size_t at = 0;
+  batch.places.reserve(batch.items.size());
   for (const Batch::Item& item : batch.items) {
     const std::size_t bytes = record_bytes(item.payload_bytes);
     if (segment_.end + (at - begin) + bytes > segment_.size) {
@@ -43,7 +40,9 @@ Result<void> SegmentWriter::write(Batch& batch) {
                               .length = item.payload_bytes,
                               .sequence = next_,
                               .durable = durable_};
-    seal_record(batch.bytes.data() + at, header, segment_.salt, segment_.end + (at - begin));
+    const Place place{segment_.first, segment_.end + (at - begin)};
+    seal_record(batch.bytes.data() + at, header, segment_.salt, place.offset);
+    batch.places.push_back(place);
     next_ = next_.next();
     at += bytes;
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,12 +23,12 @@ struct Batch {
 
   std::string bytes;
   std::vector<Item> items;
-  std::vector<std::function<void()>> durable;  // one for each item
+  std::vector<Place> places;  // one for each item, once written
 
   [[nodiscard]] bool empty() const { return items.empty(); }
-  void add(const Record& record, std::function<void()> on_durable);
-  // Empties the batch; its callbacks are the caller's.
-  std::vector<std::function<void()>> finish();
+  void add(const Record& record);
+  // Empties the batch; its places are the caller's.
+  std::vector<Place> finish();
 };
 
 class SegmentWriter {

@@ -81,6 +81,7 @@ class SoloLog::Impl : public std::enable_shared_from_this<Impl> {
 
   void take_office(std::function<void()> taken);
   void propose(state::Command command, OnExecuted done);
+  void on_durable();
   void close() { closed_ = true; }
 
   [[nodiscard]] const state::StateMachine& state() const { return state_; }
@@ -96,7 +97,6 @@ class SoloLog::Impl : public std::enable_shared_from_this<Impl> {
   void cut_entry();
   [[nodiscard]] std::string encode_flushing();
   void keep_first(std::size_t count);
-  void on_durable();
   void answer(const std::vector<state::CommandResult>& results);
 
   const SoloLogOptions options_;
@@ -162,9 +162,8 @@ void SoloLog::Impl::cut_entry() {
   keep_first(options_.entry_commands_max);
   entry_.time = now();
   std::string payload = encode_flushing();
-  log_->append({RecordType::kEntry, std::move(payload)}, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->on_durable();
-  });
+  const Record record{RecordType::kEntry, std::move(payload)};
+  log_->append({&record, 1});
 }
 
 // Halves the entry until a record holds it.
@@ -206,11 +205,18 @@ void SoloLog::Impl::answer(const std::vector<state::CommandResult>& results) {
 Result<std::unique_ptr<SoloLog>> SoloLog::open(SoloLogOptions options,
                                                std::function<void()> taken) {
   Replayed replayed{state::StateMachine(options.state), {}};
-  auto opened = WriteAheadLog::open(options.log, [&](RecordType, std::string_view payload) {
-    return replay_entry(payload, options.replica, replayed);
-  });
+  const auto flushed_of = std::make_shared<std::weak_ptr<Impl>>();
+  auto opened = WriteAheadLog::open(
+      options.log,
+      [&](const FoundInLog& record) {
+        return replay_entry(record.payload, options.replica, replayed);
+      },
+      [flushed_of](const Flushed&) {
+        if (const auto self = flushed_of->lock()) self->on_durable();
+      });
   if (!opened) return tl::unexpected(std::move(opened.error()));
   auto impl = std::make_shared<Impl>(std::move(options), std::move(*opened), std::move(replayed));
+  *flushed_of = impl;
   impl->take_office(std::move(taken));
   return std::unique_ptr<SoloLog>(new SoloLog(std::move(impl)));
 }

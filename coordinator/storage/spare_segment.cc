@@ -55,8 +55,8 @@ Result<void> SpareSegment::finish() {
 // header; the name is durable before any record, so that no record is lost with it.
 Result<OpenSegment> SpareSegment::become_segment(Sequence first) {
   if (auto done = finish(); !done) return tl::unexpected(std::move(done.error()));
-  OpenSegment segment{*std::exchange(file_, std::nullopt), random_salt(), kSegmentHeaderBytes,
-                      bytes_};
+  OpenSegment segment{*std::exchange(file_, std::nullopt), first, random_salt(),
+                      kSegmentHeaderBytes, bytes_};
   const std::string header = encode(SegmentHeader{.first = first, .salt = segment.salt});
   const auto named =
       segment.file.write_at(0, header)

@@ -18,6 +18,7 @@ namespace {
 
 // What only the event loop touches. Posted completions outlive the log: they hold this weakly.
 struct LoopSide {
+  WriteAheadLog::OnFlushed on_flushed;
   WriteAheadLogCounters counters;
   bool open = true;  // false once the log is being destroyed, which a callback may do
 };
@@ -26,17 +27,14 @@ struct LoopSide {
 struct Completion {
   std::weak_ptr<LoopSide> side;
   WriteAheadLogCounters counters;
-  std::vector<std::function<void()>> callbacks;
+  Flushed flushed;
 };
 
 void complete(const Completion& completion) {
   const std::shared_ptr<LoopSide> side = completion.side.lock();
   if (!side) return;
   side->counters = completion.counters;
-  for (const auto& callback : completion.callbacks) {
-    if (!side->open) return;
-    callback();
-  }
+  if (side->open) side->on_flushed(completion.flushed);
 }
 
 // A failed write or flush leaves unknown what the disk holds, and a second try may report success
@@ -80,10 +78,10 @@ Result<OpenSegment> open_end(const std::string& directory, Recovered& found, Spa
 
 class WriteAheadLog::Impl {
  public:
-  Impl(WriteAheadLogOptions options, File lock, SegmentWriter writer);
+  Impl(WriteAheadLogOptions options, File lock, SegmentWriter writer, OnFlushed on_flushed);
   ~Impl();
 
-  void append(const Record& record, std::function<void()> durable);
+  void append(std::span<const Record> records);
   [[nodiscard]] const WriteAheadLogCounters& counters() const { return side_->counters; }
 
  private:
@@ -94,10 +92,10 @@ class WriteAheadLog::Impl {
 
   const WriteAheadLogOptions options_;
   const File lock_;
-  const std::shared_ptr<LoopSide> side_ = std::make_shared<LoopSide>();
+  const std::shared_ptr<LoopSide> side_;
 
-  // The only lock in the program: held for the time it takes to copy a record in, on the event
-  // loop, or to swap two batches, on the flush thread.
+  // The only lock in the program: held for the time it takes to copy records in, on the event loop,
+  // or to swap two batches, on the flush thread.
   std::mutex mutex_;
   std::condition_variable wake_;
   Batch waiting_;          // guarded by mutex_
@@ -110,9 +108,11 @@ class WriteAheadLog::Impl {
   std::thread thread_;  // last: it uses all of the above
 };
 
-WriteAheadLog::Impl::Impl(WriteAheadLogOptions options, File lock, SegmentWriter writer)
+WriteAheadLog::Impl::Impl(WriteAheadLogOptions options, File lock, SegmentWriter writer,
+                          OnFlushed on_flushed)
     : options_(std::move(options)),
       lock_(std::move(lock)),
+      side_(std::make_shared<LoopSide>(LoopSide{std::move(on_flushed), {}, true})),
       writer_(std::move(writer)),
       thread_([this] { run(); }) {}
 
@@ -126,11 +126,14 @@ WriteAheadLog::Impl::~Impl() {
   thread_.join();
 }
 
-void WriteAheadLog::Impl::append(const Record& record, std::function<void()> durable) {
-  CHECK_LE(record.payload.size(), options_.record_bytes_max, "a segment must hold every record");
+void WriteAheadLog::Impl::append(std::span<const Record> records) {
+  if (records.empty()) return;
   const std::lock_guard guard(mutex_);
   if (waiting_.empty()) wake_.notify_one();
-  waiting_.add(record, std::move(durable));
+  for (const Record& record : records) {
+    CHECK_LE(record.payload.size(), options_.record_bytes_max, "a segment must hold every record");
+    waiting_.add(record);
+  }
 }
 
 void WriteAheadLog::Impl::run() {
@@ -161,8 +164,8 @@ bool WriteAheadLog::Impl::take_batch() {
 void WriteAheadLog::Impl::flush_batch() {
   const auto written = writer_.write(flushing_);
   CHECK(written, last_words(written.error()));
-  auto completion =
-      std::make_shared<Completion>(Completion{side_, writer_.counters(), flushing_.finish()});
+  auto completion = std::make_shared<Completion>(Completion{side_, writer_.counters(), {}});
+  completion->flushed = {writer_.counters().records, flushing_.finish()};
   options_.post([completion = std::move(completion)] { complete(*completion); });
 }
 
@@ -172,7 +175,7 @@ void WriteAheadLog::Impl::prepare_spare() {
 }
 
 Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options,
-                                                  const Replay& replay) {
+                                                  const Replay& replay, OnFlushed on_flushed) {
   if (auto done = check_options(options); !done) return tl::unexpected(std::move(done.error()));
   const std::string& directory = options.directory;
   if (auto done = make_directory(directory); !done) return tl::unexpected(std::move(done.error()));
@@ -184,7 +187,8 @@ Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options,
   Result<OpenSegment> end = open_end(directory, *found, spare);
   if (!end) return tl::unexpected(std::move(end.error()));
   SegmentWriter writer(std::move(*end), found->next, std::move(spare));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(*lock), std::move(writer));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*lock), std::move(writer),
+                                     std::move(on_flushed));
   return Opened{std::unique_ptr<WriteAheadLog>(new WriteAheadLog(std::move(impl))),
                 found->torn_bytes};
 }
@@ -192,8 +196,8 @@ Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options,
 WriteAheadLog::WriteAheadLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 WriteAheadLog::~WriteAheadLog() = default;
 
-void WriteAheadLog::append(const Record& record, std::function<void()> durable) {
-  impl_->append(record, std::move(durable));
+void WriteAheadLog::append(std::span<const Record> records) {
+  impl_->append(records);
 }
 
 const WriteAheadLogCounters& WriteAheadLog::counters() const {

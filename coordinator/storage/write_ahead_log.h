@@ -5,20 +5,27 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
+#include "coordinator/storage/segment.h"
 
 namespace assent::storage {
 
 // What a record is; the number stands in the file.
 enum class RecordType : std::uint8_t {
-  kEntry = 1,  // a chosen entry of the log of a group of one: slot, ballot, encoded state::Entry
+  kEntry = 1,     // a chosen entry of the log of a group of one: slot, ballot, encoded state::Entry
+  kIdentity = 2,  // whose log this is: the first record, and no other
+  kPromised = 3,  // paxos::Promised
+  kAccepted = 4,  // paxos::Accepted
+  kChosenMark = 5,  // paxos::ChosenMark
 };
 
 struct Record {
-  RecordType type = RecordType::kEntry;
+  RecordType type{};
   std::string payload;
 
   bool operator==(const Record&) const = default;
@@ -40,6 +47,20 @@ struct WriteAheadLogCounters {
   bool operator==(const WriteAheadLogCounters&) const = default;
 };
 
+// A record that was found in the log.
+struct FoundInLog {
+  RecordType type{};
+  std::string_view payload;
+  Place place;
+};
+
+// What the flush of one batch made durable: `places` of its records, in order of appending. They
+// are the last of the `through` records that this life has made durable.
+struct Flushed {
+  std::uint64_t through = 0;
+  std::vector<Place> places;
+};
+
 // One writer, owned by the event loop, with a thread of its own for writing and fdatasync. A failed
 // write or fdatasync ends the process: what is on disk is then unknown, and a retry would lie. So
 // does a disk without room for the next segment: nothing that was acknowledged is lost by it.
@@ -49,22 +70,26 @@ class WriteAheadLog {
 
   // Takes one record that was found, in order of appending; its bytes are the log's, for the time
   // of the call. An error of it refuses the log.
-  using Replay = std::function<Result<void>(RecordType type, std::string_view payload)>;
+  using Replay = std::function<Result<void>(const FoundInLog& record)>;
+
+  // Runs on the event loop once for each batch, in order: what it names is on stable storage (R2).
+  using OnFlushed = std::function<void(const Flushed& flushed)>;
 
   // Takes the directory's lock (kUnavailable when another process holds it), reads every record,
   // cuts a torn tail off, and is ready to append. Everything replayed is durable on return, and not
   // before: act on nothing until then. A damaged log is kInternal, a newer format
   // kUnsupportedVersion; both name file and offset, and nothing is changed then.
-  static Result<Opened> open(WriteAheadLogOptions options, const Replay& replay);
+  static Result<Opened> open(WriteAheadLogOptions options, const Replay& replay,
+                             OnFlushed on_flushed);
 
   // Writes out what is queued, then stops the thread. No callback runs after it.
   ~WriteAheadLog();
 
-  // Queues the record. `durable` runs on the event loop, in order, once it is on stable storage
-  // (R2). Precondition: the payload is at most record_bytes_max long.
-  void append(const Record& record, std::function<void()> durable);
+  // Queues the records, which go out together, with all that is queued by then.
+  // Precondition: each payload is at most record_bytes_max long.
+  void append(std::span<const Record> records);
 
-  // As of the last durable callback that ran; read on the event loop.
+  // As of the last callback that ran; read on the event loop.
   [[nodiscard]] const WriteAheadLogCounters& counters() const;
 
  private:

@@ -44,7 +44,7 @@ class Recovery : public ::testing::Test {
     auto opened = open_log(small_segments(directory_.path(), loop));
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     ASSERT_EQ(opened->payloads, expected);
-    opened->log->append({.payload = "after"}, [] {});
+    append_bytes(*opened->log, "after");
     opened->log.reset();
     expected.emplace_back("after");
     const auto again = payloads_in(directory_.path());
@@ -248,7 +248,7 @@ TEST_F(Recovery, RecordsOfTheTornBatchBehindTheTearNeverComeBack) {
   EXPECT_EQ(opened->torn_bytes, image.end() - image.offset(kLastBatch) - 3u) << "but the padding";
 
   // As long as the torn one: the record that stood behind it would now be the next.
-  opened->log->append({.payload = "THREE"}, [] {});
+  append_bytes(*opened->log, "THREE");
   opened->log.reset();
 
   EXPECT_EQ(payloads_in(directory_.path()), (Payloads{"one", "two", "THREE"}));
@@ -260,13 +260,13 @@ TEST_F(Recovery, WhatReplayRefusesIsRefusedWithItsPlace) {
   TestLoop loop;
   const auto before = contents(directory_.path());
 
-  const auto opened =
-      WriteAheadLog::open(small_segments(directory_.path(), loop),
-                          [](RecordType, std::string_view payload) -> Result<void> {
-                            if (payload == "two")
-                              return failure(ErrorCode::kUnsupportedVersion, "strange");
-                            return {};
-                          });
+  const auto opened = WriteAheadLog::open(
+      small_segments(directory_.path(), loop),
+      [](const FoundInLog& record) -> Result<void> {
+        if (record.payload == "two") return failure(ErrorCode::kUnsupportedVersion, "strange");
+        return {};
+      },
+      [](const Flushed&) {});
 
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().code, ErrorCode::kUnsupportedVersion);
@@ -315,10 +315,10 @@ TEST_F(Recovery, WhatIsNotProvenDurableIsWrittenAgain) {
   auto file = File::open(path(image), O_RDWR);
   ASSERT_TRUE(file.has_value());
 
-  const auto settled =
-      settle({.segment = {std::move(*file), image.salt(), image.end(), SegmentImage::kBytes},
-              .bytes = image.bytes(),
-              .proven = image.offset(kLastBatch)});
+  const auto settled = settle(
+      {.segment = {std::move(*file), Sequence(1), image.salt(), image.end(), SegmentImage::kBytes},
+       .bytes = image.bytes(),
+       .proven = image.offset(kLastBatch)});
 
   ASSERT_TRUE(settled.has_value()) << settled.error().message;
   EXPECT_EQ(read_file(path(image)), image.bytes());
@@ -328,7 +328,7 @@ TEST_F(Recovery, OnlyTheLastBatchIsNotProvenDurable) {
   const SegmentImage image = two_batches();
   write(image);
 
-  const auto found = recover(directory_.path(), [](RecordType, auto) { return Result<void>(); });
+  const auto found = recover(directory_.path(), [](const FoundInLog&) { return Result<void>(); });
 
   ASSERT_TRUE(found.has_value()) << found.error().message;
   ASSERT_TRUE(found->tail.has_value());

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{10};
 
+// The write-ahead log does not look into its records.
+constexpr RecordType kAnyType = RecordType::kAccepted;
+
 }  // namespace
 
 void TestLoop::post(std::function<void()> function) {
@@ -123,7 +126,8 @@ SegmentImage::SegmentImage(Sequence first, std::size_t bytes)
 SegmentImage& SegmentImage::batch(const std::vector<std::string>& payloads) {
   const Sequence durable(next_.value - 1);
   for (const std::string& payload : payloads) {
-    record({.type = 1, .sequence = next_, .durable = durable}, payload);
+    record({.type = static_cast<std::uint8_t>(kAnyType), .sequence = next_, .durable = durable},
+           payload);
   }
   return *this;
 }
@@ -145,17 +149,24 @@ WriteAheadLogOptions small_segments(const std::string& directory, TestLoop& loop
           .post = loop.poster()};
 }
 
-Result<OpenedLog> open_log(WriteAheadLogOptions options) {
+Result<OpenedLog> open_log(WriteAheadLogOptions options, WriteAheadLog::OnFlushed on_flushed) {
   OpenedLog found;
-  auto opened = WriteAheadLog::open(std::move(options),
-                                    [&](RecordType, std::string_view payload) -> Result<void> {
-                                      found.payloads.emplace_back(payload);
-                                      return {};
-                                    });
+  auto opened = WriteAheadLog::open(
+      std::move(options),
+      [&](const FoundInLog& record) -> Result<void> {
+        found.payloads.emplace_back(record.payload);
+        return {};
+      },
+      std::move(on_flushed));
   if (!opened) return tl::unexpected(opened.error());
   found.log = std::move(opened->log);
   found.torn_bytes = opened->torn_bytes;
   return found;
+}
+
+void append_bytes(WriteAheadLog& log, std::string payload) {
+  const Record record{kAnyType, std::move(payload)};
+  log.append({&record, 1});
 }
 
 Result<std::vector<std::string>> payloads_in(const std::string& directory) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/storage/segment_reader.h"
 #include "tests/coordinator/storage/storage_fixture.h"
 
 namespace assent::storage {
@@ -26,10 +27,13 @@ class Log : public ::testing::Test {
   void SetUp() override { open(); }
 
   void open() {
-    auto opened = open_log(small_segments(directory_.path(), loop_));
+    auto opened = open_log(small_segments(directory_.path(), loop_),
+                           [this](const Flushed& flushed) { flushes_.push_back(flushed); });
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     log_ = std::move(opened->log);
     found_ = std::move(opened->payloads);
+    flushes_.clear();
+    earlier_ = appended_.size();
   }
   void reopen() {
     log_.reset();
@@ -38,10 +42,14 @@ class Log : public ::testing::Test {
 
   void append(std::string payload) {
     appended_.push_back(payload);
-    log_->append({.payload = payload}, [this, payload] { durable_.push_back(payload); });
+    append_bytes(*log_, std::move(payload));
   }
   [[nodiscard]] bool all_durable() {
-    return loop_.run_until([this] { return durable_.size() == appended_.size(); });
+    return loop_.run_until([this] { return earlier_ + durable() == appended_.size(); });
+  }
+  // Records of this life that are durable, as told.
+  [[nodiscard]] std::uint64_t durable() const {
+    return flushes_.empty() ? 0 : flushes_.back().through;
   }
 
   ScratchDirectory directory_;
@@ -49,7 +57,8 @@ class Log : public ::testing::Test {
   std::unique_ptr<WriteAheadLog> log_;
   Payloads found_;
   Payloads appended_;
-  Payloads durable_;  // as told by the callbacks
+  std::size_t earlier_ = 0;       // of them, appended in earlier lives
+  std::vector<Flushed> flushes_;  // as told in this life
 };
 
 TEST_F(Log, ReturnsWhatWasAppendedInOrder) {
@@ -61,10 +70,42 @@ TEST_F(Log, ReturnsWhatWasAppendedInOrder) {
   EXPECT_EQ(found_, appended_);
 }
 
-TEST_F(Log, TellsOfDurabilityInOrder) {
-  for (int i = 0; i < 100; ++i) append(std::to_string(i));
+TEST_F(Log, TellsOnceForEachFlushHowFarItIsDurable) {
+  for (int i = 0; i < 50; ++i) append(std::to_string(i));
   ASSERT_TRUE(all_durable());
-  EXPECT_EQ(durable_, appended_);
+  EXPECT_EQ(flushes_.size(), log_->counters().flushes);
+  std::uint64_t through = 0;
+  for (const Flushed& flushed : flushes_) {
+    EXPECT_FALSE(flushed.places.empty());
+    through += flushed.places.size();
+    EXPECT_EQ(flushed.through, through);
+  }
+}
+
+TEST_F(Log, TellsWhereEachRecordStands) {
+  for (std::size_t i = 0; i < 40; ++i) append(std::string(50 * i, static_cast<char>('a' + i % 26)));
+  ASSERT_TRUE(all_durable());
+
+  std::vector<std::string> told;
+  SegmentReader reader(directory_.path());
+  for (const Flushed& flushed : flushes_) {
+    for (const Place& place : flushed.places) {
+      const auto record = reader.read(place);
+      ASSERT_TRUE(record.has_value()) << record.error().message;
+      told.push_back(record->bytes);
+    }
+  }
+
+  EXPECT_GT(contents(directory_.path()).size(), 3u) << "several segments";
+  EXPECT_EQ(told, appended_);
+}
+
+TEST_F(Log, RecordsOfOneCallShareAFlush) {
+  const std::vector<Record> records(30, Record{RecordType::kAccepted, "record"});
+  log_->append(records);
+  appended_.resize(30);
+  ASSERT_TRUE(all_durable());
+  EXPECT_EQ(log_->counters().flushes, 1u);
 }
 
 TEST_F(Log, TellsNothingBeforeTheLoopTurns) {
@@ -72,7 +113,7 @@ TEST_F(Log, TellsNothingBeforeTheLoopTurns) {
   append("one");
   ASSERT_TRUE(loop_.wait_until_held()) << "the flush is over, and not told yet";
 
-  EXPECT_THAT(durable_, ElementsAre());
+  EXPECT_EQ(durable(), 0u);
   EXPECT_EQ(log_->counters(), WriteAheadLogCounters());
 
   loop_.open_gate();
@@ -164,23 +205,32 @@ TEST_F(Log, WritesOutWhatIsQueuedWhenClosedAndCallsNobody) {
   log_.reset();
   loop_.run_posted();
 
-  EXPECT_THAT(durable_, ElementsAre());
+  EXPECT_EQ(durable(), 0u);
   open();
   EXPECT_EQ(found_, appended_);
 }
 
-TEST_F(Log, MayBeClosedByACallback) {
+TEST_F(Log, MayBeClosedByACallbackAndCallsNobodyAfterwards) {
+  log_.reset();
+  std::vector<std::uint64_t> told;
+  auto opened = open_log(small_segments(directory_.path(), loop_), [&](const Flushed& flushed) {
+    told.push_back(flushed.through);
+    log_.reset();
+  });
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  log_ = std::move(opened->log);
   loop_.close_gate();
   append("first");
   ASSERT_TRUE(loop_.wait_until_held());
-  log_->append({.payload = "closer"}, [this] { log_.reset(); });
   append("behind");
   loop_.open_gate();
 
   ASSERT_TRUE(loop_.run_until([this] { return log_ == nullptr; }));
   loop_.run_posted();
 
-  EXPECT_THAT(durable_, ElementsAre("first"));
+  EXPECT_THAT(told, ElementsAre(1));
+  open();
+  EXPECT_EQ(found_, appended_);
 }
 
 TEST_F(Log, ASecondOpenerIsRefused) {
@@ -297,11 +347,12 @@ class LogDeathTest : public ::testing::Test {
   // Appends one record to a log whose files may from then on not be written behind `bytes`.
   void append_with_limit(rlim_t bytes, const std::string& payload) {
     TestLoop loop;
-    auto opened = open_log(small_segments(directory_.path(), loop));
+    bool durable = false;
+    auto opened =
+        open_log(small_segments(directory_.path(), loop), [&](const Flushed&) { durable = true; });
     ASSERT_TRUE(opened.has_value());
     limit_file_bytes(bytes);
-    bool durable = false;
-    opened->log->append({.payload = payload}, [&] { durable = true; });
+    append_bytes(*opened->log, payload);
     EXPECT_TRUE(loop.run_until([&] { return durable; }));
   }
 
@@ -336,20 +387,19 @@ std::string numbered(int number) {
 // Appends for ever, several at a time, and tells the pipe each number once it is durable.
 [[noreturn]] void append_until_killed(const std::string& directory, int first, int pipe) {
   TestLoop loop;
-  auto opened = open_log(small_segments(directory, loop));
-  if (!opened) ::_exit(1);
   int next = first;
-  const auto tell = [pipe](int number) {
-    if (::write(pipe, &number, sizeof number) != sizeof number) ::_exit(1);
+  int told = first;
+  std::unique_ptr<WriteAheadLog> log;
+  const auto on_flushed = [&](const Flushed& flushed) {
+    for (; told < first + static_cast<int>(flushed.through); ++told) {
+      if (::write(pipe, &told, sizeof told) != sizeof told) ::_exit(1);
+      append_bytes(*log, numbered(next++));
+    }
   };
-  std::function<void()> append_one = [&] {
-    const int number = next++;
-    opened->log->append({.payload = numbered(number)}, [&, number] {
-      tell(number);
-      append_one();
-    });
-  };
-  for (int i = 0; i < 16; ++i) append_one();
+  auto opened = open_log(small_segments(directory, loop), on_flushed);
+  if (!opened) ::_exit(1);
+  log = std::move(opened->log);
+  for (int i = 0; i < 16; ++i) append_bytes(*log, numbered(next++));
   static_cast<void>(loop.run_until([] { return false; }));
   ::_exit(1);
 }
