@@ -41,8 +41,15 @@ Error displaced(const Context& context, Epoch stored) {
 }
 
 // Why the session must not be used, if so.
+// A pooler would give our session to others between two statements, with its locks and settings,
+// and leave backends of which the fence knows nothing.
 std::optional<Error> refusal(const Context& context, const Hello& hello) {
   const std::string& database = context.options.database;
+  if (hello.session.backend.pid != hello.session.connection->backend_pid()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "a connection pooler answers for database " + database +
+                     ": name the socket directory or host of PostgreSQL itself"};
+  }
   if (hello.standby) {
     return Error{ErrorCode::kInvalidArgument,
                  "the server of database " + database + " is a standby: name the primary"};

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 
@@ -24,7 +25,8 @@ using namespace std::chrono_literals;
 
 const std::string kBin = ASSENT_POSTGRES_BIN;
 const std::string kSchema = ASSENT_SCHEMA;
-constexpr auto kStartDeadline = 30s;
+constexpr auto kDeadline = 30s;
+constexpr auto kPollPause = 10ms;
 
 const passwd& server_user() {
   const passwd* user = getuid() == 0 ? getpwnam("postgres") : getpwuid(getuid());
@@ -58,6 +60,18 @@ void redirect_output(const std::string& path) {
   dup2(log, STDERR_FILENO);
 }
 
+std::string read(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A process whose parent has not taken notice of its end counts as dead.
+bool is_dead(pid_t process) {
+  const std::string text = read("/proc/" + std::to_string(process) + "/stat");
+  const auto name_end = text.rfind(") ");
+  return name_end == std::string::npos || text.at(name_end + 2) == 'Z';
+}
+
 struct FreeResult {
   void operator()(PGresult* result) const { PQclear(result); }
 };
@@ -76,9 +90,21 @@ Admin::Admin(const std::string& socket_directory, const std::string& database,
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     throw std::runtime_error(PQerrorMessage(connection_.get()));
   }
+  const auto keep = [](void* notices, const char* text) {
+    *static_cast<std::string*>(notices) += text;
+  };
+  PQsetNoticeProcessor(connection_.get(), keep, notices_.get());
+}
+
+std::string Admin::answer(const std::string& sql) {
+  notices_->clear();
+  const ResultHandle result(PQexec(connection_.get(), sql.c_str()));
+  const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+  return state != nullptr ? state : PQcmdStatus(result.get());
 }
 
 Rows Admin::query(const std::string& sql) {
+  notices_->clear();
   const ResultHandle result(PQexec(connection_.get(), sql.c_str()));
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
@@ -111,7 +137,17 @@ PostgresServer& PostgresServer::shared() {
   return server;
 }
 
-PostgresServer::PostgresServer() : directory_(make_directory()) {
+PostgresServer::PostgresServer(std::string directory) : directory_(std::move(directory)) {}
+
+std::unique_ptr<PostgresServer> PostgresServer::backup_of(const PostgresServer& source) {
+  std::unique_ptr<PostgresServer> copy(new PostgresServer(make_directory()));
+  copy->run({kBin + "/pg_basebackup", "--pgdata=" + copy->data_directory(),
+             "--host=" + source.directory_, "--username=postgres", "--checkpoint=fast",
+             "--no-sync"});
+  return copy;
+}
+
+PostgresServer::PostgresServer() : PostgresServer(make_directory()) {
   run({kBin + "/initdb", "--pgdata=" + directory_ + "/data", "--username=postgres", "--auth=trust",
        "--no-sync", "--wal-segsize=1", "--encoding=UTF8", "--locale=C.UTF-8"});
   start();
@@ -124,29 +160,68 @@ PostgresServer::~PostgresServer() {
 }
 
 void PostgresServer::start(const std::string& setting) {
-  std::vector<std::string> command{kBin + "/postgres", "-D", directory_ + "/data", "-k",
-                                   directory_};
+  CHECK(try_start(setting), "the server must start: see " + directory_);
+}
+
+bool PostgresServer::try_start(const std::string& setting) {
+  std::filesystem::remove(standby_signal());
+  return launch(setting);
+}
+
+bool PostgresServer::try_start_as_standby(const std::string& setting) {
+  std::ofstream(standby_signal()).close();
+  std::filesystem::permissions(standby_signal(), std::filesystem::perms::all);
+  return launch(setting);
+}
+
+bool PostgresServer::launch(const std::string& setting) {
+  postmaster_ = spawn(command(setting), SIGQUIT);
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (PQping(("host=" + directory_ + " dbname=postgres user=postgres").c_str()) != PQPING_OK) {
+    CHECK(std::chrono::steady_clock::now() < deadline, "the server must start: see " + directory_);
+    if (has_ended()) return false;
+    std::this_thread::sleep_for(kPollPause);
+  }
+  return true;
+}
+
+bool PostgresServer::has_ended() {
+  if (waitpid(postmaster_, nullptr, WNOHANG) != postmaster_) return false;
+  postmaster_ = 0;
+  return true;
+}
+
+bool PostgresServer::await_end() {
+  const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+  while (!has_ended()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kPollPause);
+  }
+  return true;
+}
+
+std::string PostgresServer::log() const {
+  return read(directory_ + "/server.log");
+}
+
+std::vector<std::string> PostgresServer::command(const std::string& setting) const {
+  std::vector<std::string> words{kBin + "/postgres", "-D", directory_ + "/data", "-k", directory_};
   for (const char* always :
        {"listen_addresses=", "fsync=on", "max_prepared_transactions=64", "max_connections=60",
         "shared_buffers=16MB", "recovery_init_sync_method=syncfs", "logging_collector=off",
         "log_error_verbosity=verbose"}) {
-    command.insert(command.end(), {"-c", always});
+    words.insert(words.end(), {"-c", always});
   }
-  if (!setting.empty()) command.insert(command.end(), {"-c", setting});
-  postmaster_ = spawn(command, SIGQUIT);
-  const auto deadline = std::chrono::steady_clock::now() + kStartDeadline;
-  while (PQping(("host=" + directory_ + " dbname=postgres user=postgres").c_str()) != PQPING_OK) {
-    CHECK(std::chrono::steady_clock::now() < deadline, "the server must start: see " + directory_);
-    std::this_thread::sleep_for(10ms);
-  }
+  if (!setting.empty()) words.insert(words.end(), {"-c", setting});
+  return words;
 }
 
 void PostgresServer::start_as_standby() {
-  const std::string signal = directory_ + "/data/standby.signal";
-  std::ofstream(signal).close();
-  std::filesystem::permissions(signal, std::filesystem::perms::all);
-  start("hot_standby=on");
-  std::filesystem::remove(signal);
+  CHECK(try_start_as_standby("hot_standby=on"), "the standby must start: see " + directory_);
+}
+
+void PostgresServer::promote() {
+  admin("postgres").query("SELECT pg_promote()");
 }
 
 void PostgresServer::stop_immediately() {
@@ -155,6 +230,19 @@ void PostgresServer::stop_immediately() {
 
 void PostgresServer::stop_cleanly() {
   stop(SIGINT);
+}
+
+// The postmaster first, so that it starts nobody in place of those who go.
+void PostgresServer::kill_everything() {
+  std::vector<pid_t> all{postmaster_};
+  std::ifstream children("/proc/" + std::to_string(postmaster_) + "/task/" +
+                         std::to_string(postmaster_) + "/children");
+  for (pid_t child = 0; children >> child;) all.push_back(child);
+  for (const pid_t process : all) kill(process, SIGKILL);
+  waitpid(std::exchange(postmaster_, 0), nullptr, 0);
+  for (const pid_t process : all) {
+    while (!is_dead(process)) std::this_thread::sleep_for(kPollPause);
+  }
 }
 
 void PostgresServer::stop(int signal) {
@@ -166,6 +254,13 @@ void PostgresServer::stop(int signal) {
 
 void PostgresServer::install_schema(const std::string& database) {
   psql(database, "install.sql");
+}
+
+std::string PostgresServer::dump(const std::string& database) {
+  const std::string file = directory_ + "/dump.sql";
+  run({kBin + "/pg_dump", "--host=" + directory_, "--username=postgres", "--file=" + file,
+       database});
+  return read(file);
 }
 
 void PostgresServer::uninstall_schema(const std::string& database) {

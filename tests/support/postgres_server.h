@@ -3,6 +3,7 @@
 #pragma once
 
 #include <libpq-fe.h>
+#include <signal.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -23,6 +24,10 @@ class Admin {
   Rows query(const std::string& sql);
   // The first value of the first row; "" for NULL.
   std::string value(const std::string& sql);
+  // Of SQL that may fail: the SQLSTATE, or the command tag of its last statement when all worked.
+  std::string answer(const std::string& sql);
+  // The messages that came with the latest answer and are no errors.
+  [[nodiscard]] const std::string& notices() const { return *notices_; }
   // Sends without waiting for the answer, which is never read.
   void send(const std::string& sql);
   [[nodiscard]] int backend_pid() const { return PQbackendPID(connection_.get()); }
@@ -32,11 +37,14 @@ class Admin {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
   std::unique_ptr<PGconn, Finish> connection_;
+  std::unique_ptr<std::string> notices_ = std::make_unique<std::string>();
 };
 
 class PostgresServer {
  public:
   PostgresServer();
+  // A base backup of a server that runs, not started.
+  static std::unique_ptr<PostgresServer> backup_of(const PostgresServer& source);
   ~PostgresServer();
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
@@ -45,20 +53,44 @@ class PostgresServer {
   static PostgresServer& shared();
 
   [[nodiscard]] const std::string& socket_directory() const { return directory_; }
+  [[nodiscard]] std::string data_directory() const { return directory_ + "/data"; }
   // Runs participant/schema's scripts in a database.
   void install_schema(const std::string& database);
   void uninstall_schema(const std::string& database);
   Admin admin(const std::string& database) { return {directory_, database}; }
 
+  // What pg_dump writes of a database.
+  std::string dump(const std::string& database);
+
   // Ends the server as a crash would: the next start recovers from the WAL.
   void stop_immediately();
   void stop_cleanly();
+  // SIGKILL to every process of the server, the way a machine's end would look to its disk.
+  void kill_everything();
+  // Waits until the server has ended by itself; false when it runs on for half a minute.
+  bool await_end();
   // `setting`: one more, as "name=value".
   void start(const std::string& setting = "");
-  // Starts as a hot standby that follows nobody. The next start() after a stop is a primary again.
+  // The same for a setting with which the server may refuse to start: false, and what its log says
+  // is in log(). A server that has refused is stopped.
+  bool try_start(const std::string& setting);
+  [[nodiscard]] std::string log() const;
+  // Starts as a hot standby that follows nobody, until it is promoted. The next start() after a
+  // stop is a primary again.
   void start_as_standby();
+  bool try_start_as_standby(const std::string& setting);
+  void promote();
+
+  // Runs a program beside the server, as the server's user in its directory. It is killed with the
+  // test.
+  pid_t start_program(const std::vector<std::string>& command) { return spawn(command, SIGKILL); }
 
  private:
+  explicit PostgresServer(std::string directory);
+  bool launch(const std::string& setting);
+  [[nodiscard]] std::vector<std::string> command(const std::string& setting) const;
+  [[nodiscard]] std::string standby_signal() const { return data_directory() + "/standby.signal"; }
+  bool has_ended();
   void psql(const std::string& database, const std::string& script);
   void run(const std::vector<std::string>& command);
   void stop(int signal);

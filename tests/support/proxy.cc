@@ -2,11 +2,14 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -25,6 +28,13 @@ std::string make_directory() {
   return path;
 }
 
+// Falsifies BackendKeyData: 'K', its length, the process id, the key for cancels.
+void hide_backend(std::span<char> bytes) {
+  constexpr std::string_view kHead("K\0\0\0\x0c", 5);
+  const auto found = std::ranges::search(bytes, kHead);
+  if (!found.empty() && std::ranges::distance(found.end(), bytes.end()) >= 4) *found.end() ^= 0x20;
+}
+
 }  // namespace
 
 struct Proxy::Link : std::enable_shared_from_this<Link> {
@@ -40,6 +50,7 @@ struct Proxy::Link : std::enable_shared_from_this<Link> {
                                                        &held](error_code error, std::size_t size) {
       if (error) return self->close();
       if (held) return;
+      if (self->hides_backend && &from == &self->server) hide_backend({buffer.data(), size});
       boost::asio::async_write(to, boost::asio::buffer(buffer, size),
                                [self, &from, &to, &buffer, &held](error_code failed, std::size_t) {
                                  if (failed) return self->close();
@@ -61,6 +72,7 @@ struct Proxy::Link : std::enable_shared_from_this<Link> {
   bool never_held = false;
   bool answers_held = false;
   bool cut = false;
+  bool hides_backend = false;
 };
 
 Proxy::Proxy(boost::asio::io_context& loop, const std::string& server_directory)
@@ -80,6 +92,7 @@ void Proxy::accept() {
   acceptor_.async_accept([this](error_code error, Protocol::socket client) {
     if (error) return;
     auto link = std::make_shared<Link>(std::move(client), loop_);
+    link->hides_backend = hide_backends_;
     error_code unreachable;
     link->server.connect(Protocol::endpoint(server_directory_ + kSocketName), unreachable);
     if (!unreachable) {

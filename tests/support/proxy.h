@@ -22,6 +22,9 @@ class Proxy {
 
   // What the server sends on the connections of now no longer arrives.
   void hold_answers();
+  // Clients of connections from now on are told process ids that are none of the server's, as by a
+  // pooler.
+  void hide_backends() { hide_backends_ = true; }
   // Cuts the clients of the connections of now off. The server still has its ends, and what was
   // sent to it.
   void cut_clients();
@@ -35,6 +38,7 @@ class Proxy {
   std::string directory_;
   boost::asio::local::stream_protocol::acceptor acceptor_;
   std::vector<std::shared_ptr<Link>> links_;
+  bool hide_backends_ = false;
 };
 
 }  // namespace assent::testing

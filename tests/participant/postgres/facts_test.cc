@@ -23,6 +23,50 @@ class Facts : public DatabaseTest {
   std::unique_ptr<Life> agent = enrolled();
 };
 
+TEST_F(Facts, Row02PrepareBesidesOtherStatementsWouldPrepareSoItIsRefused) {
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  EXPECT_EQ(worker.answer("PREPARE TRANSACTION 'alone'"), "ROLLBACK");
+  EXPECT_THAT(worker.notices(), HasSubstr("no transaction in progress"));
+  EXPECT_EQ(worker.answer("INSERT INTO t VALUES (1, 1); PREPARE TRANSACTION 'beside'"),
+            "PREPARE TRANSACTION");
+  worker.query("ROLLBACK PREPARED 'beside'");
+
+  const auto done =
+      agent->run(agent->open(), "INSERT INTO t VALUES (2, 2); PREPARE TRANSACTION 'beside'");
+
+  ASSERT_FALSE(done.result);
+  EXPECT_EQ(done.result.error().sql->sqlstate, "42601");
+  EXPECT_EQ(prepared_count(), 0);
+}
+
+TEST_F(Facts, Row02ProcedureCannotEndTheTransactionOfItsBranch) {
+  admin.query("CREATE PROCEDURE ending() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'");
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+
+  const auto done = agent->run(id, "CALL ending()");
+
+  ASSERT_FALSE(done.result);
+  EXPECT_EQ(done.result.error().sql->sqlstate, "2D000");
+  EXPECT_FALSE(agent->prepare(id));
+  EXPECT_EQ(content(), "");
+}
+
+TEST_F(Facts, Row04GidIsTakenWhicheverDatabaseHasIt) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  testing::Admin elsewhere(server.socket_directory(), "postgres", "assent_work");
+  elsewhere.query("BEGIN; SELECT 1; PREPARE TRANSACTION '" + gid(id) + "'");
+
+  const auto vote = agent->prepare(id);
+
+  elsewhere.query("ROLLBACK PREPARED '" + gid(id) + "'");
+  ASSERT_FALSE(vote);
+  EXPECT_EQ(vote.error().sql->sqlstate, "42710");
+  EXPECT_NE(gid(id).find(":" + options().participant + ":"), std::string::npos)
+      << "two participants of one server never make the same gid";
+}
+
 TEST_F(Facts, Row05LongestGidIsTakenAndOneByteMoreIsNot) {
   const BranchId longest{agent->name_branch().transaction, std::string(63, 'p'), Epoch(~0ULL),
                          Attempt(~0ULL)};
@@ -50,6 +94,38 @@ TEST_F(Facts, Row06GidOfAFinishedBranchIsNeverUsedAgain) {
       << "another life, another epoch";
 }
 
+TEST_F(Facts, Row07OnlyTheRoleThatPreparedMayFinishEvenAmongItsMembers) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  const std::string commit = "COMMIT PREPARED '" + gid(id) + "'";
+  testing::Admin member(server.socket_directory(), name, "assent_agent");
+  testing::Admin elsewhere(server.socket_directory(), "postgres", "assent_work");
+
+  EXPECT_EQ(member.answer(commit), "42501") << "though it is a member of the work role";
+  EXPECT_EQ(elsewhere.answer(commit), "0A000");
+  EXPECT_EQ(member.value("SELECT gid FROM pg_prepared_xacts"), gid(id)) << "everybody sees it";
+
+  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+}
+
+TEST_F(Facts, Row08MissingGidLooksTheSameWithoutPreparedTransactionsAndIsSettledByEvidence) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  server.stop_cleanly();
+  server.start("max_prepared_transactions=0");
+
+  const auto again = agent->finish(id, Outcome::kCommitted, evidence);
+  const auto opposite = agent->finish(id, Outcome::kAborted, evidence);
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  const std::string state = worker.answer("COMMIT PREPARED '" + gid(id) + "'");
+
+  server.stop_cleanly();
+  server.start();
+  admin = server.admin(name);
+  EXPECT_EQ(state, "42704");
+  EXPECT_EQ(again, FinishResult::kDone);
+  EXPECT_EQ(opposite, FinishResult::kHeuristicCommit);
+}
+
 TEST_F(Facts, Row09FinishIsSentAloneBecauseABlockRefusesIt) {
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
   testing::Admin worker(server.socket_directory(), name, "assent_work");
@@ -75,6 +151,32 @@ TEST_F(Facts, Row11ExhaustedSlotsAreARetryableNo) {
   EXPECT_TRUE(retryable(vote.error()));
   agent->release(id);
   EXPECT_EQ(agent->value(agent->open(), "SELECT count(*) FROM t"), "0") << "rolled back";
+}
+
+TEST_F(Facts, Row11ServerWithPreparedTransactionsDoesNotStartWithoutSlots) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  server.stop_cleanly();
+
+  EXPECT_FALSE(server.try_start("max_prepared_transactions=0"));
+
+  server.start();
+  admin = server.admin(name);
+  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+}
+
+TEST_F(Facts, Row12TemporaryTableThatIsOnlyReadCannotBePreparedEither) {
+  admin.query("GRANT TEMPORARY ON DATABASE " + name + " TO assent_work");
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("CREATE TEMP TABLE passing (i int)");
+  worker.query("BEGIN; SELECT * FROM passing");
+
+  EXPECT_EQ(worker.answer("PREPARE TRANSACTION 'reads'"), "0A000");
+
+  const BranchId id = agent->open();
+  agent->run(id, "CREATE TEMP TABLE passing (i int)");
+  agent->roll_back(id);
+  EXPECT_EQ(agent->value(agent->open(), "SELECT to_regclass('passing') IS NULL"), "t")
+      << "no branch meets a temporary table of an earlier one";
 }
 
 TEST_F(Facts, Row12TemporaryTableIsNoAndNotRetryable) {
@@ -127,6 +229,25 @@ TEST_F(Facts, Row13SerializationFailureAtPrepareIsARetryableNo) {
   EXPECT_EQ(state, "40001");
 }
 
+TEST_F(Facts, Row13CommitOfWhatIsPreparedNeverFailsToSerialize) {
+  admin.query("INSERT INTO t VALUES (1, 1), (2, 2)");
+  const BranchMode serializable{IsolationLevel::kSerializable, {}};
+  const BranchId id = agent->open();
+  agent->database.carry_out(
+      branch::RunStatement{id, 1, {"SELECT n FROM t WHERE id = 1", {}}, serializable});
+  agent->await<branch::StatementDone>(id);
+  agent->run(id, "UPDATE t SET n = 9 WHERE id = 2");
+  const Evidence evidence = agent->prepare(id).value();
+  agent->release(id);
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT n FROM t WHERE id = 2");
+
+  const std::string rival = worker.answer("UPDATE t SET n = 9 WHERE id = 1; COMMIT");
+
+  EXPECT_EQ(rival, "40001") << "who comes later gives way";
+  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+}
+
 TEST_F(Facts, Row14TransactionLocksMoveToThePreparedBranch) {
   EXPECT_TRUE(vote_after("SELECT pg_advisory_xact_lock(14)"));
 
@@ -140,6 +261,40 @@ TEST_F(Facts, Row14BothKindsOfLockOnOneObjectAreNo) {
   agent->run(id, "SELECT pg_advisory_xact_lock(15)");
 
   EXPECT_EQ(agent->prepare(id).error().sql->sqlstate, "0A000");
+}
+
+TEST_F(Facts, Row14SessionLockStaysWithItsSession) {
+  const BranchId id = agent->open();
+  agent->run(id, "SELECT pg_advisory_lock(16)");
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  ASSERT_TRUE(agent->prepare(id));
+  EXPECT_EQ(admin.value("SELECT pg_try_advisory_lock(16)"), "f");
+
+  agent->release(id);
+
+  EXPECT_TRUE(loop.run_until([&] { return admin.value("SELECT pg_try_advisory_lock(16)") == "t"; }))
+      << "prepared or not, the lock ends with the branch's use of the session";
+  admin.query("SELECT pg_advisory_unlock_all()");
+}
+
+TEST_F(Facts, Row15SettingSurvivesPrepareAndRollbackButNotTheBranch) {
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("BEGIN; SET work_mem = '77MB'; INSERT INTO t VALUES (1, 1)");
+  worker.query("PREPARE TRANSACTION 'set'");
+  worker.query("ROLLBACK PREPARED 'set'");
+  EXPECT_EQ(worker.value("SHOW work_mem"), "77MB");
+
+  const BranchId id = agent->open();
+  const std::string backend = agent->value(id, "SELECT pg_backend_pid()");
+  agent->run(id, "SET work_mem = '77MB'");
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  const Evidence evidence = agent->prepare(id).value();
+  agent->release(id);
+  agent->finish(id, Outcome::kAborted, evidence);
+
+  const BranchId next = agent->open();
+  ASSERT_EQ(agent->value(next, "SELECT pg_backend_pid()"), backend);
+  EXPECT_EQ(agent->value(next, "SHOW work_mem"), "4MB");
 }
 
 TEST_F(Facts, Row16StandbyIsCalledTheWrongNode) {
@@ -161,6 +316,17 @@ TEST_F(Facts, Row16StandbyIsCalledTheWrongNode) {
   EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
 }
 
+TEST_F(Facts, Row17PreparingAReaderWouldCostAnXidAndASlot) {
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("BEGIN READ ONLY; SELECT count(*) FROM t");
+  ASSERT_EQ(worker.value("SELECT pg_current_xact_id_if_assigned() IS NULL"), "t");
+  const std::string next = admin.value("SELECT pg_snapshot_xmax(pg_current_snapshot())");
+
+  EXPECT_EQ(worker.answer("PREPARE TRANSACTION 'reader'"), "PREPARE TRANSACTION");
+
+  EXPECT_EQ(admin.value("SELECT transaction FROM pg_prepared_xacts"), next);
+}
+
 TEST_F(Facts, BranchIsNamedInTheServersActivity) {
   const BranchId id = agent->open();
   agent->run(id, "SELECT 1");
@@ -173,131 +339,6 @@ TEST_F(Facts, BranchIsNamedInTheServersActivity) {
                         to_string(id.transaction) + "%'"),
             "0")
       << "the next branch has its own name";
-}
-
-// ── durability, timeouts, locks ─────────────────────────────────────────────────────────────────
-
-class Durability : public Facts {};
-
-TEST_F(Durability, SynchronousCommitOffStillFlushesAPrepare) {
-  const BranchId id = agent->open();
-  agent->run(id, "SET synchronous_commit = off");
-  agent->run(id, "INSERT INTO t VALUES (1, 1)");
-  const Evidence evidence = agent->prepare(id).value();
-  agent->release(id);
-
-  server.stop_immediately();
-  server.start();
-  admin = server.admin(name);
-
-  EXPECT_EQ(prepared_count(), 1);
-  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
-}
-
-TEST_F(Durability, TimeoutsNeverTouchAPreparedBranch) {
-  const BranchId id = agent->open();
-  for (const char* setting : {"idle_in_transaction_session_timeout", "statement_timeout"}) {
-    agent->run(id, std::string("SET ") + setting + " = 30");
-  }
-  agent->run(id, "INSERT INTO t VALUES (1, 1)");
-  const auto evidence = agent->prepare(id);
-  agent->release(id);
-
-  loop.run_for(100ms);
-
-  EXPECT_EQ(prepared_count(), 1);
-  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence.value()), FinishResult::kDone);
-}
-
-TEST_F(Durability, IdleTimeoutOfTheServerLosesAnOpenBranch) {
-  const BranchId id = agent->open();
-  agent->run(id, "SET idle_in_transaction_session_timeout = 20");
-
-  const auto lost = agent->await<branch::ConnectionLost>(id);
-
-  EXPECT_EQ(lost.why.code, ErrorCode::kUnavailable);
-}
-
-TEST_F(Durability, LocksOfAPreparedBranchSurviveAKillOfTheServer) {
-  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
-
-  server.stop_immediately();
-  server.start();
-  admin = server.admin(name);
-
-  admin.query("SET lock_timeout = 50");
-  EXPECT_THROW(admin.query("INSERT INTO t VALUES (1, 2)"), std::runtime_error);
-  EXPECT_EQ(agent->finish(id, Outcome::kAborted, evidence), FinishResult::kDone);
-}
-
-TEST_F(Durability, LockTimeoutNamesThePreparedBranchThatHoldsTheLock) {
-  DatabaseOptions impatient = options();
-  impatient.lock_timeout = Millis(400);
-  agent.reset();
-  agent = enrolled(impatient);
-  const auto [holder, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
-
-  const auto done = agent->run(agent->open(), "INSERT INTO t VALUES (1, 2)");
-
-  ASSERT_FALSE(done.result);
-  EXPECT_EQ(done.result.error().sql->sqlstate, "55P03");
-  EXPECT_THAT(done.result.error().message, HasSubstr(gid(holder)));
-  EXPECT_TRUE(retryable(done.result.error()));
-}
-
-TEST_F(Durability, LockTimeoutNamesTheLiveBranchThatHoldsTheLock) {
-  DatabaseOptions impatient = options();
-  impatient.lock_timeout = Millis(400);
-  agent.reset();
-  agent = enrolled(impatient);
-  const BranchId holder = agent->open();
-  agent->run(holder, "INSERT INTO t VALUES (1, 1)");
-
-  const auto done = agent->run(agent->open(), "INSERT INTO t VALUES (1, 2)");
-
-  ASSERT_FALSE(done.result);
-  EXPECT_THAT(done.result.error().message, HasSubstr(to_string(holder.transaction)));
-}
-
-TEST_F(Durability, ResultLargerThanAllowedEndsTheBranchAndNotTheMemory) {
-  DatabaseOptions small = options();
-  small.result_max_bytes = 1u << 20;
-  agent.reset();
-  agent = enrolled(small);
-  const BranchId id = agent->open();
-
-  agent->start_statement(id, {"SELECT repeat('x', 1000) FROM generate_series(1, 10000000)", {}});
-
-  const auto lost = agent->await<branch::ConnectionLost>(id);
-  EXPECT_EQ(lost.why.code, ErrorCode::kSql);
-  EXPECT_EQ(lost.why.sql->sqlstate, "54000");
-  EXPECT_THAT(lost.why.sql->hint, HasSubstr("result_max_bytes"));
-  EXPECT_EQ(agent->value(agent->open(), "SELECT length(repeat('x', 500000))"), "500000");
-}
-
-TEST_F(Durability, ResultOfOneLargeValueIsLimitedToo) {
-  DatabaseOptions small = options();
-  small.result_max_bytes = 1u << 20;
-  agent.reset();
-  agent = enrolled(small);
-  const BranchId id = agent->open();
-
-  agent->start_statement(id, {"SELECT repeat('x', 50000000)", {}});
-
-  EXPECT_EQ(agent->await<branch::ConnectionLost>(id).why.sql->sqlstate, "54000");
-}
-
-TEST_F(Durability, ResultWithinTheLimitPassesWhole) {
-  DatabaseOptions small = options();
-  small.result_max_bytes = 2u << 20;
-  agent.reset();
-  agent = enrolled(small);
-
-  const auto done =
-      agent->run(agent->open(), "SELECT repeat('x', 1000) FROM generate_series(1, 1500)");
-
-  ASSERT_TRUE(done.result) << done.result.error().message;
-  EXPECT_EQ(done.result.value()->rows.size(), 1500U);
 }
 
 }  // namespace

@@ -160,16 +160,5 @@ TEST_F(Finish, ManyAtOnceAllEnd) {
   EXPECT_EQ(admin.value("SELECT count(*) FROM t"), "20");
 }
 
-TEST_F(Finish, StatementTimeoutOfTheWorkRoleDoesNotCutACommit) {
-  admin.query("ALTER ROLE assent_work SET statement_timeout = '1s'");
-  const BranchId id = agent->open();
-
-  EXPECT_EQ(agent->value(id, "SHOW statement_timeout"), "1s");
-  // The finishers' own setting is seen where their connection is.
-  const auto [ended, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
-  EXPECT_EQ(agent->finish(ended, Outcome::kCommitted, evidence), FinishResult::kDone);
-  admin.query("ALTER ROLE assent_work RESET statement_timeout");
-}
-
 }  // namespace
 }  // namespace assent::postgres

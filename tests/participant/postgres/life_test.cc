@@ -130,6 +130,25 @@ TEST_F(LifeOfAnAgent, ClientSqlCannotWriteTheSchema) {
   }
 }
 
+// Why each mapped role has a pool of its own that is logged in as that role.
+TEST_F(LifeOfAnAgent, SetRoleIsNoBorderForClientSql) {
+  admin.query(
+      "DO $$ BEGIN CREATE ROLE app; EXCEPTION WHEN duplicate_object THEN END $$;"
+      "GRANT app TO assent_work");
+  const auto agent = enrolled();
+  for (const std::string escape : {"RESET ROLE", "DO $$ BEGIN EXECUTE 'RESET ROLE'; END $$"}) {
+    const BranchId id = agent->open();
+    agent->run(id, "SET ROLE app");
+
+    EXPECT_TRUE(agent->run(id, escape).result);
+
+    EXPECT_EQ(agent->value(id, "SELECT current_user"), "assent_work") << escape;
+    EXPECT_TRUE(agent->run(id, "INSERT INTO t VALUES (1, 1)").result);
+    agent->roll_back(id);
+  }
+  admin.query("REVOKE app FROM assent_work");
+}
+
 // The older agent is dead, its backend stopped with a PREPARE in its socket (POSTGRES.md, "The
 // fence"). Client SQL had done what drops session locks before.
 TEST_F(LifeOfAnAgent, FenceWaitsForAnOrphanThatCouldPrepareStill) {

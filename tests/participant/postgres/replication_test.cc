@@ -8,6 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 using branch::FinishResult;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr auto kLongEnough = 150ms;
 
@@ -100,6 +101,142 @@ TEST_F(Replication, Row10BusyGidIsTriedAgain) {
   EXPECT_FALSE(early);
   EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
   EXPECT_EQ(content(), "1=1");
+}
+
+// Seen in the server alone: what the agent must not take for success.
+TEST_F(Replication, StatementTimeoutCutsACommitPreparedIntoSuccessAndAWarning) {
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("BEGIN; INSERT INTO t VALUES (1, 1)");
+  worker.query("PREPARE TRANSACTION 'cut'");
+  hold_replication();
+  worker.query("SET synchronous_commit = on");
+  worker.query("SET statement_timeout = 50");
+
+  EXPECT_EQ(worker.answer("COMMIT PREPARED 'cut'"), "COMMIT PREPARED");
+
+  EXPECT_THAT(worker.notices(), HasSubstr("might not have been replicated"));
+  EXPECT_EQ(content(), "1=1");
+}
+
+TEST_F(Replication, StatementTimeoutDoesNotBoundAPrepare) {
+  const BranchId id = agent->open();
+  agent->run(id, "SET statement_timeout = 50");
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+
+  agent->start_prepare(id);
+  const std::string backend = waiting_backend("PREPARE TRANSACTION");
+  loop.run_for(kLongEnough);
+  const std::string still = waiting_backend("PREPARE TRANSACTION");
+  const bool early = agent->take<branch::PrepareDone>(id).has_value();
+  replicate();
+
+  EXPECT_EQ(still, backend) << "three times its limit";
+  EXPECT_FALSE(early);
+  EXPECT_TRUE(agent->await<branch::PrepareDone>(id).result);
+}
+
+TEST_F(Replication, StatementTimeoutOfTheWorkRoleDoesNotCutTheAgentsFinish) {
+  admin.query("ALTER ROLE assent_work SET statement_timeout = 50");
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+
+  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
+  const std::string backend = waiting_backend("COMMIT PREPARED");
+  loop.run_for(kLongEnough);
+  const std::string still = waiting_backend("COMMIT PREPARED");
+  admin.query("ALTER ROLE assent_work RESET statement_timeout");
+  replicate();
+
+  EXPECT_EQ(still, backend);
+  EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
+}
+
+TEST_F(Replication, SynchronousCommitOffNoLongerWaitsForTheStandby) {
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("SET synchronous_commit = off");
+  hold_replication();
+  worker.query("BEGIN; INSERT INTO t VALUES (1, 1)");
+
+  EXPECT_EQ(worker.answer("PREPARE TRANSACTION 'one'"), "PREPARE TRANSACTION");
+  EXPECT_EQ(worker.answer("COMMIT PREPARED 'one'"), "COMMIT PREPARED");
+  worker.query("BEGIN; INSERT INTO t VALUES (2, 2)");
+  EXPECT_EQ(worker.answer("PREPARE TRANSACTION 'two'"), "PREPARE TRANSACTION");
+  EXPECT_EQ(worker.answer("ROLLBACK PREPARED 'two'"), "ROLLBACK PREPARED");
+  EXPECT_EQ(worker.notices(), "");
+}
+
+TEST_F(Replication, CancelledWaitOfARollbackIsNotDoneBeforeTheStandbyHasIt) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kAborted, evidence});
+  const std::string backend = waiting_backend("ROLLBACK PREPARED");
+
+  admin.query("SELECT pg_cancel_backend(" + backend + ")");
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::FinishDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
+}
+
+TEST_F(Replication, CancelledWaitOfAOnePhaseCommitIsNotTakenForSuccess) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  agent->start_prepare(id, true);
+  const std::string backend = waiting_backend("COMMIT");
+
+  admin.query("SELECT pg_cancel_backend(" + backend + ")");
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::PrepareDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  const auto done = agent->await<branch::PrepareDone>(id);
+  ASSERT_TRUE(done.result);
+  EXPECT_TRUE(std::holds_alternative<branch::CommittedOnePhase>(*done.result)) << "its row stands";
+}
+
+// A wait whose statement was told synchronous_commit = local is none.
+TEST_F(Replication, BarrierWaitsWhateverTheRolesDefaultIs) {
+  admin.query("ALTER ROLE assent_agent SET synchronous_commit = local");
+  agent = enrolled();
+  hold_replication();
+  EXPECT_EQ(admin.value("SHOW synchronous_commit"), "local");
+  admin.query("SELECT pg_logical_emit_message(true, 'test', 'barrier')");
+  std::optional<Result<std::vector<BranchId>>> listed;
+
+  agent->database.list_prepared([&](auto result) { listed = std::move(result); });
+  loop.run_for(kLongEnough);
+  const bool early = listed.has_value();
+  admin.query("ALTER ROLE assent_agent RESET synchronous_commit");
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_TRUE(loop.run_until([&] { return listed.has_value(); }));
+}
+
+TEST_F(Replication, Row10GidWhosePrepareStillWaitsIsBusyAndTriedAgain) {
+  const BranchId id = agent->name_branch();
+  testing::Admin orphan(server.socket_directory(), name, "assent_work");
+  orphan.query("SET synchronous_commit = on");
+  orphan.query("BEGIN; INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  orphan.send("PREPARE TRANSACTION '" + gid(id) + "'");
+  waiting_backend("PREPARE TRANSACTION");
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  EXPECT_EQ(worker.answer("ROLLBACK PREPARED '" + gid(id) + "'"), "55000");
+
+  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kAborted, std::nullopt});
+  loop.run_for(kLongEnough);
+  const bool early = agent->take<branch::FinishDone>(id).has_value();
+  replicate();
+
+  EXPECT_FALSE(early);
+  EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
+  EXPECT_EQ(prepared_count(), 0);
 }
 
 TEST_F(Replication, UnreplicatedPrepareIsNotListed) {

@@ -1,0 +1,101 @@
+// Servers that are copies of the participant's: what of the branches they have.
+#include "tests/participant/postgres/database_fixture.h"
+
+namespace assent::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+using branch::FinishResult;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class Failover : public DatabaseTest {
+ protected:
+  // An asynchronous standby that has received all until now, and nothing later.
+  void take_copy() { copy = testing::PostgresServer::backup_of(server); }
+
+  // The primary is gone; an agent's next life finds the promoted copy in its place.
+  std::unique_ptr<Life> life_on_promoted_copy() {
+    copy->start_as_standby();
+    copy->promote();
+    DatabaseOptions there = options();
+    there.socket_directory = copy->socket_directory();
+    return enrolled(there);
+  }
+
+  std::string content_of_copy() {
+    return copy->admin(name).value("SELECT coalesce(string_agg(id || '=' || n, ' '), '') FROM t");
+  }
+
+  std::unique_ptr<testing::PostgresServer> copy;
+  std::unique_ptr<Life> agent = enrolled();
+};
+
+TEST_F(Failover, BaseBackupCarriesPreparedBranches) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+
+  take_copy();
+  copy->start();
+
+  EXPECT_EQ(copy->admin(name).value("SELECT gid FROM pg_prepared_xacts"), gid(id));
+  agent->finish(id, Outcome::kAborted, evidence);
+}
+
+TEST_F(Failover, DumpCarriesNoPreparedBranch) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (7, 77)");
+
+  const std::string dump = server.dump(name);
+
+  EXPECT_THAT(dump, HasSubstr("CREATE TABLE public.t"));
+  EXPECT_THAT(dump, Not(HasSubstr("7\t77")));
+  EXPECT_THAT(dump, Not(HasSubstr(gid(id))));
+  agent->finish(id, Outcome::kAborted, evidence);
+}
+
+TEST_F(Failover, AcknowledgedCommitThatCameBackAsPreparedIsReplayed) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  take_copy();
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_THAT(next->list_prepared().value(), ElementsAre(id));
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  EXPECT_EQ(content_of_copy(), "1=1");
+}
+
+TEST_F(Failover, AcknowledgedPrepareThatIsGoneIsAHazardAndNeverDone) {
+  take_copy();
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_THAT(next->list_prepared().value(), IsEmpty());
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kHazard);
+  EXPECT_EQ(content_of_copy(), "");
+  agent->finish(id, Outcome::kAborted, evidence);
+}
+
+// pg_control_checkpoint() tells the old timeline until the next checkpoint.
+TEST_F(Failover, TimelineOfAPromotedServerIsRightAtOnce) {
+  take_copy();
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_EQ(next->identify().value().timeline, 2U);
+  const auto [id, evidence] = next->prepared("INSERT INTO t VALUES (1, 1)");
+  EXPECT_EQ(evidence.timeline, 2U);
+}
+
+TEST_F(Failover, Row11StandbyWithFewerSlotsCannotReplay) {
+  take_copy();
+
+  EXPECT_FALSE(copy->try_start_as_standby("max_prepared_transactions=1"));
+
+  EXPECT_THAT(copy->log(), HasSubstr("max_prepared_transactions"));
+}
+
+}  // namespace
+}  // namespace assent::postgres
