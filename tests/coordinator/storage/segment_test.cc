@@ -135,18 +135,19 @@ TEST(Segment, BytesAreThoseOfTheDocumentedExample) {
             "efcdab8967452301"    // salt
             "158188dcd71e3e7c");  // checksum
 
-  const RecordHeader first{.type = 1, .length = 5, .sequence = Sequence(1), .durable = Sequence(0)};
-  EXPECT_EQ(hex(sealed(first, "hello", 4'096)),
+  const RecordHeader first{.type = 2, .length = 9, .sequence = Sequence(1), .durable = Sequence(0)};
+  EXPECT_EQ(hex(sealed(first, std::string("\1\0\0\0\4demo", 9), 4'096)),
             "a552"              // magic
             "01"                // record format
-            "01"                // type
-            "05000000"          // bytes of the payload
+            "02"                // type
+            "09000000"          // bytes of the payload
             "0100000000000000"  // sequence
             "0000000000000000"  // durable mark
-            "b50ce2268ed1c688"  // checksum of payload and padding
-            "f6fe6ab0fa1383cd"  // checksum of the header
-            "68656c6c6f"        // payload
-            "000000");          // padding
+            "4d69755a92f69094"  // checksum of payload and padding
+            "63f47ef991a2f786"  // checksum of the header
+            "01000000"          // payload: replica 1
+            "0464656d6f"        // and its cluster, "demo"
+            "00000000000000");  // padding
 }
 
 }  // namespace
