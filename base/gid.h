@@ -1,6 +1,6 @@
 // PostgreSQL's name of a prepared transaction of ours:
 //   assent:<cluster>:<transaction>:<participant>:<epoch>.<attempt>
-// At most 199 bytes (POSTGRES.md row 5): 7 + 32 + 1 + 53 + 1 + 63 + 1 + 20 + 1 + 20 = 199.
+// At most 199 bytes (postgres.md row 5): 7 + 32 + 1 + 53 + 1 + 63 + 1 + 20 + 1 + 20 = 199.
 #pragma once
 
 #include <optional>

@@ -105,7 +105,7 @@ struct LeftReadOnly {};
 struct CommittedOnePhase {};
 using PrepareResult = std::variant<Evidence, LeftReadOnly, CommittedOnePhase>;
 // Prepared (or committed, or left) for certain, or not and never to be. When the connection was
-// lost during PREPARE or COMMIT the shell first proves which (POSTGRES.md, "The fence", 4), however
+// lost during PREPARE or COMMIT the shell first proves which (postgres.md, "The fence", 4), however
 // long that takes. kStaleBallot says that may_send was false and nothing was sent: an interactive
 // branch is open still, a one-shot has not begun.
 struct PrepareDone {

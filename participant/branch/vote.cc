@@ -194,7 +194,7 @@ void BranchTable::Core::on(const PrepareDone& done) {
 
 void BranchTable::Core::succeeded(Branch& branch, const PrepareDone& done) {
   const auto& preparing = std::get<Preparing>(branch.state);
-  CHECK(!preparing.gone, "PREPARE without a transaction answers ROLLBACK (POSTGRES.md, row 2)");
+  CHECK(!preparing.gone, "PREPARE without a transaction answers ROLLBACK (postgres.md, row 2)");
   const bool one_phase = preparing.one_phase;
   std::visit(Overloaded{
                  [&](const Evidence& evidence) {
@@ -252,7 +252,7 @@ void BranchTable::Core::ended_by_vote(Branch& branch, Fate fate, const Vote& vot
   become_ended(branch, fate);
 }
 
-// PREPARE that fails has ended the transaction: there is nothing to roll back (POSTGRES.md, row 3).
+// PREPARE that fails has ended the transaction: there is nothing to roll back (postgres.md, row 3).
 void BranchTable::Core::not_prepared(Branch& branch, const Error& why) {
   const Preparing preparing = std::move(std::get<Preparing>(branch.state));
   const Error reason = branch.failure ? *branch.failure : completed(why);

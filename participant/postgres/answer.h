@@ -23,7 +23,7 @@ using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
 struct Answer {
   ResultHandle result;
   // Messages of severity WARNING that came with it. A cancelled wait for a synchronous standby is
-  // told in no other way (POSTGRES.md, "Durability").
+  // told in no other way (postgres.md, "Durability").
   std::vector<std::string> warnings;
   // The command was COPY to or from the client. It got no data, or its data was dropped.
   bool was_copy = false;

@@ -68,7 +68,7 @@ class Database {
   Database(boost::asio::io_context& loop, DatabaseOptions options);
   ~Database();
 
-  // ── start, in this order (POSTGRES.md, "The fence") ───────────────────────────────────────────
+  // ── start, in this order (postgres.md, "The fence") ───────────────────────────────────────────
   // Errors: kUnavailable when the server cannot be reached (try again later); kInvalidArgument for
   // what an operator must mend (schema not installed, max_prepared_transactions = 0, a standby …).
 

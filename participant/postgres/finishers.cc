@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPauseMin = 5ms;
 constexpr std::chrono::milliseconds kPauseMax = 200ms;
 
-// SQLSTATEs of COMMIT PREPARED and ROLLBACK PREPARED (POSTGRES.md, rows 7, 8 and 10).
+// SQLSTATEs of COMMIT PREPARED and ROLLBACK PREPARED (postgres.md, rows 7, 8 and 10).
 constexpr std::string_view kUnknownGid = "42704";
 constexpr std::string_view kOfAnotherUser = "42501";
 constexpr std::string_view kOfAnotherDatabase = "0A000";

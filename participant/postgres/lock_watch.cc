@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds kEveryMax = 1s;
 // 1. pg_blocking_pids names live backends, and 0 for a prepared transaction, which has none.
 // 2. A prepared transaction is found by the lock that it holds on the same object: its locks have
 // no
-//    pid and share a virtualtransaction, among them the one on its own xid (POSTGRES.md, "Locks";
+//    pid and share a virtualtransaction, among them the one on its own xid (postgres.md, "Locks";
 //    the join in the manual finds nothing before the next restart).
 // 3. What other roles run is not shown to us; their pid and name are.
 constexpr char kBlockers[] =

@@ -35,7 +35,7 @@ struct Session {
 
 // Opens a connection, and lets it in only when it leads, without a pooler between, to a primary
 // of the database that was identified and, once an epoch was claimed, when that epoch still stands
-// (POSTGRES.md, "The fence", 2). Reports a displacement. Errors: kUnavailable, kInvalidArgument (a
+// (postgres.md, "The fence", 2). Reports a displacement. Errors: kUnavailable, kInvalidArgument (a
 // standby, a pooler), kIdentityMismatch, kDisplaced.
 boost::asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context,
                                                      Purpose purpose);

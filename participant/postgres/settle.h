@@ -1,4 +1,4 @@
-// What became of a branch when its answer was lost: by the death of its backend (POSTGRES.md, "The
+// What became of a branch when its answer was lost: by the death of its backend (postgres.md, "The
 // fence", 4) and by its evidence (R7). Nothing is concluded from a gid's absence alone.
 #pragma once
 

@@ -57,7 +57,7 @@ void BranchWork::refuse_stale() {
 }
 
 // Outside of a transaction PREPARE answers with the tag ROLLBACK, COMMIT with COMMIT, and both with
-// no more than a warning (POSTGRES.md, row 2). Nothing is in flight, so the status is certain.
+// no more than a warning (postgres.md, row 2). Nothing is in flight, so the status is certain.
 void BranchWork::vote() {
   if (!connection().maybe_in_transaction()) return report_no_transaction();
   if (!maybe_read_only_) return send_last();
@@ -115,7 +115,7 @@ void BranchWork::on_last_answered(const Answers& answers, std::size_t first) {
 }
 
 // 1. In a failed transaction the first command fails, so PREPARE is skipped and a ROLLBACK follows.
-// 2. Only the tag of PREPARE counts (POSTGRES.md, row 1). A PREPARE that failed has ended the
+// 2. Only the tag of PREPARE counts (postgres.md, row 1). A PREPARE that failed has ended the
 //    transaction (row 3).
 // 3. A warning says that the wait for the synchronous standby was cut short: prepared here, and not
 //    yet as durable as a YES promises. It is settled.

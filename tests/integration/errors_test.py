@@ -78,7 +78,7 @@ class Errors(fixtures.ClusterTest):
         found = {}
         for line in page.splitlines():
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            if len(cells) == 4 and cells[0] in ErrorCode._NAMES_TO_VALUES:
+            if len(cells) == 5 and cells[0] in ErrorCode._NAMES_TO_VALUES:
                 found[cells[0]] = {"meaning": cells[1], "retryable": cells[2] == "yes",
                                    "remedy": cells[3]}
         return found

@@ -1,4 +1,4 @@
-// A model of PostgreSQL and of the agent's shell around it, as POSTGRES.md and branch_table.h say.
+// A model of PostgreSQL and of the agent's shell around it, as postgres.md and branch_table.h say.
 // It checks that every operation is legal where it arrives; its answers wait in a queue, so that
 // later operations cross them.
 #pragma once

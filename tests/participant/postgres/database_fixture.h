@@ -131,7 +131,7 @@ class Life {
   std::map<BranchId, std::uint32_t> statements_;
 };
 
-// Tests name the rows of POSTGRES.md that they cover.
+// Tests name the rows of postgres.md that they cover.
 class DatabaseTest : public ::testing::Test {
  protected:
   DatabaseTest();

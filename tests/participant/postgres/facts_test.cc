@@ -1,4 +1,4 @@
-// Rows of POSTGRES.md that no other file here covers, each against the real server.
+// Rows of postgres.md that no other file here covers, each against the real server.
 #include "tests/participant/postgres/database_fixture.h"
 
 namespace assent::postgres {

@@ -149,7 +149,7 @@ TEST_F(LifeOfAnAgent, SetRoleIsNoBorderForClientSql) {
   admin.query("REVOKE app FROM assent_work");
 }
 
-// The older agent is dead, its backend stopped with a PREPARE in its socket (POSTGRES.md, "The
+// The older agent is dead, its backend stopped with a PREPARE in its socket (postgres.md, "The
 // fence"). Client SQL had done what drops session locks before.
 TEST_F(LifeOfAnAgent, FenceWaitsForAnOrphanThatCouldPrepareStill) {
   auto dead = enrolled();
