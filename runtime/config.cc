@@ -195,6 +195,22 @@ void File::require(std::string_view key, std::string& value) {
   impl_->missing = impl_->name + ": " + std::string(key) + " is missing or empty";
 }
 
+std::vector<std::string> File::keys(std::string_view table) const {
+  std::vector<std::string> out;
+  const toml::table* found = std::as_const(impl_->table).at_path(table).as_table();
+  if (found == nullptr) return out;
+  for (const auto& [key, node] : *found) out.emplace_back(key.str());
+  return out;
+}
+
+void File::refuse(std::string_view key, const std::string& what) {
+  if (const toml::node* node = impl_->find(key)) {
+    impl_->note_wrong(*node, key, what);
+  } else if (!impl_->wrong) {
+    impl_->wrong = impl_->name + ": " + std::string(key) + " is " + what;
+  }
+}
+
 Result<void> File::finish() {
   std::optional<std::string> why = impl_->wrong;
   if (!why) why = impl_->first_unknown();

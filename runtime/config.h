@@ -32,6 +32,12 @@ class File {
   // As above, and a missing or empty value is an error.
   void require(std::string_view key, std::string& value);
 
+  // The keys of the table at this dotted key; empty when there is none.
+  [[nodiscard]] std::vector<std::string> keys(std::string_view table) const;
+
+  // Refuses the value at `key`, which was taken, with a reason of the caller's; finish() names it.
+  void refuse(std::string_view key, const std::string& what);
+
   // The first value that was wrong; else the first key in the file that nobody took (a misspelt key
   // explains a missing one); else the first required key that is missing. Call it last.
   Result<void> finish();

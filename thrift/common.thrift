@@ -94,7 +94,7 @@ exception AssentError {
   4: optional string participant
   /** Present exactly when code is SQL. */
   5: optional SqlError sql
-  /** "host:port" of the leader's client port, with NOT_LEADER when known. */
+  /** "host:port" of the leader's port of the kind that was asked, with NOT_LEADER when known. */
   6: optional string leader
 }
 

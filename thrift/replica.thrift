@@ -22,8 +22,106 @@ struct IdentifyReply {
   4: bool leader
 }
 
+// ── consensus: coordinator/paxos/message.h says what each message means ─────────────────────────
+// Slots, rounds and probes count upwards from 0; a receiver drops a message with a negative one.
+
+struct PreVote {
+  /** The ballot that the asker would take. */
+  1: common.Ballot ballot
+  /** The asker's chosen mark. */
+  2: i64 chosen_through
+}
+
+struct PreVoteAnswer {
+  /** Of the question. */
+  1: common.Ballot ballot
+  2: bool welcome
+  /** Highest ballot that the answerer knows of. */
+  3: common.Ballot promised
+}
+
+/** Phase 1a, for all slots from `from` on. */
+struct PaxosPrepare {
+  1: common.Ballot ballot
+  2: i64 from_slot
+}
+
+struct PromisedSlot {
+  1: i64 slot
+  /** Under which it was accepted. */
+  2: common.Ballot ballot
+  3: binary value
+}
+
+/** Phase 1b: all that was accepted in the slots from `from_slot` to before `next_slot`. */
+struct PaxosPromise {
+  1: common.Ballot ballot
+  2: i64 from_slot
+  /** Where the next part begins; 0: this is the last. */
+  3: i64 next_slot
+  4: list<PromisedSlot> accepted
+  5: i64 chosen_through
+}
+
+/** Phase 2a of consecutive slots; without values a heartbeat. */
+struct PaxosAccept {
+  1: common.Ballot ballot
+  /** First slot of `values`. */
+  2: i64 first
+  /** Each an encoded entry of the log; empty: a no-op. */
+  3: list<binary> values
+  4: i64 chosen_through
+  5: i64 probe
+}
+
+/** Phase 2b: all slots up to `through` are accepted at exactly `ballot`, or known chosen. */
+struct AcceptedThrough {
+  1: common.Ballot ballot
+  2: i64 through
+  3: i64 chosen_through
+  4: i64 probe
+}
+
+/** `ballot` is below what this acceptor has promised. */
+struct PaxosRefused {
+  1: common.Ballot ballot
+  2: common.Ballot promised
+}
+
+/** The leader of `ballot` asks the receiver to take over at once. */
+struct TakeOver {
+  1: common.Ballot ballot
+}
+
+union PaxosMessage {
+  1: PreVote pre_vote
+  2: PreVoteAnswer pre_vote_answer
+  3: PaxosPrepare prepare
+  4: PaxosPromise promise
+  5: PaxosAccept accept
+  6: AcceptedThrough accepted_through
+  7: PaxosRefused refused
+  8: TakeOver take_over
+}
+
+/** All that one replica has to say to another at the end of a turn of its event loop. */
+struct Delivery {
+  /** The version of this message: PROTOCOL_VERSION. One of another version is dropped. */
+  1: i32 protocol_version
+  /** Cluster of the sender; a delivery of another cluster is dropped. */
+  2: string cluster
+  /** Replica that speaks; one that is no member of the group is not heard. */
+  3: i32 sender
+  /** Replica that is meant; another one drops it: the address is wrong somewhere. */
+  4: i32 receiver
+  /** In the order in which they were sent. */
+  5: list<PaxosMessage> messages
+}
+
 /** Peer port of a replica: agents use what is inherited. */
 service Replica extends participant.Registry {
   /** Who is at this address, and is it the leader. */
   IdentifyReply identify(1: IdentifyRequest request) throws (1: common.AssentError error)
+  /** Messages of consensus. No answer: each may be lost, and is sent again where it matters. */
+  oneway void deliver(1: Delivery delivery)
 }

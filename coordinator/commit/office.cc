@@ -35,6 +35,18 @@ std::vector<std::string> unlisted(const std::vector<RequestedBranch>& requested,
 
 }  // namespace
 
+OfficeCounters& OfficeCounters::operator+=(const OfficeCounters& more) {
+  committed += more.committed;
+  aborted += more.aborted;
+  one_phase += more.one_phase;
+  read_only_votes += more.read_only_votes;
+  one_shots += more.one_shots;
+  settles += more.settles;
+  presumed_aborted += more.presumed_aborted;
+  heuristic += more.heuristic;
+  return *this;
+}
+
 class Office::Impl {
  public:
   Impl(const state::StateMachine& state, OfficeOptions options);

@@ -210,6 +210,8 @@ struct OfficeCounters {
   std::uint64_t settles = 0;           // one-phase branches that were settled before an abort
   std::uint64_t presumed_aborted = 0;  // of `aborted`: by recovery, without a client's request
   std::uint64_t heuristic = 0;         // branches ended by someone else, hazards included
+
+  OfficeCounters& operator+=(const OfficeCounters& more);
 };
 
 class Office {

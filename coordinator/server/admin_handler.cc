@@ -10,29 +10,58 @@ std::int64_t count(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
 
+std::string role(const GroupLog& log) {
+  // It leads, and has not executed its own no-op yet (R1).
+  const std::string_view name = log.consensus().role_name();
+  return name == "leader" && !log.serving() ? "elected" : std::string(name);
+}
+
+void add_office(std::map<std::string, std::int64_t>& out, const Services& services) {
+  const commit::OfficeCounters office = services.office_counters();
+  out["committed"] = count(office.committed);
+  out["aborted"] = count(office.aborted);
+  out["one_phase"] = count(office.one_phase);
+  out["read_only_votes"] = count(office.read_only_votes);
+  out["one_shots"] = count(office.one_shots);
+  out["settles"] = count(office.settles);
+  out["presumed_aborted"] = count(office.presumed_aborted);
+  out["heuristic"] = count(office.heuristic);
+  out["driven"] = services.term ? count(services.term->office.office().driven_count()) : 0;
+}
+
+void add_log(std::map<std::string, std::int64_t>& out, const GroupLog& log) {
+  const storage::WriteAheadLogCounters& disk = log.storage().counters();
+  const paxos::Consensus& consensus = log.consensus();
+  out["log_records"] = count(disk.records);
+  out["log_bytes"] = count(disk.bytes);
+  out["log_flushes"] = count(disk.flushes);
+  out["log_replayed"] = count(log.storage().replayed());
+  out["retained"] = count(log.state().record_count());
+  out["executed_slot"] = count(log.state().executed().value);
+  out["chosen_slot"] = count(consensus.chosen_through().value);
+  out["office_number"] = count(log.state().office_number());
+  out["elections_begun"] = count(consensus.candidacies());
+  out["elections_won"] = count(consensus.elections_won());
+  out["peer_messages_dropped"] = count(log.peers().dropped());
+  for (const auto& [peer, chosen] : consensus.peers_chosen()) {
+    out["peer_" + to_string(peer) + "_chosen_slot"] = count(chosen.value);
+  }
+}
+
 rpc::ProcessStatus status(const Services& services) {
-  const storage::WriteAheadLogCounters& log = services.log.counters();
-  const commit::Office& office = services.office.office();
-  const state::StateMachine& state = services.log.state();
-  return {.ready = true,
-          .facts = {{"cluster", services.config.cluster},
-                    {"replica", to_string(services.config.replica)},
-                    {"ballot", to_string(services.log.ballot())}},
-          .counters = {{"log_records", count(log.records)},
-                       {"log_bytes", count(log.bytes)},
-                       {"log_flushes", count(log.flushes)},
-                       {"log_replayed", count(services.log.replayed())},
-                       {"committed", count(office.counters().committed)},
-                       {"aborted", count(office.counters().aborted)},
-                       {"one_phase", count(office.counters().one_phase)},
-                       {"read_only_votes", count(office.counters().read_only_votes)},
-                       {"one_shots", count(office.counters().one_shots)},
-                       {"settles", count(office.counters().settles)},
-                       {"presumed_aborted", count(office.counters().presumed_aborted)},
-                       {"heuristic", count(office.counters().heuristic)},
-                       {"driven", count(office.driven_count())},
-                       {"retained", count(state.record_count())},
-                       {"executed_slot", count(state.executed().value)}}};
+  const GroupLog& log = services.log;
+  const auto leader = log.leader();
+  rpc::ProcessStatus out;
+  out.ready = log.serving() || (leader && *leader != services.config.replica);
+  out.facts = {{"cluster", services.config.cluster},
+               {"replica", to_string(services.config.replica)},
+               {"group", std::to_string(services.config.group.size())},
+               {"role", role(log)},
+               {"leader", leader ? to_string(*leader) : "none"},
+               {"ballot", to_string(log.consensus().highest_ballot())}};
+  add_office(out.counters, services);
+  add_log(out.counters, log);
+  return out;
 }
 
 }  // namespace

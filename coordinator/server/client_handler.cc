@@ -139,17 +139,20 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
   explicit ClientHandler(Services& services) : services_(services) {}
 
   void hello(Cob<wire::HelloReply> cob, ExnCob exn, const wire::HelloRequest& request) override {
+    if (!serves<wire::HelloReply>(cob, exn)) return;
     answer(cob, exn, hello_reply(request));
   }
 
   void start(Cob<wire::StartReply> cob, ExnCob exn, const wire::StartRequest& request) override {
+    if (!serves<wire::StartReply>(cob, exn)) return;
     answer(cob, exn, start_reply(request));
   }
 
   void commit(Cob<wire::CommitReply> cob, ExnCob exn, const wire::CommitRequest& request) override {
     auto asked = commit_from_wire(request);
     if (!asked) return answer<wire::CommitReply>(cob, exn, tl::unexpected(asked.error()));
-    services_.office.commit(std::move(*asked), [cob, exn](Result<commit::CommitAnswer> done) {
+    if (!serves<wire::CommitReply>(cob, exn)) return;
+    services_.term->office.commit(std::move(*asked), [cob, exn](Result<commit::CommitAnswer> done) {
       answer(cob, exn, std::move(done).map(commit_to_wire));
     });
   }
@@ -157,7 +160,8 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
   void abort(Cob<wire::AbortReply> cob, ExnCob exn, const wire::AbortRequest& request) override {
     auto asked = abort_from_wire(request);
     if (!asked) return answer<wire::AbortReply>(cob, exn, tl::unexpected(asked.error()));
-    services_.office.abort(std::move(*asked), [cob, exn](Result<commit::AbortAnswer> done) {
+    if (!serves<wire::AbortReply>(cob, exn)) return;
+    services_.term->office.abort(std::move(*asked), [cob, exn](Result<commit::AbortAnswer> done) {
       answer(cob, exn, std::move(done).map([](const commit::AbortAnswer& outcome) {
         auto reply = versioned<wire::AbortReply>();
         reply.outcome = rpc::to_wire(outcome.outcome);
@@ -166,11 +170,34 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     });
   }
 
+  // An outcome, once executed, is for ever. That there is none is said only after a quorum has
+  // confirmed that this leader was not succeeded: its successor may have executed one (R10).
   void status(Cob<wire::StatusReply> cob, ExnCob exn, const wire::StatusRequest& request) override {
-    answer(cob, exn, status_reply(request));
+    const auto transaction = status_from_wire(request);
+    if (!transaction) {
+      return answer<wire::StatusReply>(cob, exn, tl::unexpected(transaction.error()));
+    }
+    if (!serves<wire::StatusReply>(cob, exn)) return;
+    const auto asked = *transaction;
+    if (services_.log.state().find(asked) != nullptr) {
+      return answer(cob, exn, status_reply(asked));
+    }
+    services_.log.read([this, cob, exn, asked](bool current) {
+      answer(cob, exn, current ? status_reply(asked) : tl::unexpected(not_leader()));
+    });
   }
 
  private:
+  [[nodiscard]] Error not_leader() const { return services_.not_leader(&Member::client_address); }
+
+  // False: it does not, and the caller has been told.
+  template <class Reply>
+  bool serves(const Cob<Reply>& cob, const ExnCob& exn) const {
+    if (services_.term) return true;
+    answer<Reply>(cob, exn, tl::unexpected(not_leader()));
+    return false;
+  }
+
   Result<wire::HelloReply> hello_reply(const wire::HelloRequest& request) const {
     if (auto version = rpc::check_version(request.protocol_version); !version) {
       return tl::unexpected(version.error());
@@ -187,7 +214,7 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
       info.name = name;
       info.client_address = record.client_address;
       info.epoch = static_cast<std::int64_t>(record.epoch.value);
-      info.live = services_.enrolment.alive(process::monotonic_now(), name);
+      info.live = services_.term->enrolment.alive(process::monotonic_now(), name);
       reply.participants.push_back(std::move(info));
     }
     return reply;
@@ -219,15 +246,18 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
                               request.__isset.never_committed && request.never_committed};
   }
 
-  Result<wire::StatusReply> status_reply(const wire::StatusRequest& request) const {
+  static Result<TransactionId> status_from_wire(const wire::StatusRequest& request) {
     if (auto version = rpc::check_version(request.protocol_version); !version) {
       return tl::unexpected(version.error());
     }
-    const auto transaction = rpc::transaction_from_wire(request.transaction);
-    if (!transaction) return tl::unexpected(transaction.error());
+    return rpc::transaction_from_wire(request.transaction);
+  }
+
+  // Precondition: this replica serves.
+  [[nodiscard]] Result<wire::StatusReply> status_reply(const TransactionId& transaction) const {
     const state::StateMachine& state = services_.log.state();
-    const state::TransactionRecord* record = state.find(*transaction);
-    if (record == nullptr && transaction->time() <= state.floor()) {
+    const state::TransactionRecord* record = state.find(transaction);
+    if (record == nullptr && transaction.time() <= state.floor()) {
       return failure(ErrorCode::kExpired,
                      "the transaction is older than the retention of outcomes");
     }
@@ -235,7 +265,7 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     reply.state = record == nullptr                        ? wire::TransactionState::UNDECIDED
                   : record->outcome == Outcome::kCommitted ? wire::TransactionState::COMMITTED
                                                            : wire::TransactionState::ABORTED;
-    reply.pending = services_.office.office().pending(*transaction);
+    reply.pending = services_.term->office.office().pending(transaction);
     reply.applied = record != nullptr && reply.pending.empty();
     return reply;
   }

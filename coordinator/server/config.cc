@@ -1,8 +1,62 @@
 #include "coordinator/server/config.h"
 
+#include <charconv>
+#include <optional>
+
 #include "runtime/config.h"
 
 namespace assent::coordinator {
+namespace {
+
+constexpr std::int64_t kReplicaMax = 1'000;
+constexpr std::size_t kGroupMax = 9;
+// A leader must be heard several times before it may be taken for dead.
+constexpr std::int64_t kHeartbeatsPerElection = 4;
+
+std::optional<ReplicaId> parse_replica(const std::string& text) {
+  std::uint32_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (number < 1 || number > kReplicaMax || std::to_string(number) != text) return std::nullopt;
+  return ReplicaId(number);
+}
+
+// [replicas.1] client = "…" peer = "…", one table for each.
+std::map<ReplicaId, Member> take_group(config::File& file) {
+  std::map<ReplicaId, Member> out;
+  for (const std::string& key : file.keys("replicas")) {
+    const std::string path = "replicas." + key;
+    const std::optional<ReplicaId> replica = parse_replica(key);
+    if (!replica) {
+      file.refuse(path, "not named by a replica's number, 1 to " + std::to_string(kReplicaMax));
+      continue;
+    }
+    Member& member = out[*replica];
+    file.require(path + ".client", member.client_address);
+    file.require(path + ".peer", member.peer_address);
+  }
+  if (out.size() > kGroupMax) {
+    file.refuse("replicas", "a group of " + std::to_string(out.size()) + ", but may have at most " +
+                                std::to_string(kGroupMax) + ": 3 or 5 are usual");
+  }
+  return out;
+}
+
+void take_group_times(config::File& file, Config& out) {
+  std::int64_t heartbeat = out.heartbeat_every.value;
+  std::int64_t election = out.election_min.value;
+  file.take("group.heartbeat_ms", heartbeat, 5, 10'000);
+  file.take("group.election_ms", election, 50, 100'000);
+  if (election < kHeartbeatsPerElection * heartbeat) {
+    file.refuse("group.election_ms", std::to_string(election) + ", but must be at least " +
+                                         std::to_string(kHeartbeatsPerElection) +
+                                         " times group.heartbeat_ms");
+  }
+  out.heartbeat_every = Millis(heartbeat);
+  out.election_min = Millis(election);
+}
+
+}  // namespace
 
 Result<Config> load_config(const std::string& path) {
   auto file = config::File::load(path);
@@ -14,11 +68,23 @@ Result<Config> load_config(const std::string& path) {
   std::int64_t agent_silence = out.agent_silence.value;
   std::string level = "info";
   file->require("cluster", out.cluster);
-  file->take("replica", replica, 1, 1'000);
+  file->take("replica", replica, 1, kReplicaMax);
+  out.replica = ReplicaId(static_cast<std::uint32_t>(replica));
   file->require("data_directory", out.data_directory);
+  out.group = take_group(*file);
+  if (!out.group.empty() && !out.group.contains(out.replica)) {
+    file->refuse("replicas",
+                 "without a table for replica " + to_string(out.replica) + ", which is this one");
+  }
+  if (const auto self = out.group.find(out.replica); self != out.group.end()) {
+    out.client_address = self->second.client_address;
+    out.peer_address = self->second.peer_address;
+  }
   file->take("listen.client", out.client_address);
   file->take("listen.peer", out.peer_address);
   file->take("listen.admin", out.admin_address);
+  if (out.group.empty()) out.group[out.replica] = {out.client_address, out.peer_address};
+  take_group_times(*file, out);
   file->take("outcomes.retention_ms", retention, 1'000, 30LL * 86'400'000);
   file->take("agents.silence_ms", agent_silence, 200, 600'000);
   file->take("log.level", level);
@@ -32,7 +98,6 @@ Result<Config> load_config(const std::string& path) {
   if (!parsed_level)
     return failure(ErrorCode::kInvalidArgument,
                    path + ": log.level: " + parsed_level.error().message);
-  out.replica = ReplicaId(static_cast<std::uint32_t>(replica));
   out.retention = Millis(retention);
   out.agent_silence = Millis(agent_silence);
   out.log_level = *parsed_level;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "base/error.h"
@@ -11,14 +12,26 @@
 
 namespace assent::coordinator {
 
+// Where a replica is reached, "host:port" each.
+struct Member {
+  std::string client_address;
+  std::string peer_address;
+};
+
 struct Config {
   std::string cluster;         // required; 1 to 32 of [a-z0-9_-]
   ReplicaId replica{1};        // unique in the cluster, never used again once its disk is lost
   std::string data_directory;  // required; made when missing
 
+  // Where this replica listens. The defaults are its own addresses in `group`, where it has one.
   std::string client_address = "127.0.0.1:7101";  // for clients
   std::string peer_address = "127.0.0.1:7201";    // for agents and other replicas
   std::string admin_address = "127.0.0.1:7301";   // for administrators
+
+  // Every replica, this one too. Left out of the file: this one alone.
+  std::map<ReplicaId, Member> group;
+  Millis heartbeat_every{50};  // of the leader
+  Millis election_min{300};    // a leader silent for this long, up to twice, is succeeded
 
   Millis retention{600'000};    // how long an outcome can be asked for
   Millis agent_silence{1'500};  // without a heartbeat for this long an agent counts as gone

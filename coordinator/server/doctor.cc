@@ -60,14 +60,36 @@ Finding check_participant(const std::string& name, bool alive, const std::string
                  "see whether the agent runs and reaches this replica's peer port");
 }
 
+Finding check_leader(const Services& services) {
+  const auto leader = services.log.leader();
+  if (!leader) {
+    return {"leader", Verdict::kFailure, "no replica leads, as far as this one knows",
+            "see that more than half of the replicas run and reach each other's peer ports"};
+  }
+  return {"leader", Verdict::kGood, "replica " + to_string(*leader) + " leads", ""};
+}
+
+Finding check_replica(ReplicaId replica, bool connected, const Member& member) {
+  return finding("replica " + to_string(replica), connected,
+                 std::string(connected ? "is" : "is not") + " connected, at " + member.peer_address,
+                 "see whether it runs and whether its peer port is reached from here");
+}
+
 }  // namespace
 
 std::vector<Finding> examine(const Services& services) {
   std::vector<Finding> out{check_room(services.config.data_directory), check_open_files(),
-                           check_clock(services.log.now())};
+                           check_leader(services)};
+  for (const auto& [replica, member] : services.config.group) {
+    if (replica == services.config.replica) continue;
+    out.push_back(check_replica(replica, services.log.peers().connected(replica), member));
+  }
+  // Only the leader hears the agents, and tells the time.
+  if (!services.term) return out;
+  out.push_back(check_clock(services.log.now()));
   for (const auto& [name, record] : services.log.state().participants()) {
-    out.push_back(check_participant(name, services.enrolment.alive(process::monotonic_now(), name),
-                                    record.peer_address));
+    out.push_back(check_participant(
+        name, services.term->enrolment.alive(process::monotonic_now(), name), record.peer_address));
   }
   return out;
 }

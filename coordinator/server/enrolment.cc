@@ -39,26 +39,54 @@ void Enrolment::enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> 
               "another agent of participant " + request.participant + " is just being enrolled",
               request.participant}));
   }
-  log_.propose(request, [this, now, request, done](const state::CommandResult& result) {
+  if (log_.congested()) {
     proposed_.erase(request.participant);
-    if (const auto* refused = std::get_if<state::EnrolmentRefused>(&result)) {
-      log::warning("enrolment refused",
-                   {{"participant", request.participant}, {"why", refused->error.message}});
-      return done(tl::unexpected(refused->error));
-    }
-    const auto* issued = std::get_if<state::EpochIssued>(&result);
-    CHECK(issued != nullptr, "an enrolment is answered with an epoch or a refusal");
-    heard_[request.participant] = now;
-    log::info("agent enrolled", {{"participant", request.participant},
-                                 {"epoch", to_string(issued->epoch)},
-                                 {"address", request.peer_address}});
-    enrolled_(request.participant, request.peer_address);
-    done(issued->epoch);
+    return done(failure(ErrorCode::kOverloaded, "too much waits for the log; try again"));
+  }
+  const std::uint64_t waiter = ++last_waiter_;
+  waiting_.emplace(waiter, [done](Error error) { done(tl::unexpected(std::move(error))); });
+  log_.propose(request, [this, waiter, now, request, done](const state::CommandResult& result) {
+    waiting_.erase(waiter);
+    take_result(now, request, result, done);
   });
 }
 
-Result<void> Enrolment::heartbeat(MonoTime now, const std::string& participant, Epoch epoch,
-                                  bool leaving) {
+void Enrolment::take_result(MonoTime now, const state::Enrolled& request,
+                            const state::CommandResult& result, const Done<Epoch>& done) {
+  proposed_.erase(request.participant);
+  if (const auto* refused = std::get_if<state::EnrolmentRefused>(&result)) {
+    log::warning("enrolment refused",
+                 {{"participant", request.participant}, {"why", refused->error.message}});
+    return done(tl::unexpected(refused->error));
+  }
+  const auto* issued = std::get_if<state::EpochIssued>(&result);
+  CHECK(issued != nullptr, "an enrolment is answered with an epoch or a refusal");
+  heard_[request.participant] = now;
+  log::info("agent enrolled", {{"participant", request.participant},
+                               {"epoch", to_string(issued->epoch)},
+                               {"address", request.peer_address}});
+  enrolled_(request.participant, request.peer_address);
+  done(issued->epoch);
+}
+
+void Enrolment::heartbeat(MonoTime now, const std::string& participant, Epoch epoch, bool leaving,
+                          Done<void> done) {
+  const state::ParticipantRecord* record = log_.state().participant(participant);
+  // Epochs only grow: what is too low here is too low everywhere.
+  if (record != nullptr && epoch <= record->epoch) {
+    return done(take_heartbeat(now, participant, epoch, leaving));
+  }
+  const std::uint64_t waiter = ++last_waiter_;
+  waiting_.emplace(waiter, [done](Error error) { done(tl::unexpected(std::move(error))); });
+  log_.read([this, waiter, now, participant, epoch, leaving, done](bool current) {
+    if (waiting_.erase(waiter) == 0) return;
+    if (current) return done(take_heartbeat(now, participant, epoch, leaving));
+    done(failure(ErrorCode::kUnavailable, "this replica has no quorum now; ask again"));
+  });
+}
+
+Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& participant, Epoch epoch,
+                                       bool leaving) {
   const state::ParticipantRecord* record = log_.state().participant(participant);
   if (record == nullptr) {
     return failure(ErrorCode::kUnknownParticipant,
@@ -77,6 +105,12 @@ Result<void> Enrolment::heartbeat(MonoTime now, const std::string& participant, 
     heard_[participant] = now;
   }
   return {};
+}
+
+void Enrolment::lose_office() {
+  for (auto& [waiter, tell] : std::exchange(waiting_, {})) {
+    tell({ErrorCode::kNotLeader, "this replica has just lost the office; ask again"});
+  }
 }
 
 }  // namespace assent::coordinator

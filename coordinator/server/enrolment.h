@@ -1,6 +1,7 @@
 // Enrolment of agents (R16): who is alive, and whether a new life may take a participant over.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -27,12 +28,24 @@ class Enrolment {
   // Issues an epoch through the log. kDisplaced while another life is alive.
   void enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> done);
 
-  // kUnknownParticipant, or kDisplaced when a newer life was issued its epoch.
-  Result<void> heartbeat(MonoTime now, const std::string& participant, Epoch epoch, bool leaving);
+  // kUnknownParticipant, or kDisplaced when a newer life was issued its epoch: only when that is
+  // so, for an agent ends its life then. A leader that does not know yet that it was succeeded
+  // knows nothing of epochs that its successor issued; what it does not know it reads from the log
+  // first. kUnavailable: this replica cannot tell.
+  void heartbeat(MonoTime now, const std::string& participant, Epoch epoch, bool leaving,
+                 Done<void> done);
+
+  // The office was lost: whoever waits is told to ask again. Nothing else is called afterwards.
+  void lose_office();
 
   [[nodiscard]] bool alive(MonoTime now, const std::string& participant) const;
 
  private:
+  [[nodiscard]] Result<void> take_heartbeat(MonoTime now, const std::string& participant,
+                                            Epoch epoch, bool leaving);
+  void take_result(MonoTime now, const state::Enrolled& request, const state::CommandResult& result,
+                   const Done<Epoch>& done);
+
   state::ReplicatedLog& log_;
   const Millis silence_;
   const OnEnrolled enrolled_;
@@ -40,6 +53,9 @@ class Enrolment {
   std::map<std::string, MonoTime> heard_;
   // Nonces of the enrolments that the log has not executed yet, by participant.
   std::map<std::string, std::string> proposed_;
+  // Who waits for the log, in the order of asking.
+  std::map<std::uint64_t, std::function<void(Error)>> waiting_;
+  std::uint64_t last_waiter_ = 0;
 };
 
 }  // namespace assent::coordinator

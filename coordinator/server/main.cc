@@ -17,24 +17,18 @@ constexpr const char* kDescription =
 
 int run(const coordinator::Config& config) {
   boost::asio::io_context loop(1);
-  int exit_code = process::kExitOk;
   coordinator::Replica replica(loop, config);
   const process::Signals signals(loop, [&](const std::string& signal) {
     log::info("stopping", {{"signal", signal}});
     replica.drain([&] { loop.stop(); });
   });
-  const auto opened = replica.open([&](const Error& error) {
-    log::error("cannot serve", {{"why", error.message}});
-    exit_code = process::kExitFailure;
-    loop.stop();
-  });
-  if (!opened) {
-    log::error("cannot open the log", {{"why", opened.error().message}});
+  if (const auto opened = replica.open(); !opened) {
+    log::error("cannot start", {{"why", opened.error().message}});
     return process::kExitFailure;
   }
   loop.run();
   log::info("stopped");
-  return exit_code;
+  return process::kExitOk;
 }
 
 }  // namespace

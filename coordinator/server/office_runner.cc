@@ -41,6 +41,16 @@ void OfficeRunner::take_office() {
   inventory_.arm(process::monotonic_now() + kInventoryEvery);
 }
 
+// What was proposed may be chosen yet, and what was prepared is the next leader's to end.
+void OfficeRunner::lose_office() {
+  const Error unknown{ErrorCode::kOutcomeUnknown,
+                      "this replica lost the office before the outcome was known; repeat the same "
+                      "request or ask for the status, at any replica"};
+  for (auto& [token, waiter] : std::exchange(waiters_, {})) {
+    std::visit([&](const auto& done) { done(tl::unexpected(unknown)); }, waiter);
+  }
+}
+
 void OfficeRunner::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done) {
   last_token_ = last_token_.next();
   asked.token = last_token_;

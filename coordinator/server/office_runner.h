@@ -31,6 +31,9 @@ class OfficeRunner {
   // Goes on with what an earlier office left, and follows every enrolled agent.
   void take_office();
 
+  // The office was lost: whoever waits is answered OUTCOME_UNKNOWN (R3). Destroy the runner next.
+  void lose_office();
+
   // The tokens of `asked` are filled in here. `done` is called once; never when the process ends
   // first.
   void commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done);

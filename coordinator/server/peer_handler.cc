@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "coordinator/server/handlers.h"
+#include "coordinator/server/paxos_wire.h"
+#include "runtime/logging.h"
 #include "runtime/process.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
@@ -61,20 +63,28 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     auto enrolled = refused ? enrolled_from_wire(request)
                             : Result<state::Enrolled>(tl::unexpected(refused.error()));
     if (!enrolled) return answer<wire::RegisterReply>(cob, exn, tl::unexpected(enrolled.error()));
-    services_.enrolment.enrol(process::monotonic_now(), *enrolled,
-                              [this, cob, exn](Result<Epoch> issued) {
-                                answer(cob, exn, std::move(issued).map([this](Epoch epoch) {
-                                  auto reply = rpc::versioned<wire::RegisterReply>();
-                                  reply.epoch = static_cast<std::int64_t>(epoch.value);
-                                  reply.ballot = rpc::to_wire(services_.log.ballot());
-                                  return reply;
-                                }));
-                              });
+    if (!services_.term) {
+      return answer<wire::RegisterReply>(cob, exn, tl::unexpected(not_leader()));
+    }
+    services_.term->enrolment.enrol(
+        process::monotonic_now(), *enrolled, [this, cob, exn](Result<Epoch> issued) {
+          answer(cob, exn,
+                 std::move(issued).map([this](Epoch epoch) { return register_reply(epoch); }));
+        });
   }
 
   void heartbeat(Cob<wire::HeartbeatReply> cob, ExnCob exn,
                  const wire::HeartbeatRequest& request) override {
-    answer(cob, exn, heartbeat_reply(request));
+    auto caller = check_caller(request.protocol_version, request.cluster);
+    const auto epoch = rpc::positive_from_wire(request.epoch, "epoch");
+    if (caller && !epoch) caller = tl::unexpected(epoch.error());
+    if (caller && !services_.term) caller = tl::unexpected(not_leader());
+    if (!caller) return answer<wire::HeartbeatReply>(cob, exn, tl::unexpected(caller.error()));
+    services_.term->enrolment.heartbeat(
+        process::monotonic_now(), request.participant, Epoch(*epoch), request.leaving,
+        [this, cob, exn](Result<void> known) {
+          answer(cob, exn, std::move(known).map([this] { return heartbeat_reply(); }));
+        });
   }
 
   void identify(Cob<wire::IdentifyReply> cob, ExnCob exn,
@@ -82,11 +92,19 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     answer(cob, exn, check_caller(request.protocol_version, request.cluster).map([this] {
       auto reply = rpc::versioned<wire::IdentifyReply>();
       reply.replica = static_cast<std::int32_t>(services_.config.replica.value);
-      reply.ballot = rpc::to_wire(services_.log.ballot());
-      // The ports open only after this replica's own ballot was executed (R1).
-      reply.leader = true;
+      reply.ballot = rpc::to_wire(services_.log.consensus().highest_ballot());
+      reply.leader = services_.log.serving();
       return reply;
     }));
+  }
+
+  void deliver(std::function<void()> cob, const wire::Delivery& delivery) override {
+    if (auto accepted = check_delivery(delivery)) {
+      take(delivery);
+    } else {
+      log::warning("delivery dropped", {{"why", accepted.error().message}});
+    }
+    cob();
   }
 
  private:
@@ -97,19 +115,56 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
                    "this is cluster " + services_.config.cluster + ", the caller's is another one");
   }
 
-  Result<wire::HeartbeatReply> heartbeat_reply(const wire::HeartbeatRequest& request) const {
-    auto caller = check_caller(request.protocol_version, request.cluster);
-    if (!caller) return tl::unexpected(caller.error());
-    const auto epoch = rpc::positive_from_wire(request.epoch, "epoch");
-    if (!epoch) return tl::unexpected(epoch.error());
-    auto known = services_.enrolment.heartbeat(process::monotonic_now(), request.participant,
-                                               Epoch(*epoch), request.leaving);
-    if (!known) return tl::unexpected(known.error());
+  [[nodiscard]] Error not_leader() const { return services_.not_leader(&Member::peer_address); }
+
+  // Precondition: this replica holds the office.
+  [[nodiscard]] wire::RegisterReply register_reply(Epoch epoch) const {
+    auto reply = rpc::versioned<wire::RegisterReply>();
+    reply.epoch = static_cast<std::int64_t>(epoch.value);
+    reply.ballot = rpc::to_wire(services_.log.ballot());
+    return reply;
+  }
+
+  [[nodiscard]] wire::HeartbeatReply heartbeat_reply() const {
     auto reply = rpc::versioned<wire::HeartbeatReply>();
     reply.now_ms = services_.log.now().value;
     // The executed one: no office to come can make a record below it (R14).
     reply.floor_ms = services_.log.state().floor().value;
     return reply;
+  }
+
+  [[nodiscard]] Result<void> check_delivery(const wire::Delivery& delivery) const {
+    if (auto known = check_caller(delivery.protocol_version, delivery.cluster); !known) {
+      return known;
+    }
+    const auto self = services_.config.replica;
+    const ReplicaId sender(static_cast<std::uint32_t>(delivery.sender));
+    if (delivery.receiver != static_cast<std::int32_t>(self.value)) {
+      return failure(ErrorCode::kInvalidArgument,
+                     "replica " + std::to_string(delivery.sender) + " takes this one, " +
+                         to_string(self) + ", for replica " + std::to_string(delivery.receiver) +
+                         ": correct the addresses in its configuration");
+    }
+    if (sender == self || !services_.config.group.contains(sender)) {
+      return failure(ErrorCode::kInvalidArgument,
+                     "replica " + std::to_string(delivery.sender) +
+                         " is no other member of this group: correct the configuration");
+    }
+    return {};
+  }
+
+  void take(const wire::Delivery& delivery) {
+    const ReplicaId sender(static_cast<std::uint32_t>(delivery.sender));
+    for (const wire::PaxosMessage& one : delivery.messages) {
+      // The values' bytes move on into the log; the generated code has no further use for them.
+      auto message = from_wire(const_cast<wire::PaxosMessage&>(one), sender);
+      if (!message) {
+        log::warning("message of consensus dropped",
+                     {{"replica", to_string(sender)}, {"why", message.error().message}});
+        continue;
+      }
+      services_.log.deliver(sender, *message);
+    }
   }
 
   Services& services_;

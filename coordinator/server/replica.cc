@@ -11,60 +11,129 @@
 namespace assent::coordinator {
 namespace {
 
-// How long a clean stop waits for answers in flight.
-constexpr Millis kDrainMax{10'000};
+// How long a clean stop waits for answers in flight: alone, nobody else can give them.
+constexpr Millis kDrainAlone{10'000};
+// With others, clients get the rest from the next leader.
+constexpr Millis kDrainInGroup{1'000};
+constexpr Millis kSuccessorMax{1'000};
+
+std::vector<ReplicaId> members(const Config& config) {
+  std::vector<ReplicaId> out;
+  for (const auto& [replica, member] : config.group) out.push_back(replica);
+  return out;
+}
+
+GroupLogOptions log_options(boost::asio::io_context& loop, const Config& config) {
+  GroupLogOptions out{
+      {}, {{.self = config.replica, .group = paxos::Group(members(config))}, {}}, {}, {}, {}};
+  out.storage.cluster = config.cluster;
+  out.storage.replica = config.replica;
+  out.storage.log.directory = config.data_directory;
+  out.storage.log.post = [&loop](std::function<void()> work) {
+    boost::asio::post(loop, std::move(work));
+  };
+  out.core.paxos.seed = process::random_u64();
+  out.core.paxos.heartbeat_every = config.heartbeat_every;
+  out.core.paxos.election_min = config.election_min;
+  out.core.state.retention = config.retention;
+  for (const auto& [replica, member] : config.group) {
+    if (replica != config.replica) out.peers[replica] = member.peer_address;
+  }
+  return out;
+}
 
 }  // namespace
 
+Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
+    : office(loop, config.cluster, log, commit::OfficeOptions{}),
+      enrolment(log, config.agent_silence, process::monotonic_now(),
+                [this](const std::string& participant, const std::string& address) {
+                  office.follow(participant, address);
+                }) {}
+
+Term::~Term() {
+  enrolment.lose_office();
+  office.lose_office();
+}
+
+Error Services::not_leader(std::string Member::*port) const {
+  Error out{ErrorCode::kNotLeader, "replica " + to_string(config.replica) + " does not lead"};
+  const auto leader = log.leader();
+  const auto found = leader ? config.group.find(*leader) : config.group.end();
+  if (found == config.group.end() || *leader == config.replica) {
+    out.message += "; none is known that does: ask again, or another replica";
+  } else {
+    out.leader = found->second.*port;
+    out.message += "; replica " + to_string(*leader) + " at " + out.leader + " does";
+  }
+  return out;
+}
+
+commit::OfficeCounters Services::office_counters() const {
+  commit::OfficeCounters out = past_terms;
+  if (term) out += term->office.office().counters();
+  return out;
+}
+
 Replica::Replica(boost::asio::io_context& loop, Config config)
-    : loop_(loop), config_(std::move(config)) {}
+    : loop_(loop), config_(std::move(config)), successor_(loop, [this] {
+        if (office_gone_) std::exchange(office_gone_, nullptr)();
+      }) {}
 
 Replica::~Replica() = default;
 
-Result<void> Replica::open(std::function<void(Error)> failed) {
-  failed_ = std::move(failed);
-  storage::SoloLogOptions options;
-  options.post = [this](std::function<void()> work) { boost::asio::post(loop_, std::move(work)); };
-  options.log.directory = config_.data_directory;
-  options.log.post = options.post;
-  options.state.retention = config_.retention;
-  options.replica = config_.replica;
-  options.monotonic_now = process::monotonic_now;
-  options.wall_now_ms = process::wall_now_ms;
-  auto opened = storage::SoloLog::open(std::move(options), [this] { serve(); });
-  if (!opened) return tl::unexpected(opened.error());
-  log_ = std::move(*opened);
-  log::info("log replayed", {{"slots", std::to_string(log_->replayed())},
-                             {"torn_bytes", std::to_string(log_->torn_bytes())},
-                             {"ballot", to_string(log_->ballot())}});
+Result<void> Replica::open() {
+  GroupLogOptions options = log_options(loop_, config_);
+  options.office_taken = [this] { take_office(); };
+  options.office_lost = [this] { lose_office(); };
+  log_ = std::make_unique<GroupLog>(loop_, std::move(options));
+  if (auto opened = log_->open(); !opened) return opened;
+  log::info("log replayed", {{"records", std::to_string(log_->storage().replayed())},
+                             {"slots", to_string(log_->state().executed())},
+                             {"torn_bytes", std::to_string(log_->storage().torn_bytes())}});
+  services_ = std::make_unique<Services>(Services{config_, *log_, nullptr, {}});
+  ports_ = std::make_unique<rpc::Ports>(loop_, client_processor(*services_),
+                                        peer_processor(*services_), admin_processor(*services_));
+  auto listening =
+      ports_->listen({config_.client_address, config_.peer_address, config_.admin_address});
+  if (!listening) return listening;
+  log::info("replica ready", {{"cluster", config_.cluster},
+                              {"replica", to_string(config_.replica)},
+                              {"group", std::to_string(config_.group.size())},
+                              {"client", config_.client_address},
+                              {"peer", config_.peer_address},
+                              {"admin", config_.admin_address}});
   return {};
 }
 
-void Replica::serve() {
-  office_ = std::make_unique<OfficeRunner>(loop_, config_.cluster, *log_, commit::OfficeOptions{});
-  enrolment_ = std::make_unique<Enrolment>(
-      *log_, config_.agent_silence, process::monotonic_now(),
-      [this](const std::string& participant, const std::string& address) {
-        office_->follow(participant, address);
-      });
-  services_ = std::make_unique<Services>(Services{config_, *log_, *office_, *enrolment_});
-  ports_ = std::make_unique<rpc::Ports>(loop_, client_processor(*services_),
-                                        peer_processor(*services_), admin_processor(*services_));
-  const auto opened =
-      ports_->listen({config_.client_address, config_.peer_address, config_.admin_address});
-  if (!opened) return failed_(opened.error());
-  office_->take_office();
-  log::info("coordinator ready", {{"cluster", config_.cluster},
-                                  {"replica", to_string(config_.replica)},
-                                  {"client", config_.client_address},
-                                  {"peer", config_.peer_address},
-                                  {"admin", config_.admin_address}});
+void Replica::take_office() {
+  services_->term = std::make_unique<Term>(loop_, config_, *log_);
+  services_->term->office.take_office();
+  log::info("coordinator ready", {{"ballot", to_string(log_->ballot())}});
+}
+
+void Replica::lose_office() {
+  services_->past_terms = services_->office_counters();
+  services_->term.reset();
+  if (office_gone_) std::exchange(office_gone_, nullptr)();
 }
 
 void Replica::drain(std::function<void()> done) {
   if (!ports_) return done();
-  ports_->drain(kDrainMax,
-                [this, done = std::move(done)] { ports_->drain_admin(kDrainMax, done); });
+  ports_->drain_clients(config_.group.size() > 1 ? kDrainInGroup : kDrainAlone,
+                        [this, done = std::move(done)] { leave(done); });
+}
+
+// Nobody is answered here any more. A successor that is asked to take over spares everyone the wait
+// for an election.
+void Replica::leave(std::function<void()> done) {
+  const auto close = [this, done = std::move(done)] {
+    ports_->drain_peers(kDrainInGroup, [this, done] { ports_->drain_admin(kDrainInGroup, done); });
+  };
+  if (config_.group.size() == 1 || !log_->serving()) return close();
+  office_gone_ = close;
+  successor_.arm(process::monotonic_now() + kSuccessorMax);
+  log_->hand_over();
 }
 
 }  // namespace assent::coordinator

@@ -1,4 +1,4 @@
-// What one replica serves, put together: the log, the office and the three ports.
+// One replica, put together: the log, the three ports, and the office while it holds it.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,9 @@
 #include "base/error.h"
 #include "coordinator/server/config.h"
 #include "coordinator/server/enrolment.h"
+#include "coordinator/server/group_log.h"
 #include "coordinator/server/office_runner.h"
-#include "coordinator/storage/solo_log.h"
+#include "runtime/deadline_timer.h"
 #include "runtime/rpc/ports.h"
 
 namespace boost::asio {
@@ -18,12 +19,26 @@ class io_context;
 
 namespace assent::coordinator {
 
+// What a replica runs while it holds the office, and drops when it loses it (R4).
+struct Term {
+  Term(boost::asio::io_context& loop, const Config& config, GroupLog& log);
+  ~Term();  // answers everyone who waits
+
+  OfficeRunner office;
+  Enrolment enrolment;
+};
+
 // What the handlers of all ports work with. Lives as long as the ports.
 struct Services {
   const Config& config;
-  storage::SoloLog& log;
-  OfficeRunner& office;
-  Enrolment& enrolment;
+  GroupLog& log;
+  std::unique_ptr<Term> term;         // none: this replica does not serve
+  commit::OfficeCounters past_terms;  // of this process
+
+  // kNotLeader, naming the leader's port of this kind where one is known.
+  [[nodiscard]] Error not_leader(std::string Member::*port) const;
+  // Of all terms of this process, the present one too.
+  [[nodiscard]] commit::OfficeCounters office_counters() const;
 };
 
 class Replica {
@@ -31,24 +46,24 @@ class Replica {
   Replica(boost::asio::io_context& loop, Config config);
   ~Replica();
 
-  // Replays the log, takes office, opens the ports. An error after open() (a port in use) goes to
-  // `failed`, once; the caller ends the process.
-  Result<void> open(std::function<void(Error)> failed);
+  // Reads the log, opens the ports and takes part in the group; it serves when it is elected.
+  Result<void> open();
 
-  // Answers what is in flight, then closes the ports and calls `done`.
+  // Answers what is in flight, hands the office over, closes the ports and calls `done`.
   void drain(std::function<void()> done);
 
  private:
-  void serve();
+  void take_office();
+  void lose_office();
+  void leave(std::function<void()> done);
 
   boost::asio::io_context& loop_;
   const Config config_;
-  std::function<void(Error)> failed_;
-  std::unique_ptr<storage::SoloLog> log_;
-  std::unique_ptr<OfficeRunner> office_;
-  std::unique_ptr<Enrolment> enrolment_;
+  std::unique_ptr<GroupLog> log_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<rpc::Ports> ports_;
+  std::function<void()> office_gone_;  // set while a stop waits for a successor
+  DeadlineTimer successor_;            // how long it waits
 };
 
 }  // namespace assent::coordinator

@@ -17,10 +17,10 @@ namespace assent::storage {
 
 // What a record is; the number stands in the file.
 enum class RecordType : std::uint8_t {
-  kEntry = 1,     // a chosen entry of the log of a group of one: slot, ballot, encoded state::Entry
-  kIdentity = 2,  // whose log this is: the first record, and no other
-  kPromised = 3,  // paxos::Promised
-  kAccepted = 4,  // paxos::Accepted
+  kEntry = 1,       // of logs from before there were groups: refused
+  kIdentity = 2,    // whose log this is: the first record, and no other
+  kPromised = 3,    // paxos::Promised
+  kAccepted = 4,    // paxos::Accepted
   kChosenMark = 5,  // paxos::ChosenMark
 };
 

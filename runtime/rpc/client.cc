@@ -93,6 +93,7 @@ class Client::Impl final : public Link::Owner, public std::enable_shared_from_th
 
   void call(std::string_view method, const WriteArguments& write, ReadReply read, Millis timeout,
             Done done);
+  Result<void> cast(std::string_view method, const WriteArguments& write);
   void on_connection(std::function<void(bool up)> observer) { observer_ = std::move(observer); }
   // Ends everything at once; nothing is called back any more.
   void stop();
@@ -101,7 +102,7 @@ class Client::Impl final : public Link::Owner, public std::enable_shared_from_th
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
-  Result<std::string_view> encode(const std::string& method, std::int32_t seqid,
+  Result<std::string_view> encode(TMessageType type, const std::string& method, std::int32_t seqid,
                                   const WriteArguments& write);
   [[nodiscard]] bool has_room() const;
   void transmit(std::string_view frame);
@@ -155,7 +156,7 @@ void Client::Impl::call(std::string_view method, const WriteArguments& write, Re
                   {ErrorCode::kUnavailable, "too many calls wait for " + address_});
   }
   const std::int32_t seqid = calls_.next_seqid();
-  const Result<std::string_view> frame = encode(pending.method, seqid, write);
+  const Result<std::string_view> frame = encode(TMessageType::T_CALL, pending.method, seqid, write);
   if (!frame) return refuse(std::move(pending.done), frame.error());
   pending.position = link_ ? link_->queued_position() : waiting_.size();
   calls_.add(seqid, std::move(pending));
@@ -163,20 +164,29 @@ void Client::Impl::call(std::string_view method, const WriteArguments& write, Re
   arm_timer();
 }
 
+Result<void> Client::Impl::cast(std::string_view method, const WriteArguments& write) {
+  if (!has_room()) return failure(ErrorCode::kUnavailable, "too much waits for " + address_);
+  const Result<std::string_view> frame =
+      encode(TMessageType::T_ONEWAY, std::string(method), calls_.next_seqid(), write);
+  if (!frame) return tl::unexpected(frame.error());
+  transmit(*frame);
+  return {};
+}
+
 bool Client::Impl::has_room() const {
   const std::size_t unsent = link_ ? link_->unsent_bytes() : waiting_.size();
   return calls_.size() < limits_.in_flight_max && unsent < limits_.unsent_bytes_max;
 }
 
-Result<std::string_view> Client::Impl::encode(const std::string& method, std::int32_t seqid,
-                                              const WriteArguments& write) {
+Result<std::string_view> Client::Impl::encode(TMessageType type, const std::string& method,
+                                              std::int32_t seqid, const WriteArguments& write) {
   if (!encoder_ || encoder_->capacity() > kKeptBytes) {
     encoder_.emplace(Encoding::kBinary, configuration_);
   }
   encoder_->reset();
   TProtocol& out = encoder_->protocol();
   try {
-    out.writeMessageBegin(method, apache::thrift::protocol::T_CALL, seqid);
+    out.writeMessageBegin(method, type, seqid);
     write(out);
     out.writeMessageEnd();
   } catch (const std::exception& error) {
@@ -313,6 +323,10 @@ Client::~Client() {
 void Client::call(std::string_view method, const WriteArguments& write, ReadReply read,
                   Millis timeout, Done done) {
   impl_->call(method, write, std::move(read), timeout, std::move(done));
+}
+
+Result<void> Client::cast(std::string_view method, const WriteArguments& write) {
+  return impl_->cast(method, write);
 }
 
 void Client::on_connection(std::function<void(bool up)> observer) {

@@ -49,6 +49,11 @@ class Client {
   void call(std::string_view method, const WriteArguments& write, ReadReply read, Millis timeout,
             Done done);
 
+  // Sends a one-way call. It may be lost at any time without a word: it goes out when a connection
+  // stands or is just being made and has room. An error says that it cannot be encoded, or not
+  // within frame_bytes_max (kInvalidArgument), or had no room (kUnavailable).
+  Result<void> cast(std::string_view method, const WriteArguments& write);
+
   // Called whenever a connection stands, and whenever one is lost.
   void on_connection(std::function<void(bool up)> observer);
 

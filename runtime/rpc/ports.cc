@@ -18,9 +18,17 @@ Result<void> Ports::listen(const Addresses& addresses) {
       .and_then([&] { return bind(admin_, addresses.admin); });
 }
 
+void Ports::drain_clients(Millis limit, std::function<void()> done) {
+  client_.drain(limit, std::move(done));
+}
+
+void Ports::drain_peers(Millis limit, std::function<void()> done) {
+  peer_.drain(limit, std::move(done));
+}
+
 void Ports::drain(Millis limit, std::function<void()> done) {
-  client_.drain(limit,
-                [this, limit, done = std::move(done)] { peer_.drain(limit, std::move(done)); });
+  drain_clients(limit,
+                [this, limit, done = std::move(done)] { drain_peers(limit, std::move(done)); });
 }
 
 void Ports::drain_admin(Millis limit, std::function<void()> done) {

@@ -26,8 +26,12 @@ class Ports {
   // Binds all three; an error names the port that could not be bound.
   Result<void> listen(const Addresses& addresses);
 
-  // Answers what is in flight at the client port, then at the peer port: peers stay reachable until
-  // the last client has its answer. Calls `done` once.
+  // Each answers what is in flight at its port, then closes it and calls `done` once; at `limit` it
+  // closes anyway. Peers stay reachable until the last client has its answer, so clients come
+  // first.
+  void drain_clients(Millis limit, std::function<void()> done);
+  void drain_peers(Millis limit, std::function<void()> done);
+  // One after the other.
   void drain(Millis limit, std::function<void()> done);
 
   // The admin port answers until the very end.

@@ -59,5 +59,62 @@ TEST(CoordinatorConfig, RefusesAnUnknownLogLevel) {
   EXPECT_NE(config.error().message.find("log.level"), std::string::npos);
 }
 
+constexpr const char* kGroup =
+    "replica = 2\ncluster = \"demo\"\ndata_directory = \"/d\"\n"
+    "[replicas.1]\nclient = \"a:1\"\npeer = \"a:2\"\n"
+    "[replicas.2]\nclient = \"b:1\"\npeer = \"b:2\"\n"
+    "[replicas.3]\nclient = \"c:1\"\npeer = \"c:2\"\n";
+
+TEST(CoordinatorConfig, AReplicaWithoutAGroupIsOne) {
+  const auto config = load(kSmallest);
+
+  ASSERT_EQ(config->group.size(), 1u);
+  EXPECT_EQ(config->group.at(ReplicaId(1)).peer_address, config->peer_address);
+}
+
+TEST(CoordinatorConfig, AReplicaListensWhereItsGroupReachesIt) {
+  const auto config = load(kGroup);
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->group.size(), 3u);
+  EXPECT_EQ(config->client_address, "b:1");
+  EXPECT_EQ(config->peer_address, "b:2");
+  EXPECT_EQ(config->group.at(ReplicaId(3)).client_address, "c:1");
+}
+
+TEST(CoordinatorConfig, WhereItListensMayDiffer) {
+  const auto config = load(std::string(kGroup) + "[listen]\npeer = \"0.0.0.0:9\"\n");
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->peer_address, "0.0.0.0:9");
+  EXPECT_EQ(config->client_address, "b:1");
+}
+
+std::string refusal(const std::string& text) {
+  const auto config = load(text);
+  return config ? "" : config.error().message;
+}
+
+TEST(CoordinatorConfig, RefusesAGroupWithoutItself) {
+  const auto why = refusal(
+      "cluster = \"demo\"\ndata_directory = \"/d\"\nreplica = 4\n"
+      "[replicas.1]\nclient = \"a:1\"\npeer = \"a:2\"\n");
+  EXPECT_NE(why.find("replica 4"), std::string::npos) << why;
+}
+
+TEST(CoordinatorConfig, RefusesAMemberThatIsNoNumberOrHasNoAddress) {
+  EXPECT_NE(refusal(std::string(kGroup) + "[replicas.01]\npeer = \"x:1\"\n").find("replicas.01"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal(std::string(kGroup) + "[replicas.4]\npeer = \"x:1\"\n").find("replicas.4.client"),
+      std::string::npos);
+}
+
+TEST(CoordinatorConfig, RefusesAnElectionThatAHeartbeatCannotPrevent) {
+  const auto why =
+      refusal(std::string(kSmallest) + "[group]\nheartbeat_ms = 100\nelection_ms = 399\n");
+  EXPECT_NE(why.find("group.election_ms"), std::string::npos) << why;
+}
+
 }  // namespace
 }  // namespace assent::coordinator

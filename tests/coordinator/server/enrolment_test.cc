@@ -3,44 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "tests/coordinator/server/manual_log.h"
 
 namespace assent::coordinator {
 namespace {
 
 constexpr Millis kSilence{1'500};
-
-// A log that executes what was proposed when told to.
-class ManualLog final : public state::ReplicatedLog {
- public:
-  ManualLog() : machine_(state::StateOptions{}) {
-    propose(state::OfficeTaken{ballot()}, [](const state::CommandResult&) {});
-    execute_all();
-  }
-
-  void propose(state::Command command, OnExecuted done) override {
-    queue_.emplace_back(std::move(command), std::move(done));
-  }
-  const state::StateMachine& state() const override { return machine_; }
-  Ballot ballot() const override { return {Incarnation(1), Round(1), ReplicaId(1)}; }
-  LogTime now() const override { return LogTime(1'700'000'000'000); }
-
-  void execute_all() {
-    while (!queue_.empty()) {
-      auto [command, done] = std::move(queue_.front());
-      queue_.pop_front();
-      const auto results = machine_.execute(machine_.executed().next(), {now(), {command}});
-      done(results.at(0));
-    }
-  }
-
- private:
-  state::StateMachine machine_;
-  std::deque<std::pair<state::Command, OnExecuted>> queue_;
-};
 
 class EnrolmentTest : public testing::Test {
  protected:
@@ -72,7 +45,18 @@ class EnrolmentTest : public testing::Test {
     return answer;
   }
 
+  // None while nobody knows yet.
+  std::optional<Result<void>> beat(Enrolment& enrolment, MonoTime now, const std::string& name,
+                                   Epoch epoch, bool leaving = false) {
+    const auto kept = std::make_shared<std::optional<Result<void>>>();
+    beats_.push_back(kept);
+    enrolment.heartbeat(now, name, epoch, leaving,
+                        [kept](Result<void> done) { *kept = std::move(done); });
+    return *kept;
+  }
+
   ManualLog log_;
+  std::vector<std::shared_ptr<std::optional<Result<void>>>> beats_;
   std::vector<std::string> followed_;
 };
 
@@ -100,7 +84,7 @@ TEST_F(EnrolmentTest, TheSameLifeAskingAgainGetsTheSameEpoch) {
 TEST_F(EnrolmentTest, AnotherLifeIsRefusedWhileTheFirstOneIsAlive) {
   Enrolment enrolment = make(MonoTime(0));
   enrol(enrolment, MonoTime(0), life("1"));
-  ASSERT_TRUE(enrolment.heartbeat(MonoTime(1'000), "orders", Epoch(1), false));
+  ASSERT_TRUE(*beat(enrolment, MonoTime(1'000), "orders", Epoch(1)));
 
   const auto second = enrol(enrolment, MonoTime(2'499), life("2", Epoch(1)));
 
@@ -122,7 +106,7 @@ TEST_F(EnrolmentTest, TwoLivesAreNotEnrolledAtOnce) {
 TEST_F(EnrolmentTest, AnotherLifeIsTakenInAfterSilence) {
   Enrolment enrolment = make(MonoTime(0));
   enrol(enrolment, MonoTime(0), life("1"));
-  ASSERT_TRUE(enrolment.heartbeat(MonoTime(1'000), "orders", Epoch(1), false));
+  ASSERT_TRUE(*beat(enrolment, MonoTime(1'000), "orders", Epoch(1)));
 
   const auto second = enrol(enrolment, MonoTime(2'500), life("2", Epoch(1)));
 
@@ -133,7 +117,7 @@ TEST_F(EnrolmentTest, AnotherLifeIsTakenInAfterSilence) {
 TEST_F(EnrolmentTest, AnotherLifeIsTakenInAtOnceAfterALeave) {
   Enrolment enrolment = make(MonoTime(0));
   enrol(enrolment, MonoTime(0), life("1"));
-  ASSERT_TRUE(enrolment.heartbeat(MonoTime(10), "orders", Epoch(1), true));
+  ASSERT_TRUE(*beat(enrolment, MonoTime(10), "orders", Epoch(1), true));
 
   const auto second = enrol(enrolment, MonoTime(11), life("2", Epoch(1)));
 
@@ -145,10 +129,10 @@ TEST_F(EnrolmentTest, TheDisplacedLifeHearsItAtItsNextHeartbeat) {
   enrol(enrolment, MonoTime(0), life("1"));
   enrol(enrolment, MonoTime(5'000), life("2", Epoch(1)));
 
-  const auto late = enrolment.heartbeat(MonoTime(5'001), "orders", Epoch(1), false);
+  const auto late = beat(enrolment, MonoTime(5'001), "orders", Epoch(1));
 
-  ASSERT_FALSE(late.has_value());
-  EXPECT_EQ(late.error().code, ErrorCode::kDisplaced);
+  ASSERT_TRUE(late.has_value()) << "an epoch that is too low here is too low everywhere";
+  EXPECT_EQ(late->error().code, ErrorCode::kDisplaced);
 }
 
 TEST_F(EnrolmentTest, ANewOfficeTakesEveryEnrolledAgentForAliveAtFirst) {
@@ -178,12 +162,56 @@ TEST_F(EnrolmentTest, ARefusalOfTheStateMachineReachesTheAgent) {
   EXPECT_EQ(followed_.size(), 1u);
 }
 
-TEST_F(EnrolmentTest, AHeartbeatOfAnUnknownParticipantIsRefused) {
+TEST_F(EnrolmentTest, AHeartbeatOfAnUnknownParticipantIsRefusedOnceTheLogSaysSo) {
   Enrolment enrolment = make(MonoTime(0));
 
-  const auto answer = enrolment.heartbeat(MonoTime(0), "nobody", Epoch(1), false);
+  EXPECT_FALSE(beat(enrolment, MonoTime(0), "nobody", Epoch(1)).has_value());
+  log_.answer_reads(true);
 
-  EXPECT_EQ(answer.error().code, ErrorCode::kUnknownParticipant);
+  EXPECT_EQ((*beats_.back())->error().code, ErrorCode::kUnknownParticipant);
+}
+
+TEST_F(EnrolmentTest, ALeaderThatWasSucceededDisplacesNobodyForAnEpochThatItDoesNotKnow) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+
+  EXPECT_FALSE(beat(enrolment, MonoTime(1), "orders", Epoch(2)).has_value());
+  log_.answer_reads(false);
+
+  EXPECT_EQ((*beats_.back())->error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(EnrolmentTest, AnEpochThatIsExecutedDuringTheReadIsAlive) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+
+  EXPECT_FALSE(beat(enrolment, MonoTime(1), "orders", Epoch(2)).has_value());
+  log_.execute(life("2", Epoch(1)));
+  log_.answer_reads(true);
+
+  EXPECT_TRUE((*beats_.back())->has_value());
+}
+
+TEST_F(EnrolmentTest, WhoWaitsWhenTheOfficeIsLostAsksAgain) {
+  Enrolment enrolment = make(MonoTime(0));
+  std::optional<Result<Epoch>> answer;
+  enrolment.enrol(MonoTime(0), life("1"), [&](Result<Epoch> done) { answer = std::move(done); });
+  EXPECT_FALSE(beat(enrolment, MonoTime(1), "nobody", Epoch(2)).has_value());
+
+  enrolment.lose_office();
+
+  EXPECT_EQ(answer->error().code, ErrorCode::kNotLeader);
+  EXPECT_EQ((*beats_.back())->error().code, ErrorCode::kNotLeader);
+}
+
+TEST_F(EnrolmentTest, AFullLogRefusesAndForgetsTheRequest) {
+  Enrolment enrolment = make(MonoTime(0));
+  log_.full = true;
+  EXPECT_EQ(enrol(enrolment, MonoTime(0), life("1"))->error().code, ErrorCode::kOverloaded);
+
+  log_.full = false;
+
+  EXPECT_EQ(enrol(enrolment, MonoTime(1), life("2"))->value(), Epoch(1));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "runtime/rpc/server.h"
+#include "tests/coordinator/server/manual_log.h"
 #include "wire/Participant.h"
 
 namespace assent::coordinator {
@@ -77,36 +77,6 @@ struct AgentServer {
   std::string address;
 };
 
-// Executes in a later turn of the loop what was proposed.
-class LoopLog final : public state::ReplicatedLog {
- public:
-  LoopLog() : machine_(state::StateOptions{}) { execute(state::OfficeTaken{ballot()}); }
-
-  void propose(state::Command command, OnExecuted done) override {
-    queue_.emplace_back(std::move(command), std::move(done));
-  }
-  const state::StateMachine& state() const override { return machine_; }
-  Ballot ballot() const override { return {Incarnation(1), Round(1), ReplicaId(1)}; }
-  LogTime now() const override { return LogTime(1'700'000'000'000 + idle.value); }
-
-  state::CommandResult execute(const state::Command& command) {
-    return machine_.execute(machine_.executed().next(), {now(), {command}}).at(0);
-  }
-  void execute_all() {
-    while (!queue_.empty()) {
-      auto [command, done] = std::move(queue_.front());
-      queue_.pop_front();
-      done(execute(command));
-    }
-  }
-
-  Millis idle;  // how far time is ahead of the first entry
-
- private:
-  state::StateMachine machine_;
-  std::deque<std::pair<state::Command, OnExecuted>> queue_;
-};
-
 class OfficeRunnerTest : public testing::Test {
  protected:
   OfficeRunnerTest() : first_(loop_), second_(loop_) {
@@ -142,7 +112,7 @@ class OfficeRunnerTest : public testing::Test {
   }
 
   boost::asio::io_context loop_;
-  LoopLog log_;
+  ManualLog log_;
   AgentServer first_;
   AgentServer second_;
   std::optional<Result<commit::CommitAnswer>> answer_;
@@ -219,6 +189,18 @@ TEST_F(OfficeRunnerTest, AnIdleLogKeepsItsTime) {
 
   EXPECT_TRUE(run_until([&] { return log_.state().executed() > before; }));
   EXPECT_EQ(log_.state().time(), log_.now());
+}
+
+// R3: what was proposed may still be chosen, whoever leads next.
+TEST_F(OfficeRunnerTest, WhoWaitsWhenTheOfficeIsLostIsToldThatNothingIsKnown) {
+  first_.agent->silent = true;
+  commit();
+  ASSERT_TRUE(run_until([&] { return !first_.agent->finishes.empty(); }));
+
+  runner_->lose_office();
+
+  ASSERT_TRUE(answer_.has_value());
+  EXPECT_EQ(answer_->error().code, ErrorCode::kOutcomeUnknown);
 }
 
 }  // namespace

@@ -1,0 +1,171 @@
+#include "coordinator/server/group_log.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/check.h"
+#include "base/overloaded.h"
+#include "runtime/logging.h"
+#include "runtime/process.h"
+
+namespace assent::coordinator {
+
+GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      storage_(options_.storage),
+      core_(options_.core, storage_),
+      peers_(loop, options_.storage.cluster, options_.storage.replica, options_.peers,
+             [this](ReplicaId peer) { feed(paxos::PeerLost{peer}); }),
+      timer_(loop,
+             [this] {
+               armed_for_.reset();
+               feed(paxos::Tick{});
+             }),
+      alive_(std::make_shared<char>()) {}
+
+GroupLog::~GroupLog() = default;
+
+Result<void> GroupLog::open() {
+  auto opened =
+      storage_.open([this](const paxos::Record& record) { core_.restore(clocks(), record); },
+                    [this](paxos::RecordIndex through) { feed(paxos::Persisted{through}); });
+  if (!opened) return opened;
+  open_ = true;
+  core_.start(clocks());
+  arm();
+  return {};
+}
+
+replica::Now GroupLog::clocks() {
+  return {process::monotonic_now(), LogTime(process::wall_now_ms())};
+}
+
+void GroupLog::deliver(ReplicaId from, const paxos::Message& message) {
+  feed(paxos::Arrived{from, message});
+}
+
+void GroupLog::hand_over() {
+  if (!serving()) return;
+  std::optional<ReplicaId> furthest;
+  Slot mark;
+  for (const auto& [peer, chosen] : core_.consensus().peers_chosen()) {
+    if (!peers_.connected(peer) || (furthest && chosen <= mark)) continue;
+    furthest = peer;
+    mark = chosen;
+  }
+  if (!furthest) return;
+  log::info("handing the office over", {{"to", to_string(*furthest)}});
+  feed(paxos::TransferAsked{*furthest});
+}
+
+void GroupLog::propose(state::Command command, OnExecuted done) {
+  last_command_ = last_command_.next();
+  if (done) executing_.emplace(last_command_, std::move(done));
+  submitted_ = true;
+  schedule_turn_end();
+  feed(replica::Submit{last_command_, std::move(command)});
+}
+
+// Half of what the core takes: those who do not ask first have the other half.
+bool GroupLog::congested() const {
+  return core_.pending_count() >= options_.core.commands_waiting_max / 2;
+}
+
+void GroupLog::read(OnRead done) {
+  last_read_ = last_read_.next();
+  reading_.emplace(last_read_, std::move(done));
+  feed(paxos::ReadAsked{last_read_});
+}
+
+Ballot GroupLog::ballot() const {
+  const auto leading = core_.consensus().leading();
+  CHECK(leading, "a ballot is asked for while the office is held");
+  return *leading;
+}
+
+LogTime GroupLog::now() const {
+  return core_.log_time(clocks());
+}
+
+void GroupLog::feed(const replica::Input& input) {
+  // A connection can be lost, or a caller in the same turn ask, before the log has been read.
+  if (!open_) return;
+  carry_out(core_.step(clocks(), input));
+  arm();
+}
+
+// Persist, then send: messages that say what a record says are kept back by the core until the
+// record is durable (R2). A callback may come back into feed(): only with a command or a read,
+// which change no office, so nothing that is carried out here is overtaken by an effect that ends
+// it.
+void GroupLog::carry_out(replica::Effects effects) {
+  if (!effects.persist.empty()) storage_.append(effects.persist);
+  if (!effects.send.empty()) schedule_turn_end();
+  for (paxos::Envelope& envelope : effects.send) peers_.add(std::move(envelope));
+  CHECK(effects.refused.empty(), "who proposes much asks congested() first");
+  for (const replica::OfficeChange& change : effects.office) change_office(change);
+  answer(effects.executed);
+  answer(effects.reads, true);
+  answer(effects.reads_lost, false);
+}
+
+void GroupLog::change_office(const replica::OfficeChange& change) {
+  std::visit(Overloaded{
+                 [&](const replica::OfficeTaken& taken) {
+                   log::info("office taken", {{"ballot", to_string(taken.ballot)},
+                                              {"office", std::to_string(taken.number)},
+                                              {"executed", to_string(state().executed())}});
+                   options_.office_taken();
+                 },
+                 [&](const replica::OfficeLost& lost) {
+                   log::warning("office lost", {{"ballot", to_string(lost.ballot)},
+                                                {"waiting", std::to_string(executing_.size())}});
+                   executing_.clear();
+                   options_.office_lost();
+                 },
+             },
+             change);
+}
+
+void GroupLog::answer(const std::vector<replica::Executed>& executed) {
+  for (const replica::Executed& one : executed) {
+    auto waiter = executing_.extract(one.token);
+    if (!waiter.empty()) waiter.mapped()(one.result);
+  }
+}
+
+void GroupLog::answer(const std::vector<replica::ReadToken>& reads, bool current) {
+  for (const replica::ReadToken token : reads) {
+    auto waiter = reading_.extract(token);
+    if (!waiter.empty()) waiter.mapped()(current);
+  }
+}
+
+// Everything that is ready in this turn of the loop goes first: its commands share a slot, and its
+// messages a delivery.
+void GroupLog::schedule_turn_end() {
+  if (std::exchange(turn_end_posted_, true)) return;
+  boost::asio::post(loop_, [this, alive = std::weak_ptr<char>(alive_)] {
+    if (!alive.expired()) end_turn();
+  });
+}
+
+void GroupLog::end_turn() {
+  turn_end_posted_ = false;
+  if (std::exchange(submitted_, false)) feed(replica::TurnEnded{});
+  peers_.flush();
+}
+
+// A deadline that moves on does not move the timer: finding nothing due costs less than arming it
+// anew in every step.
+void GroupLog::arm() {
+  const MonoTime next = core_.next_deadline();
+  if (armed_for_ && *armed_for_ <= next) return;
+  armed_for_ = next;
+  timer_.arm(next);
+}
+
+}  // namespace assent::coordinator

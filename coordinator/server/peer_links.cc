@@ -1,0 +1,116 @@
+#include "coordinator/server/peer_links.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "coordinator/server/paxos_wire.h"
+#include "runtime/logging.h"
+#include "runtime/rpc/client.h"
+#include "wire/Replica.h"
+#include "wire/common_constants.h"
+
+namespace assent::coordinator {
+namespace {
+
+// Below a frame's limit at the receiver by more than any one message takes.
+constexpr std::size_t kDeliveryBytes = 4u << 20;
+
+rpc::ClientLimits peer_limits() {
+  rpc::ClientLimits limits;
+  // What a peer that stopped reading may cost: more than the messages of values in flight to it.
+  limits.unsent_bytes_max = 40u << 20;
+  limits.connect_max = Millis(1'000);
+  return limits;
+}
+
+wire::Delivery to_wire(const std::vector<paxos::Message>& messages, std::size_t begin,
+                       std::size_t end) {
+  wire::Delivery delivery;
+  delivery.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  delivery.messages.reserve(end - begin);
+  for (std::size_t i = begin; i < end; ++i) {
+    delivery.messages.push_back(coordinator::to_wire(messages[i]));
+  }
+  return delivery;
+}
+
+// Where a delivery ends that begins at `begin`: at least one message is in it.
+std::size_t delivery_end(const std::vector<paxos::Message>& messages, std::size_t begin) {
+  std::size_t end = begin;
+  std::size_t bytes = 0;
+  do {
+    bytes += wire_size(messages[end]);
+    ++end;
+  } while (end < messages.size() && bytes + wire_size(messages[end]) <= kDeliveryBytes);
+  return end;
+}
+
+}  // namespace
+
+struct PeerLinks::Link {
+  Link(boost::asio::io_context& loop, const std::string& address)
+      : client(loop, address, peer_limits()) {}
+
+  rpc::Client client;
+  std::vector<paxos::Message> waiting;
+};
+
+PeerLinks::PeerLinks(boost::asio::io_context& loop, std::string cluster, ReplicaId self,
+                     const std::map<ReplicaId, std::string>& addresses,
+                     std::function<void(ReplicaId)> lost)
+    : loop_(loop),
+      cluster_(std::move(cluster)),
+      self_(self),
+      lost_(std::move(lost)),
+      alive_(std::make_shared<char>()) {
+  for (const auto& [peer, address] : addresses) {
+    auto& link = links_[peer];
+    link = std::make_unique<Link>(loop, address);
+    link->client.on_connection([this, peer = peer, address = address](bool up) {
+      log::info(up ? "replica connected" : "replica disconnected",
+                {{"replica", to_string(peer)}, {"address", address}});
+      if (up) return;
+      // Not from inside the client's own callback.
+      boost::asio::post(loop_, [this, peer, alive = std::weak_ptr<char>(alive_)] {
+        if (!alive.expired()) lost_(peer);
+      });
+    });
+  }
+}
+
+PeerLinks::~PeerLinks() = default;
+
+void PeerLinks::add(paxos::Envelope envelope) {
+  const auto found = links_.find(envelope.to);
+  if (found != links_.end()) found->second->waiting.push_back(std::move(envelope.message));
+}
+
+void PeerLinks::flush() {
+  for (auto& [peer, link] : links_) flush(peer, *link);
+}
+
+void PeerLinks::flush(ReplicaId to, Link& link) {
+  const std::vector<paxos::Message> messages = std::exchange(link.waiting, {});
+  for (std::size_t begin = 0; begin < messages.size();) {
+    const std::size_t end = delivery_end(messages, begin);
+    wire::Delivery delivery = to_wire(messages, begin, end);
+    delivery.cluster = cluster_;
+    delivery.sender = static_cast<std::int32_t>(self_.value);
+    delivery.receiver = static_cast<std::int32_t>(to.value);
+    const auto sent = link.client.cast("deliver", [&](apache::thrift::protocol::TProtocol& out) {
+      wire::Replica_deliver_pargs arguments;
+      arguments.delivery = &delivery;
+      arguments.write(&out);
+    });
+    if (!sent) dropped_ += end - begin;
+    begin = end;
+  }
+}
+
+bool PeerLinks::connected(ReplicaId peer) const {
+  const auto found = links_.find(peer);
+  return found != links_.end() && found->second->client.connected();
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,53 @@
+// A replica's connections to the others: what it says to each during a turn of the event loop
+// leaves in one delivery. One connection in each direction, since Thrift's have a calling side.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "coordinator/paxos/message.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace assent::coordinator {
+
+class PeerLinks {
+ public:
+  // `addresses`: the peer ports of the other members. `lost` is called on the loop whenever a
+  // connection to a member ends, never from inside a call of this class. The loop outlives the
+  // links.
+  PeerLinks(boost::asio::io_context& loop, std::string cluster, ReplicaId self,
+            const std::map<ReplicaId, std::string>& addresses, std::function<void(ReplicaId)> lost);
+  ~PeerLinks();
+
+  // Keeps it for the next flush(). A message to nobody we know is dropped.
+  void add(paxos::Envelope envelope);
+
+  // Sends what was added. What a connection has no room for is dropped: consensus sends again.
+  void flush();
+
+  [[nodiscard]] bool connected(ReplicaId peer) const;
+  // Messages dropped for want of room, so far.
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  struct Link;
+
+  void flush(ReplicaId to, Link& link);
+
+  boost::asio::io_context& loop_;
+  const std::string cluster_;
+  const ReplicaId self_;
+  const std::function<void(ReplicaId)> lost_;
+  std::map<ReplicaId, std::unique_ptr<Link>> links_;
+  std::uint64_t dropped_ = 0;
+  std::shared_ptr<char> alive_;  // what is posted holds it weakly
+};
+
+}  // namespace assent::coordinator
