@@ -60,7 +60,7 @@ struct Error {
   std::string message;                         // one sentence that names the thing and the remedy
   std::string participant = {};                // empty: none is concerned
   std::optional<SqlError> sql = std::nullopt;  // present exactly when code is kSql
-  std::string leader = {};                     // its port of the kind asked, with kNotLeader if known
+  std::string leader = {};  // its port of the kind asked, with kNotLeader if known
 
   bool operator==(const Error&) const = default;
 };

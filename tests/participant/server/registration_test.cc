@@ -50,6 +50,8 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
     rpc::answer<wire::IdentifyReply>(cob, exn, wire::IdentifyReply());
   }
 
+  void deliver(std::function<void()> cob, const wire::Delivery&) override { cob(); }
+
   std::deque<Error> refusals;
   bool displaced = false;
   std::vector<wire::RegisterRequest> enrolments;
