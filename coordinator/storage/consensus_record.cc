@@ -110,7 +110,6 @@ Result<paxos::Record> decode_record(RecordType type, std::string_view payload) {
       return decode_accepted(payload);
     case RecordType::kChosenMark:
       return decode_chosen_mark(payload);
-    case RecordType::kEntry:
     case RecordType::kIdentity:
       break;
   }

@@ -80,10 +80,17 @@ Result<Segment> load_segment(const SegmentFile& named) {
   return Segment{std::move(*file), *header, std::move(*bytes)};
 }
 
-// Types of which no record was ever written by this version are a newer one's.
-bool known(std::uint8_t type) {
-  return static_cast<std::uint8_t>(RecordType::kEntry) <= type &&
-         type <= static_cast<std::uint8_t>(RecordType::kChosenMark);
+Result<void> check_type(std::uint8_t type, const std::string& where) {
+  if (type < static_cast<std::uint8_t>(RecordType::kIdentity)) {
+    return failure(ErrorCode::kUnsupportedVersion,
+                   where + " has a record of type " + std::to_string(type) +
+                       ", of an older format of the log, which is not converted: run the version "
+                       "that wrote it, or begin a new cluster in an empty data directory.");
+  }
+  if (static_cast<std::uint8_t>(RecordType::kChosenMark) < type) {
+    return newer(where, "a record of type " + std::to_string(type));
+  }
+  return {};
 }
 
 Result<void> replay_record(const FoundRecord& record, const Segment& segment, std::uint64_t offset,
@@ -93,9 +100,7 @@ Result<void> replay_record(const FoundRecord& record, const Segment& segment, st
   if (header.format > kRecordFormat) {
     return newer(where, "record format " + std::to_string(header.format));
   }
-  if (!known(header.type)) {
-    return newer(where, "a record of type " + std::to_string(header.type));
-  }
+  if (auto known = check_type(header.type, where); !known) return known;
   Result<void> taken = replay({.type = static_cast<RecordType>(header.type),
                                .payload = record.payload,
                                .place = {segment.header.first, offset}});

@@ -55,11 +55,6 @@ Result<void> ReplicaLog::open(const Restore& restore, OnPersisted persisted) {
 // ── earlier lives ───────────────────────────────────────────────────────────────────────────────
 
 Result<void> ReplicaLog::replay(const FoundInLog& found, const Restore& restore) {
-  if (found.type == RecordType::kEntry) {
-    return failure(ErrorCode::kUnsupportedVersion,
-                   "a record of type 1, of an older format of the log that this version does not "
-                   "read: start with an empty directory, or with the version that wrote it.");
-  }
   if (!identified_) {
     auto checked = check_identity(found);
     identified_ = checked.has_value();

@@ -15,9 +15,9 @@
 
 namespace assent::storage {
 
-// What a record is; the number stands in the file.
+// What a record is; the number stands in the file. 1 was an entry of a coordinator that was not
+// replicated.
 enum class RecordType : std::uint8_t {
-  kEntry = 1,       // of logs from before there were groups: refused
   kIdentity = 2,    // whose log this is: the first record, and no other
   kPromised = 3,    // paxos::Promised
   kAccepted = 4,    // paxos::Accepted

@@ -226,13 +226,13 @@ TEST_F(Recovery, BytesOfARecordRepeatedBehindItAreNoRecord) {
 
 TEST_F(Recovery, AnIntactRecordWithAnotherSequenceIsNotTheNext) {
   SegmentImage skipped(Sequence(1));
-  skipped.batch({"one"}).record({.type = 1, .sequence = Sequence(3), .durable = Sequence(1)}, "x");
+  skipped.batch({"one"}).record({.type = 4, .sequence = Sequence(3), .durable = Sequence(1)}, "x");
   write(skipped);
   expect_records({"one"});
   directory_.clear();
 
   SegmentImage lost(Sequence(1));
-  lost.batch({"one"}).record({.type = 1, .sequence = Sequence(3), .durable = Sequence(2)}, "x");
+  lost.batch({"one"}).record({.type = 4, .sequence = Sequence(3), .durable = Sequence(2)}, "x");
   write(lost);
   expect_refused(ErrorCode::kInternal, {"Record 2", "offset " + std::to_string(lost.offset(1))});
 }
@@ -282,7 +282,7 @@ TEST_F(Recovery, NewerFormatsAreRefusedByName) {
   expect_refused(ErrorCode::kUnsupportedVersion, {"segment format 2", "newer version"});
 
   SegmentImage record(Sequence(1));
-  record.batch({"one"}).record({.format = 2, .type = 1, .sequence = Sequence(2)}, "two");
+  record.batch({"one"}).record({.format = 2, .type = 4, .sequence = Sequence(2)}, "two");
   write(record);
   expect_refused(ErrorCode::kUnsupportedVersion,
                  {"offset " + std::to_string(record.offset(1)), "record format 2"});
@@ -290,7 +290,16 @@ TEST_F(Recovery, NewerFormatsAreRefusedByName) {
   SegmentImage type(Sequence(1));
   type.record({.type = 9, .sequence = Sequence(1)}, "one");
   write(type);
-  expect_refused(ErrorCode::kUnsupportedVersion, {"a record of type 9"});
+  expect_refused(ErrorCode::kUnsupportedVersion, {"a record of type 9", "newer version"});
+}
+
+TEST_F(Recovery, ARecordOfAnOlderFormatIsRefusedByName) {
+  SegmentImage old(Sequence(1));
+  old.record({.type = 1, .sequence = Sequence(1)}, "an entry");
+  write(old);
+  expect_refused(ErrorCode::kUnsupportedVersion,
+                 {"offset " + std::to_string(old.offset(0)) + " has a record of type 1",
+                  "older format", "not converted"});
 }
 
 TEST_F(Recovery, FilesOfStrangersStayAndSegmentsOfStrangersAreRefused) {

@@ -351,7 +351,7 @@ TEST_F(ReplicaLogRefusal, BytesThatAreNoRecord) {
 }
 
 TEST_F(ReplicaLogRefusal, ARecordOfAnOlderFormat) {
-  write({{RecordType::kEntry, "whatever"}});
+  write({{RecordType(1), "whatever"}});
   expect_refused(ErrorCode::kUnsupportedVersion, "a record of type 1, of an older format");
 }
 
