@@ -1,0 +1,321 @@
+// Three whole replicas in one loop, with real disks and real sockets: who leads, what the others
+// say, and what strangers at the peer port can do.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "coordinator/server/replica.h"
+#include "runtime/process.h"
+#include "runtime/rpc/call.h"
+#include "wire/Admin.h"
+#include "wire/Coordinator.h"
+#include "wire/Replica.h"
+#include "wire/common_constants.h"
+
+namespace assent::coordinator {
+namespace {
+
+constexpr Millis kCallMax{5'000};
+constexpr std::size_t kReplicas = 3;
+
+// Below the ports that the system takes for outgoing connections: one of those could be taken
+// between here and the listening.
+std::string free_address(boost::asio::io_context& loop) {
+  using boost::asio::ip::tcp;
+  for (;;) {
+    const auto port = static_cast<std::uint16_t>(20'000 + process::random_u64() % 12'000);
+    tcp::acceptor acceptor(loop);
+    boost::system::error_code taken;
+    acceptor.open(tcp::v4());
+    acceptor.bind(tcp::endpoint(boost::asio::ip::address_v4::loopback(), port), taken);
+    if (!taken) return "127.0.0.1:" + std::to_string(port);
+  }
+}
+
+class ReplicaGroupTest : public testing::Test {
+ protected:
+  ReplicaGroupTest()
+      : directory_(testing::TempDir() + "replica_group_" + std::to_string(getpid()) + "_" +
+                   testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+    for (std::uint32_t i = 1; i <= kReplicas; ++i) {
+      members_[ReplicaId(i)] = {free_address(loop_), free_address(loop_)};
+    }
+    for (std::size_t i = 0; i < kReplicas; ++i) start(i);
+  }
+  ~ReplicaGroupTest() override {
+    for (auto& replica : replicas_) replica.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void start(std::size_t i) {
+    Config config;
+    config.cluster = "demo";
+    config.replica = ReplicaId(static_cast<std::uint32_t>(i + 1));
+    config.data_directory = directory_ + "/" + std::to_string(i + 1);
+    config.client_address = members_.at(config.replica).client_address;
+    config.peer_address = members_.at(config.replica).peer_address;
+    config.admin_address = admin_[i] = free_address(loop_);
+    config.group = members_;
+    replicas_[i] = std::make_unique<Replica>(loop_, config);
+    const auto opened = replicas_[i]->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+  }
+
+  const Member& member(std::size_t i) const {
+    return members_.at(ReplicaId(static_cast<std::uint32_t>(i + 1)));
+  }
+
+  template <class Condition>
+  bool run_until(Condition condition) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition() && std::chrono::steady_clock::now() < give_up) {
+      loop_.run_one_for(std::chrono::milliseconds(20));
+    }
+    return condition();
+  }
+
+  template <class Reply, class Call>
+  Result<Reply> wait_for(Call call) {
+    std::optional<Result<Reply>> answer;
+    call([&](Result<Reply> done) { answer = std::move(done); });
+    if (!run_until([&] { return answer.has_value(); })) return failure(ErrorCode::kDeadline, "");
+    return std::move(*answer);
+  }
+
+  Result<wire::StatusReply> status(std::size_t i, const TransactionId& transaction) {
+    rpc::Client client(loop_, member(i).client_address);
+    wire::StatusRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.transaction = to_string(transaction);
+    return wait_for<wire::StatusReply>([&](auto done) {
+      ASSENT_CALL(wire::Coordinator, status, wire::StatusReply)(client, request, kCallMax, done);
+    });
+  }
+
+  // One command of the log.
+  Result<wire::AbortReply> abort(std::size_t i, const TransactionId& transaction) {
+    rpc::Client client(loop_, member(i).client_address);
+    wire::AbortRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.transaction = to_string(transaction);
+    request.__set_never_committed(true);
+    return wait_for<wire::AbortReply>([&](auto done) {
+      ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply)(client, request, kCallMax, done);
+    });
+  }
+
+  Result<wire::ProcessStatusReply> process_status(std::size_t i) {
+    rpc::Client client(loop_, admin_[i]);
+    wire::ProcessStatusRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    return wait_for<wire::ProcessStatusReply>([&](auto done) {
+      ASSENT_CALL(wire::Admin, process_status, wire::ProcessStatusReply)
+      (client, request, kCallMax, done);
+    });
+  }
+
+  // The replica that serves; a test fails when none comes to.
+  std::size_t leader() {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < give_up) {
+      for (std::size_t i = 0; i < kReplicas; ++i) {
+        if (!replicas_[i]) continue;
+        const auto reply = process_status(i);
+        if (reply && reply->facts.at("role") == "leader") return i;
+      }
+    }
+    ADD_FAILURE() << "no replica serves";
+    return 0;
+  }
+
+  bool executed_reaches(std::size_t i, std::int64_t slot) {
+    const auto reply = process_status(i);
+    return reply && reply->counters.at("executed_slot") >= slot;
+  }
+
+  static TransactionId make_id() {
+    return make_transaction_id(LogTime(process::wall_now_ms()), process::random_u64(),
+                               process::random_u64(), creator_tag("test"));
+  }
+
+  // Sends to the peer port of a replica whatever a stranger may, and waits until it was read.
+  void deliver(std::size_t to, const wire::Delivery& delivery) {
+    rpc::Client client(loop_, member(to).peer_address);
+    ASSERT_TRUE(client.cast("deliver", [&](apache::thrift::protocol::TProtocol& out) {
+      wire::Replica_deliver_pargs arguments;
+      arguments.delivery = &delivery;
+      arguments.write(&out);
+    }));
+    wire::IdentifyRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.cluster = "demo";
+    const auto reply = wait_for<wire::IdentifyReply>([&](auto done) {
+      ASSENT_CALL(wire::Replica, identify, wire::IdentifyReply)(client, request, kCallMax, done);
+    });
+    ASSERT_TRUE(reply) << reply.error().message;
+  }
+
+  // A takeover by replica 2 or 3, in which the receiver would believe if it were real.
+  static wire::Delivery takeover(std::size_t sender, std::size_t receiver) {
+    wire::Delivery out;
+    out.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    out.cluster = "demo";
+    out.sender = static_cast<std::int32_t>(sender + 1);
+    out.receiver = static_cast<std::int32_t>(receiver + 1);
+    wire::PaxosPrepare prepare;
+    prepare.ballot.incarnation = 1;
+    prepare.ballot.round = 1'000'000;
+    prepare.ballot.replica = out.sender;
+    prepare.from_slot = 1;
+    out.messages.emplace_back().__set_prepare(prepare);
+    return out;
+  }
+
+  const std::string directory_;
+  boost::asio::io_context loop_;
+  std::map<ReplicaId, Member> members_;
+  std::array<std::string, kReplicas> admin_;
+  std::array<std::unique_ptr<Replica>, kReplicas> replicas_;
+};
+
+TEST_F(ReplicaGroupTest, OneServesAndTheOthersNameIt) {
+  const std::size_t serving = leader();
+  const TransactionId unknown = make_id();
+
+  const auto answer = status(serving, unknown);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->state, wire::TransactionState::UNDECIDED);
+  for (std::size_t i = 0; i < kReplicas; ++i) {
+    if (i == serving) continue;
+    std::optional<Error> refusal;
+    ASSERT_TRUE(run_until([&] {
+      const auto other = status(i, unknown);
+      if (!other) refusal = other.error();
+      return refusal && !refusal->leader.empty();
+    }));
+    EXPECT_EQ(refusal->code, ErrorCode::kNotLeader);
+    EXPECT_EQ(refusal->leader, member(serving).client_address);
+  }
+}
+
+TEST_F(ReplicaGroupTest, WhatWasAcknowledgedIsThereAtTheNextLeader) {
+  const std::size_t first = leader();
+  const TransactionId aborted = make_id();
+  ASSERT_TRUE(abort(first, aborted));
+
+  replicas_[first].reset();
+
+  const std::size_t second = leader();
+  ASSERT_NE(second, first);
+  const auto answer = status(second, aborted);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->state, wire::TransactionState::ABORTED);
+}
+
+TEST_F(ReplicaGroupTest, AReplicaThatWasAwayCatchesUp) {
+  const std::size_t serving = leader();
+  const std::size_t away = (serving + 1) % kReplicas;
+  replicas_[away].reset();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(abort(serving, make_id()));
+  const auto done = process_status(serving);
+  ASSERT_TRUE(done);
+
+  start(away);
+
+  EXPECT_TRUE(
+      run_until([&] { return executed_reaches(away, done->counters.at("executed_slot")); }));
+}
+
+TEST_F(ReplicaGroupTest, ACleanStopHandsTheOfficeOver) {
+  const std::size_t serving = leader();
+  bool stopped = false;
+
+  replicas_[serving]->drain([&] { stopped = true; });
+
+  ASSERT_TRUE(run_until([&] { return stopped; }));
+  replicas_[serving].reset();
+  EXPECT_NE(leader(), serving);
+}
+
+TEST_F(ReplicaGroupTest, WithoutAQuorumNobodyIsToldThatATransactionIsUndecided) {
+  const std::size_t serving = leader();
+  const TransactionId unknown = make_id();
+  for (std::size_t i = 0; i < kReplicas; ++i) {
+    if (i != serving) replicas_[i].reset();
+  }
+
+  const auto answer = status(serving, unknown);
+
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().code, ErrorCode::kNotLeader);
+}
+
+TEST_F(ReplicaGroupTest, ADeliveryOfAStrangerIsNotHeard) {
+  const std::size_t serving = leader();
+  const std::size_t other = (serving + 1) % kReplicas;
+  const auto ballot = process_status(serving)->facts.at("ballot");
+
+  wire::Delivery wrong = takeover(other, serving);
+  wrong.cluster = "another";
+  deliver(serving, wrong);
+  wrong = takeover(other, serving);
+  wrong.receiver = static_cast<std::int32_t>(other + 1);
+  deliver(serving, wrong);
+  wrong = takeover(other, serving);
+  wrong.protocol_version = 99;
+  deliver(serving, wrong);
+  deliver(serving, takeover(serving, serving));
+  deliver(serving, takeover(77, serving));
+
+  EXPECT_EQ(process_status(serving)->facts.at("ballot"), ballot);
+  EXPECT_EQ(leader(), serving);
+}
+
+TEST_F(ReplicaGroupTest, AMessageThatMakesNoSenseIsDroppedAndTheGroupGoesOn) {
+  const std::size_t serving = leader();
+  const std::size_t other = (serving + 1) % kReplicas;
+  wire::Delivery delivery = takeover(other, serving);
+  delivery.messages[0].prepare.ballot.replica = 99;  // another's
+  delivery.messages.emplace_back();                  // of no kind
+  wire::PaxosAccept accept;
+  accept.ballot.incarnation = 1;
+  accept.ballot.round = 1'000'000;
+  accept.ballot.replica = delivery.sender;
+  accept.first = 1;
+  accept.values = {"no entry of the state machine"};
+  delivery.messages.emplace_back().__set_accept(accept);
+  accept.first = -1;
+  accept.values = {""};
+  delivery.messages.emplace_back().__set_accept(accept);
+  const auto ballot = process_status(serving)->facts.at("ballot");
+
+  deliver(serving, delivery);
+
+  EXPECT_EQ(process_status(serving)->facts.at("ballot"), ballot);
+  EXPECT_TRUE(abort(serving, make_id()));
+}
+
+// A member can lead others astray only as far as Paxos lets it: a ballot of its own.
+TEST_F(ReplicaGroupTest, ABallotFarAheadOfAMemberCostsAnElectionAndNothingElse) {
+  const std::size_t serving = leader();
+  const TransactionId aborted = make_id();
+  ASSERT_TRUE(abort(serving, aborted));
+
+  deliver(serving, takeover((serving + 1) % kReplicas, serving));
+
+  ASSERT_TRUE(run_until([&] { return abort(leader(), make_id()).has_value(); }));
+  EXPECT_EQ(status(leader(), aborted)->state, wire::TransactionState::ABORTED);
+}
+
+}  // namespace
+}  // namespace assent::coordinator
