@@ -24,7 +24,8 @@ namespace assent::rpc {
 struct ServerLimits {
   std::uint32_t frame_bytes_max = 16u << 20;
   std::int32_t string_bytes_max = 16 << 20;
-  std::int32_t container_size_max = 1 << 20;
+  // Memory for all elements is taken at the claim. No list is longer than a statement's parameters.
+  std::int32_t container_size_max = 1 << 16;
   std::size_t connections_max = 12'000;
   std::size_t in_flight_max = 1'024;         // calls of one connection; then it is not read
   std::size_t unsent_bytes_max = 64u << 20;  // replies of one connection; then it is not read

@@ -26,6 +26,22 @@ def call(name, body):
     return struct.pack(">I", len(message)) + message
 
 
+def peak(service):
+    """The most memory that a process has held since forget_peak(), in bytes."""
+    with open(f"/proc/{service.identity.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) * 1024
+
+
+def forget_peak(service):
+    with open(f"/proc/{service.identity.pid}/clear_refs", "w", encoding="ascii") as command:
+        command.write("5")
+
+
+def claim_of_branches(size):
+    """A commit whose request claims a list of that many branches, and has a megabyte of filling."""
+    return call(b"commit", struct.pack(">BhBhBI", 12, 1, 15, 3, 12, size) + b"\x7f" * MIB)
+
+
 def claim_of_a_string(name, size):
     """A call whose request's field 2 claims a string of that size, and ends there."""
     request = struct.pack(">BhBhI", 12, 1, 11, 2, size)
@@ -89,6 +105,19 @@ class Limits(fixtures.ClusterTest):
                 for _ in range(20):
                     self.assert_closed(self.raw(port, struct.pack(">I", CLAIM) + b"x" * 22))
                 self.assertLess(resident(service) - before, 64 * MIB)
+        self.assert_serves()
+
+    def test_twenty_claims_of_a_long_list_cost_next_to_nothing(self):
+        service, port, _ = self.targets()[0]
+        for size in (1 << 16, (1 << 16) + 1, 1 << 20, 0x7FFFFFFF):
+            with self.subTest(size=size):
+                forget_peak(service)
+                before = peak(service)
+                for connection in [self.raw(port, claim_of_branches(size)) for _ in range(20)]:
+                    self.assert_closed(connection)
+                grown = peak(service) - before
+                print(f"a list of {size}: {grown / MIB:.1f} MiB at most for 20 claims")
+                self.assertLess(grown, 64 * MIB)
         self.assert_serves()
 
     def test_unfinished_frames_of_the_largest_size_are_paid_for_as_they_come(self):

@@ -77,6 +77,12 @@ struct FreeResult {
 };
 using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
 
+std::string state_or_tag(PGresult* result) {
+  const ResultHandle owner(result);
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return state != nullptr ? state : PQcmdStatus(result);
+}
+
 }  // namespace
 
 // ── Admin ───────────────────────────────────────────────────────────────────────────────────────
@@ -98,9 +104,13 @@ Admin::Admin(const std::string& socket_directory, const std::string& database,
 
 std::string Admin::answer(const std::string& sql) {
   notices_->clear();
-  const ResultHandle result(PQexec(connection_.get(), sql.c_str()));
-  const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-  return state != nullptr ? state : PQcmdStatus(result.get());
+  return state_or_tag(PQexec(connection_.get(), sql.c_str()));
+}
+
+std::string Admin::answer_alone(const std::string& sql) {
+  notices_->clear();
+  return state_or_tag(
+      PQexecParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0));
 }
 
 Rows Admin::query(const std::string& sql) {

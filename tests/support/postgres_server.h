@@ -26,6 +26,11 @@ class Admin {
   std::string value(const std::string& sql);
   // Of SQL that may fail: the SQLSTATE, or the command tag of its last statement when all worked.
   std::string answer(const std::string& sql);
+  // As answer(), for one statement by the extended protocol, as the agent sends it.
+  std::string answer_alone(const std::string& sql);
+  [[nodiscard]] PGTransactionStatusType transaction() const {
+    return PQtransactionStatus(connection_.get());
+  }
   // The messages that came with the latest answer and are no errors.
   [[nodiscard]] const std::string& notices() const { return *notices_; }
   // Sends without waiting for the answer, which is never read.
