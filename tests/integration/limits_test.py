@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import unittest
 
 import fixtures
@@ -35,6 +36,14 @@ def peak(service):
 def forget_peak(service):
     with open(f"/proc/{service.identity.pid}/clear_refs", "w", encoding="ascii") as command:
         command.write("5")
+
+
+def peers_of(port):
+    """The remote ports of all connections to a port of this machine."""
+    with open("/proc/net/tcp", encoding="ascii") as connections:
+        rows = [line.split() for line in connections.readlines()[1:]]
+    return {int(remote.split(":")[1], 16) for _, local, remote, state, *_ in rows
+            if int(local.split(":")[1], 16) == port and state == "01"}
 
 
 def claim_of_branches(size):
@@ -180,6 +189,23 @@ class Limits(fixtures.ClusterTest):
             result = branch.execute(f"SELECT repeat('y', {2 * MIB})")
             self.assertEqual(len(result.rows[0].values[0].text), 2 * MIB)
         coordinator.commit(transaction=branch.id, branches=[branch.at_commit()])
+
+    def test_120_mib_pass_both_ways_over_one_connection_of_the_cpp_client(self):
+        agent = self.cluster.service("agent-db1")
+        address = f"{wire.HOST}:{self.cluster.coordinators[0].ports['client']}"
+        program = fixtures.BUILD_DIRECTORY / "bin" / "heavy_client"
+        with subprocess.Popen([program, address, "db1"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as client:
+            self.addCleanup(client.kill)
+            seen = []
+            for word in ("begun", "done"):
+                self.assertEqual(client.stdout.readline().strip(), word)
+                seen.append(peers_of(agent.ports["client"]))
+                client.stdin.write("on\n")
+                client.stdin.flush()
+            self.assertEqual(client.wait(60), 0)
+        self.assertEqual(len(seen[0]), 1)
+        self.assertEqual(seen[0], seen[1])
 
     def test_results_beyond_their_limit_end_the_branch_with_a_reason(self):
         agent = self.connect(wire.branches, self.cluster.service("agent-db1"), "client")
