@@ -373,7 +373,7 @@ void Office::Impl::retire(Drivers::iterator driven, Now now) {
   drivers_.erase(driven);
   finishes_.remember(transaction, now.mono);
   const state::TransactionRecord* record = state_.find(transaction);
-  if (record == nullptr || record->forgotten) return;
+  if (record == nullptr || record->forgotten()) return;
   if (to_forget_.empty()) to_forget_since_ = now.mono;
   to_forget_.insert(transaction);
 }

@@ -72,30 +72,6 @@ std::optional<Error> malformed(const Enrolled& life) {
   return std::nullopt;
 }
 
-void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record) {
-  put(out, id);
-  out.put_u8(static_cast<std::uint8_t>(record.outcome));
-  out.put_u64(record.request_hash);
-  put(out, record.reason);
-  put(out, record.branches);
-  out.put_u64(record.decided_in.value);
-  out.put_u64(static_cast<std::uint64_t>(record.decided_at.value));
-  out.put_u8(record.forgotten ? 1 : 0);
-}
-
-void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record) {
-  out.put_string(name);
-  put(out, record.identity);
-  out.put_varint(record.epoch.value);
-  out.put_varint(record.proven_epoch.value);
-  out.put_string(record.nonce);
-  out.put_varint(record.timeline);
-  out.put_varint(record.wal_position);
-  out.put_string(record.client_address);
-  out.put_string(record.peer_address);
-  out.put_u8(record.one_phase ? 1 : 0);
-}
-
 }  // namespace
 
 StateMachine::StateMachine(StateOptions options) : options_(options) {
@@ -130,9 +106,17 @@ void StateMachine::raise_floor(LogTime floor) {
 // ids' times, so those to leave are at its front.
 void StateMachine::drop_expired() {
   while (!forgotten_.empty() && forgotten_.begin()->time() <= floor_) {
-    records_.erase(*forgotten_.begin());
+    drop(*forgotten_.begin());
     forgotten_.erase(forgotten_.begin());
   }
+}
+
+// A snapshot under way still wants what it has not handed out.
+void StateMachine::drop(const TransactionId& transaction) {
+  auto record = records_.extract(transaction);
+  if (!snapshot_ || transaction <= snapshot_->handed_out) return;
+  if (snapshot_->through < record.mapped().decided_in) return;
+  snapshot_->departed.emplace(transaction, std::move(record.mapped()));
 }
 
 // An OfficeTaken of a lower ballot can still be executed after a higher one's: a new leader
@@ -150,7 +134,8 @@ CommandResult StateMachine::on(Slot slot, const Committed& command) {
                                                             .reason = {},
                                                             .branches = command.branches,
                                                             .decided_in = slot,
-                                                            .decided_at = time_});
+                                                            .decided_at = time_,
+                                                            .forgotten_in = {}});
   if (std::holds_alternative<TookEffect>(result)) prove_epochs(command.branches);
   return result;
 }
@@ -161,7 +146,8 @@ CommandResult StateMachine::on(Slot slot, const Aborted& command) {
                                       .reason = command.reason,
                                       .branches = command.branches,
                                       .decided_in = slot,
-                                      .decided_at = time_});
+                                      .decided_at = time_,
+                                      .forgotten_in = {}});
 }
 
 // R1: a decision expects no record of T, and is a no-op otherwise.
@@ -176,15 +162,15 @@ CommandResult StateMachine::decide(const TransactionId& transaction, Transaction
   return TookEffect{};
 }
 
-CommandResult StateMachine::on(Slot /*slot*/, const Forgotten& command) {
-  for (const TransactionId& transaction : command.transactions) forget(transaction);
+CommandResult StateMachine::on(Slot slot, const Forgotten& command) {
+  for (const TransactionId& transaction : command.transactions) forget(slot, transaction);
   return TookEffect{};
 }
 
-void StateMachine::forget(const TransactionId& transaction) {
+void StateMachine::forget(Slot slot, const TransactionId& transaction) {
   // Not there: forgotten before, or never decided.
   if (unforgotten_.erase(transaction) == 0) return;
-  records_.at(transaction).forgotten = true;
+  records_.at(transaction).forgotten_in = slot;
   forgotten_.insert(transaction);
   drop_expired();
   // Memory is bounded. The floor must follow: what left may not be decided a second time (R14).
@@ -290,10 +276,11 @@ void StateMachine::check_records() const {
   CHECK_EQ(records_.size(), unforgotten_.size() + forgotten_.size(),
            "every record stands in exactly one index");
   for (const auto& [id, record] : records_) {
-    CHECK_EQ(forgotten_.count(id), record.forgotten ? 1u : 0u, "the index agrees with the record");
-    CHECK_EQ(unforgotten_.count(id), record.forgotten ? 0u : 1u,
+    CHECK_EQ(forgotten_.count(id), record.forgotten() ? 1u : 0u,
              "the index agrees with the record");
-    CHECK(!record.forgotten || floor_ < id.time(), "a forgotten record left at the floor (R14)");
+    CHECK_EQ(unforgotten_.count(id), record.forgotten() ? 0u : 1u,
+             "the index agrees with the record");
+    CHECK(!record.forgotten() || floor_ < id.time(), "a forgotten record left at the floor (R14)");
     CHECK_LE(record.decided_in, executed_, "records come from executed slots (R1)");
     CHECK_LE(record.decided_at, time_, "records come from executed slots (R1)");
   }

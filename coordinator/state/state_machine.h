@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -24,7 +25,9 @@ struct TransactionRecord {
   std::vector<DecidedBranch> branches;
   Slot decided_in;
   LogTime decided_at;
-  bool forgotten = false;  // every known branch has carried the outcome out
+  Slot forgotten_in;  // every known branch has carried the outcome out; 0: not yet
+
+  [[nodiscard]] bool forgotten() const { return forgotten_in != Slot(0); }
 };
 
 // A participant's present life.
@@ -50,6 +53,9 @@ struct StateOptions {
   std::size_t forgotten_max = 500'000;
   Millis retention_min{60'000};
 };
+
+// Format version of the chunks of a snapshot; a newer one is refused by name.
+inline constexpr std::uint8_t kSnapshotFormat = 1;
 
 class StateMachine {
  public:
@@ -80,10 +86,33 @@ class StateMachine {
   // Equal states have equal hashes; replicas compare them.
   [[nodiscard]] std::uint64_t state_hash() const;
 
+  // ── snapshots: snapshot.cc; docs/adr/0007 has the argument ────────────────────────────────────
+
+  // Begins a snapshot of the state as it is now. Entries may be executed while its chunks are
+  // taken. One that is under way is dropped.
+  void begin_snapshot();
+  // The next chunk, of at most about `records` records; the last one is followed by none. Costs no
+  // more than its chunk. Precondition: a snapshot is under way; with none left it is over.
+  std::optional<std::string> next_chunk(std::size_t records);
+  [[nodiscard]] bool snapshot_under_way() const { return snapshot_.has_value(); }
+
+  // Takes in the chunks of a snapshot, in their order, into a new state machine with the options of
+  // the one that wrote them. An error (kInternal, with a sentence): throw this state away.
+  Result<void> load(std::string_view chunk);
+
   // Aborts the process when an invariant of the class is broken. Cost: linear.
   void check_invariants() const;
 
  private:
+  // A snapshot that is being handed out.
+  struct Snapshot {
+    std::optional<std::string> beginning;  // the first chunk, until it is handed out
+    Slot through;                          // the state after this slot
+    TransactionId handed_out;              // records up to this id are
+    // Records of the snapshot that left the state before they were handed out.
+    std::map<TransactionId, TransactionRecord> departed;
+  };
+
   CommandResult on(Slot slot, const OfficeTaken& command);
   CommandResult on(Slot slot, const Committed& command);
   CommandResult on(Slot slot, const Aborted& command);
@@ -93,10 +122,16 @@ class StateMachine {
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
   void drop_expired();
+  void drop(const TransactionId& transaction);
   CommandResult decide(const TransactionId& transaction, TransactionRecord record);
-  void forget(const TransactionId& transaction);
+  void forget(Slot slot, const TransactionId& transaction);
   void prove_epochs(const std::vector<DecidedBranch>& branches);
   [[nodiscard]] std::optional<Error> objection(const Enrolled& life) const;
+  [[nodiscard]] std::string beginning() const;
+  [[nodiscard]] std::optional<TransactionId> next_of_snapshot() const;
+  std::optional<TransactionRecord> take_of_snapshot(const TransactionId& id);
+  Result<void> load_beginning(std::string_view chunk);
+  Result<void> load_records(std::string_view chunk);
   void check_records() const;
   void check_participants() const;
 
@@ -112,6 +147,7 @@ class StateMachine {
   std::set<TransactionId> unforgotten_;
   std::set<TransactionId> forgotten_;  // all above the floor
   std::map<std::string, ParticipantRecord> participants_;
+  std::optional<Snapshot> snapshot_;
 };
 
 }  // namespace assent::state

@@ -46,7 +46,7 @@ TEST_F(StateMachineTest, ADecisionMakesARecord) {
   EXPECT_EQ(record->request_hash, 42u);
   EXPECT_EQ(record->branches, commit(t_).branches);
   EXPECT_EQ(record->decided_in, Slot(1));
-  EXPECT_FALSE(record->forgotten);
+  EXPECT_FALSE(record->forgotten());
 }
 
 TEST_F(StateMachineTest, R1TheFirstDecisionStands) {
@@ -103,7 +103,7 @@ TEST_F(StateMachineTest, R14AForgottenRecordStaysUntilItIsBelowTheFloor) {
   run(commit(t_));
   run(Forgotten{{t_}});
   ASSERT_NE(state_.find(t_), nullptr);
-  EXPECT_TRUE(state_.find(t_)->forgotten);
+  EXPECT_TRUE(state_.find(t_)->forgotten());
   pass_to(LogTime(10'999));
   EXPECT_NE(state_.find(t_), nullptr);
   pass_to(LogTime(11'000));

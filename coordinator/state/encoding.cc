@@ -1,0 +1,185 @@
+#include "coordinator/state/encoding.h"
+
+namespace assent::state {
+namespace {
+
+Evidence read_evidence(Reader& in) {
+  Evidence evidence;
+  evidence.xid = in.varint();
+  evidence.system_identifier = in.fixed();
+  evidence.timeline = in.number<std::uint32_t>();
+  evidence.wal_position = in.varint();
+  return evidence;
+}
+
+DecidedBranch read_branch(Reader& in) {
+  DecidedBranch branch;
+  branch.participant = in.text();
+  branch.epoch = Epoch(in.varint());
+  branch.attempt = Attempt(in.varint());
+  branch.evidence = read_evidence(in);
+  return branch;
+}
+
+SqlError read_sql_error(Reader& in) {
+  SqlError sql;
+  sql.sqlstate = in.text();
+  sql.message = in.text();
+  sql.detail = in.text();
+  sql.hint = in.text();
+  sql.constraint_name = in.text();
+  sql.statement_number = static_cast<int>(in.number<std::uint32_t>());
+  sql.position = static_cast<int>(in.number<std::uint32_t>());
+  return sql;
+}
+
+}  // namespace
+
+void put_time(Encoder& out, LogTime time) {
+  out.put_u64(static_cast<std::uint64_t>(time.value));
+}
+
+void put(Encoder& out, const TransactionId& id) {
+  out.put_u64(id.high);
+  out.put_u64(id.low);
+  out.put_u64(id.creator);
+}
+
+void put(Encoder& out, const Ballot& ballot) {
+  out.put_varint(ballot.incarnation.value);
+  out.put_varint(ballot.round.value);
+  out.put_varint(ballot.replica.value);
+}
+
+void put(Encoder& out, const DatabaseIdentity& identity) {
+  out.put_u64(identity.system_identifier);
+  out.put_varint(identity.database_oid);
+}
+
+void put(Encoder& out, const DecidedBranch& branch) {
+  out.put_string(branch.participant);
+  out.put_varint(branch.epoch.value);
+  out.put_varint(branch.attempt.value);
+  out.put_varint(branch.evidence.xid);
+  out.put_u64(branch.evidence.system_identifier);
+  out.put_varint(branch.evidence.timeline);
+  out.put_varint(branch.evidence.wal_position);
+}
+
+void put(Encoder& out, const std::vector<DecidedBranch>& branches) {
+  out.put_varint(branches.size());
+  for (const DecidedBranch& branch : branches) put(out, branch);
+}
+
+void put(Encoder& out, const Error& error) {
+  out.put_u8(static_cast<std::uint8_t>(error.code));
+  out.put_string(error.message);
+  out.put_string(error.participant);
+  out.put_u8(error.sql ? 1 : 0);
+  if (error.sql) {
+    out.put_string(error.sql->sqlstate);
+    out.put_string(error.sql->message);
+    out.put_string(error.sql->detail);
+    out.put_string(error.sql->hint);
+    out.put_string(error.sql->constraint_name);
+    out.put_varint(static_cast<std::uint32_t>(error.sql->statement_number));
+    out.put_varint(static_cast<std::uint32_t>(error.sql->position));
+  }
+  out.put_string(error.leader);
+}
+
+void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record) {
+  put(out, id);
+  out.put_u8(static_cast<std::uint8_t>(record.outcome));
+  out.put_u64(record.request_hash);
+  put(out, record.reason);
+  put(out, record.branches);
+  out.put_varint(record.decided_in.value);
+  put_time(out, record.decided_at);
+  out.put_varint(record.forgotten_in.value);
+}
+
+void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record) {
+  out.put_string(name);
+  put(out, record.identity);
+  out.put_varint(record.epoch.value);
+  out.put_varint(record.proven_epoch.value);
+  out.put_string(record.nonce);
+  out.put_varint(record.timeline);
+  out.put_varint(record.wal_position);
+  out.put_string(record.client_address);
+  out.put_string(record.peer_address);
+  out.put_u8(record.one_phase ? 1 : 0);
+}
+
+LogTime read_time(Reader& in) {
+  return LogTime(static_cast<std::int64_t>(in.fixed()));
+}
+
+TransactionId read_transaction(Reader& in) {
+  TransactionId id;
+  id.high = in.fixed();
+  id.low = in.fixed();
+  id.creator = in.fixed();
+  return id;
+}
+
+Ballot read_ballot(Reader& in) {
+  Ballot ballot;
+  ballot.incarnation = Incarnation(in.varint());
+  ballot.round = Round(in.varint());
+  ballot.replica = ReplicaId(in.number<std::uint32_t>());
+  return ballot;
+}
+
+DatabaseIdentity read_identity(Reader& in) {
+  DatabaseIdentity identity;
+  identity.system_identifier = in.fixed();
+  identity.database_oid = in.varint();
+  return identity;
+}
+
+std::vector<DecidedBranch> read_branches(Reader& in) {
+  return in.list([&] { return read_branch(in); });
+}
+
+Error read_error(Reader& in) {
+  Error error;
+  // Any number is let through: a reason is only told, and one that an agent made up, or that a
+  // later version knows, must not make the log unreadable.
+  error.code = static_cast<ErrorCode>(in.byte());
+  error.message = in.text();
+  error.participant = in.text();
+  if (in.flag()) error.sql = read_sql_error(in);
+  error.leader = in.text();
+  return error;
+}
+
+TransactionRecord read_record(Reader& in) {
+  TransactionRecord record;
+  record.outcome = static_cast<Outcome>(in.byte());
+  in.require(record.outcome == Outcome::kCommitted || record.outcome == Outcome::kAborted);
+  record.request_hash = in.fixed();
+  record.reason = read_error(in);
+  record.branches = read_branches(in);
+  record.decided_in = Slot(in.varint());
+  record.decided_at = read_time(in);
+  record.forgotten_in = Slot(in.varint());
+  return record;
+}
+
+ParticipantRecord read_participant(Reader& in) {
+  ParticipantRecord record;
+  record.identity = read_identity(in);
+  record.epoch = Epoch(in.varint());
+  record.proven_epoch = Epoch(in.varint());
+  record.nonce = in.text();
+  record.timeline = in.number<std::uint32_t>();
+  record.wal_position = in.varint();
+  record.client_address = in.text();
+  record.peer_address = in.text();
+  record.one_phase = in.flag();
+  return record;
+}
+
+}  // namespace assent::state
