@@ -9,6 +9,7 @@ from harness import bank, cluster, crowd
 CONNECTIONS = 10_000
 TRANSACTIONS = 10_000
 FILES = 12_000  # of the coordinator, and of the crowd: the connections, and some to spare
+SOFT_FILES = 1_024
 KILOBYTES_PER_CONNECTION_MAX = 64
 
 
@@ -17,9 +18,12 @@ class Crowd(fixtures.DirectoryTest):
 
     def setUp(self):
         super().setUp()
-        _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        usual, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
         if limit != resource.RLIM_INFINITY and limit < FILES:
             self.skipTest(f"needs {FILES} open files; the hard limit of this machine is {limit}")
+        # What a login shell gives: the programs must raise it themselves.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT_FILES, limit))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (usual, limit))
         self.cluster = cluster.up(self.directory / "cluster", "test", 1,
                                   fixtures.BUILD_DIRECTORY / "bin")
         self.addCleanup(self._end)
@@ -34,6 +38,9 @@ class Crowd(fixtures.DirectoryTest):
 
         print(f"{seen.kilobytes_per_connection:.1f} kB per connection,"
               f" {seen.kilobytes_per_transaction:.1f} kB per transaction", flush=True)
+        for service in [*self.cluster.coordinators, *self.cluster.agents]:
+            soft, hard = resource.prlimit(service.identity.pid, resource.RLIMIT_NOFILE)
+            self.assertEqual(soft, hard, f"{service.name} raises its limit of open files")
         self.assertEqual(seen.answered, TRANSACTIONS, seen.report)
         self.assertGreater(seen.report["committed"], 0, seen.report)
         self.assertEqual(seen.driving.threads, seen.before.threads)
