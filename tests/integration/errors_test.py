@@ -290,6 +290,20 @@ class Errors(fixtures.ClusterTest):
         error = self.check(reply.reason, ErrorCode.DEADLINE)
         self.assertEqual(error.participant, "db2")
 
+    def test_deadline__agent_down(self):
+        first, second = self.worked("db1", 5), self.worked("db2", 5)
+        self.cluster.kill("agent-db2")
+        try:
+            reply = self.commit(first.at_commit(), second.at_commit(), timeout_ms=1_000)
+            self.assertEqual(reply.outcome, 2)
+            error = self.check(reply.reason, ErrorCode.DEADLINE)
+            self.assertEqual(error.participant, "db2")
+            self.assertIn("cannot connect", error.message)
+        finally:
+            self.cluster.restart("agent-db2")
+            self.until_usable("db2")
+        self.assertEqual((self.balance("db1", 5), self.balance("db2", 5)), ("100", "100"))
+
     def test_outcome_unknown(self):
         branch = self.worked("db1", 4)
         with self.stopped(self.agent("db1")):
