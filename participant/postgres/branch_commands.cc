@@ -16,6 +16,20 @@ constexpr char kSettings[] =
     " pg_catalog.set_config('client_min_messages', 'warning', true),"
     " pg_catalog.set_config('synchronous_commit', NULL, true),";
 
+// Why a branch without an xid may be no reader. Operators are qualified like all other names.
+constexpr char kMayWriteLater[] = " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)";
+// A change of a foreign table leaves no trace here but its lock, which lasts as long as the
+// transaction. The view of locks is costly, and rarely needed.
+constexpr char kWroteElsewhere[] =
+    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_foreign_table) THEN EXISTS ("
+    "SELECT FROM pg_catalog.pg_locks l, pg_catalog.pg_foreign_table f, pg_catalog.pg_database d"
+    " WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"
+    " AND l.relation OPERATOR(pg_catalog.=) f.ftrelid"
+    " AND l.database OPERATOR(pg_catalog.=) d.oid"
+    " AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
+    " AND l.mode OPERATOR(pg_catalog.<>) 'AccessShareLock')"
+    " ELSE false END";
+
 std::string_view name(IsolationLevel isolation) {
   switch (isolation) {
     case IsolationLevel::kReadCommitted:
@@ -54,15 +68,15 @@ bool maybe_read_only(std::string_view command_tag) {
 }
 
 Batch reader_check() {
-  return {{std::string(kSettings) + " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
-                                    " pg_catalog.pg_current_xact_id_if_assigned()"}};
+  return {{std::string(kSettings) + kMayWriteLater + " OR " + kWroteElsewhere +
+           ", pg_catalog.pg_current_xact_id_if_assigned()"}};
 }
 
 bool is_reader(const StatementResult& checked) {
   const std::vector<Value>& row = checked.rows.at(0);
   const Value& xid = row.back();
-  const Value& holds_cursor = row[row.size() - 2];
-  return !xid && holds_cursor == "f";
+  const Value& suspected = row[row.size() - 2];
+  return !xid && suspected == "f";
 }
 
 void add_prepare(Batch& batch, const std::string& gid) {

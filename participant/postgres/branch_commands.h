@@ -26,8 +26,8 @@ bool maybe_read_only(std::string_view command_tag);
 // Each is one batch, or the end of one. What comes first puts settings back that client SQL may
 // have left and that would lie to us; in a failed transaction it fails, and the rest is skipped.
 
-// One answer of one row. A branch without an xid has written nothing; a cursor WITH HOLD is read to
-// its end by COMMIT, and whatever that runs may still write.
+// One answer of one row. A branch without an xid has written nothing here, unless COMMIT does: it
+// reads a cursor WITH HOLD to its end, and has postgres_fdw commit what it wrote elsewhere.
 Batch reader_check();
 bool is_reader(const StatementResult& checked);
 

@@ -78,8 +78,8 @@ void BranchWork::on_reader_check(const Answers& answers) {
   leave();
 }
 
-// 1. COMMIT itself may run code that writes. The one known way, a cursor WITH HOLD, has been looked
-//    for; READ ONLY makes any other fail, unless a savepoint is open: COMMIT ends that first, and
+// 1. COMMIT itself may run code that writes. The known ways have been looked for (reader_check);
+//    READ ONLY makes any other fail, unless a savepoint is open: COMMIT ends that first, and
 //    READ ONLY with it. (It does not stop the delivery of pg_notify, which assigns no xid before.)
 // 2. So it writes nothing, and when its answer is lost nothing is left to be settled. It can fail,
 //    under SERIALIZABLE too, and then the vote is NO.

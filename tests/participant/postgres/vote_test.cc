@@ -105,6 +105,36 @@ TEST_F(ReadOnly, Row12CursorWithHoldBehindASavepointIsNoReader) {
   EXPECT_EQ(content(), "");
 }
 
+// What it writes is in another database, and no xid of this one tells of it.
+TEST_F(ReadOnly, Row12FunctionThatWritesToAForeignTableIsNoReader) {
+  testing::Admin elsewhere = server.admin("postgres");
+  elsewhere.query(
+      "CREATE TABLE IF NOT EXISTS far (i int); TRUNCATE far; GRANT ALL ON far TO assent_work");
+  admin.query("CREATE EXTENSION postgres_fdw");
+  admin.query(
+      "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname 'postgres', host '" +
+      server.socket_directory() + "')");
+  admin.query(
+      "CREATE USER MAPPING FOR assent_work SERVER far OPTIONS (user 'assent_work',"
+      " password_required 'false');"
+      "CREATE FOREIGN TABLE far (i int) SERVER far; GRANT ALL ON far TO assent_work;"
+      "CREATE FUNCTION sneak() RETURNS int LANGUAGE sql AS 'INSERT INTO far VALUES (5) RETURNING "
+      "1'");
+  const BranchId writer = agent->open();
+  ASSERT_TRUE(agent->run(writer, "SELECT sneak()").result);
+  const BranchId reader = agent->open();
+  ASSERT_TRUE(agent->run(reader, "SELECT count(*) FROM far").result);
+
+  const auto wrote = agent->vote({writer, kBallot});
+  const auto read = agent->vote({reader, kBallot});
+
+  admin.query("DROP EXTENSION postgres_fdw CASCADE");
+  ASSERT_FALSE(wrote.result);
+  EXPECT_EQ(wrote.result.error().sql->sqlstate, "0A000");
+  EXPECT_TRUE(left(read));
+  EXPECT_EQ(elsewhere.value("SELECT count(*) FROM far"), "0");
+}
+
 TEST_F(ReadOnly, RowLockIsAWriteToPostgres) {
   admin.query("INSERT INTO t VALUES (1, 1)");
   const BranchId id = agent->open();
