@@ -247,6 +247,7 @@ class Consensus {
   // The highest ballot heard of anywhere. Need not be durable: a ballot of one's own is, before it
   // is used.
   Ballot highest_;
+  Ballot asked_about_;  // in the last question whether a candidacy is welcome
   // The mark is written with the next record that must be: alone it would cost a flush.
   bool mark_unwritten_ = false;
   std::uint64_t candidacies_ = 0;

@@ -32,11 +32,15 @@ void Consensus::become_follower(Turn& turn, std::optional<ReplicaId> leader) {
   role_ = Follower{leader, turn.now, turn.now + random_timeout()};
 }
 
+// Each question has a ballot of its own: a welcome to an earlier one may come when its giver has
+// long found a leader.
 void Consensus::become_canvassing(Turn& turn) {
   const std::int64_t third = options_.election_min.value / 3 + 1;
   const Millis wait(third +
                     static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(third))));
-  const Ballot ballot = next_ballot();
+  Ballot ballot = next_ballot();
+  if (ballot <= asked_about_) ballot.round = asked_about_.round.next();
+  asked_about_ = ballot;
   role_ = Canvassing{ballot, {options_.self}, turn.now + wait};
   send_to_peers(turn, PreVote{ballot, learner_.chosen_through()});
   maybe_stand(turn);
@@ -50,7 +54,8 @@ void Consensus::maybe_stand(Turn& turn) {
 // Phase 1a leaves when this replica's own promise is durable, and not before (send_durable).
 void Consensus::become_candidate(Turn& turn) {
   ++candidacies_;
-  const Ballot ballot = next_ballot();
+  const auto* welcomed = std::get_if<Canvassing>(&role_);
+  const Ballot ballot = welcomed ? std::max(welcomed->ballot, next_ballot()) : next_ballot();
   see(ballot);
   acceptor_.promise(ballot);
   if (!canary(Canary::kBallotReuse)) write(turn, Promised{ballot});

@@ -25,7 +25,7 @@ struct Peer {
   std::deque<Slot> in_flight;  // last slots of the messages that were sent and not yet accepted
   Probe sent_probe;            // the probe of the last message with values
   Probe probe;                 // the latest it has answered
-  MonoTime heard_at;
+  MonoTime heard_at;           // when that answer came
 };
 
 // A read that waits for a quorum to answer a probe that was sent after it came.

@@ -105,7 +105,8 @@ void Consensus::on(Turn& turn, ReplicaId from, const AcceptedThrough& accepted) 
 }
 
 void Consensus::take_progress(Turn& turn, Peer& peer, const AcceptedThrough& accepted, Slot last) {
-  peer.heard_at = turn.now;
+  // A late answer is no sign of life: only one to a later probe was given since the last.
+  if (peer.probe < accepted.probe) peer.heard_at = turn.now;
   peer.probe = std::max(peer.probe, accepted.probe);
   peer.chosen_through = std::max(peer.chosen_through, accepted.chosen_through);
   peer.accepted_through = std::max(peer.accepted_through, std::min(accepted.through, last));

@@ -161,7 +161,14 @@ void Core::answer(Effects& out, Slot slot, const std::vector<state::CommandResul
 }
 
 // Commands gather while all slots are open: the busier the log, the larger its entries.
+//
+// A replica that has seen no entry may have been elected over entries that phase 1 found. They are
+// executed first, for log time goes on from theirs: by its own wall clock this replica might expire
+// what was acknowledged in them (R17).
 void Core::maybe_propose(Now now, Effects& out) {
+  const bool time_is_known =
+      !clock_.fresh() || (leads_ && consensus_.chosen_through() == consensus_.last_proposed());
+  if (!time_is_known) return;
   while (!waiting_.commands.empty() && consensus_.can_propose()) {
     Batch batch = std::exchange(waiting_, {});
     paxos::Value value = cut_entry(now, batch);

@@ -18,6 +18,9 @@ class LogClock {
   // from it.
   void observe(LogTime entry, MonoTime now);
 
+  // No entry was seen yet, in a new log.
+  [[nodiscard]] bool fresh() const { return fresh_; }
+
   // The log's time when the clocks say this; monotone over calls.
   LogTime advance(MonoTime monotonic, LogTime wall);
 

@@ -154,6 +154,20 @@ TEST(PreVote, AReplicaThatComesBackDoesNotDisturb) {
   EXPECT_EQ(stage.at(3).leader(), replica(1));
 }
 
+// Since then the one who answered may have found a leader.
+TEST(PreVote, AWelcomeToAnEarlierQuestionIsNotCounted) {
+  Stage stage(3);
+  stage.pass(Millis(1'000));
+  const auto first = stage.take<PreVote>(3, 2);
+  stage.drop_all();
+  stage.pass(Millis(1'000));
+  const auto second = stage.take<PreVote>(3, 2);
+  stage.step(3, Arrived{replica(2), PreVoteAnswer{first.ballot, true, {}}});
+  EXPECT_EQ(stage.at(3).candidacies(), 0u);
+  stage.step(3, Arrived{replica(2), PreVoteAnswer{second.ballot, true, {}}});
+  EXPECT_EQ(stage.at(3).candidacies(), 1u);
+}
+
 TEST(PreVote, OneThatIsFarBehindIsNotWelcome) {
   Options options = Stage::options_of({1});
   options.lag_max = 2;
@@ -179,6 +193,19 @@ TEST(CheckQuorum, ALeaderThatHearsNobodyStepsDown) {
   for (int i = 0; i < 20; ++i) {
     stage.pass(Millis(50));
     stage.settle({2, 3});
+  }
+  EXPECT_FALSE(stage.at(1).leading());
+}
+
+// An answer that was on its way for long says nothing of now.
+TEST(CheckQuorum, ALateAnswerIsNoSignOfLife) {
+  Stage stage(3);
+  stage.elect(1);
+  const Ballot office = *stage.at(1).leading();
+  for (int i = 0; i < 20; ++i) {
+    stage.pass(Millis(50));
+    stage.settle({2, 3});
+    stage.step(1, Arrived{replica(2), AcceptedThrough{office, Slot(0), Slot(0), Probe(1)}});
   }
   EXPECT_FALSE(stage.at(1).leading());
 }

@@ -238,6 +238,29 @@ TEST_F(Trio, ALeaderServesNothingBeforeItsOwnNoOpIsChosen) {
   EXPECT_TRUE(replica_.core_.serving());
 }
 
+// R17: what phase 1 found may be all that was ever acknowledged, and this replica has executed none
+// of it. Its own wall clock must not expire that.
+TEST_F(Trio, ANewReplicasFirstEntryGoesOnFromWhatPhase1Found) {
+  const LogTime found(replica_.now_.wall.value - 900'000);
+  replica_.now_.mono = replica_.now_.mono + Millis(1'000);
+  replica_.step(paxos::Tick{});
+  ballot_ = {Incarnation(1), Round(2), ReplicaId(1)};
+  const Ballot earlier{Incarnation(1), Round(1), ReplicaId(3)};
+  replica_.step(
+      from(2, paxos::PreVoteAnswer{{Incarnation(1), Round(1), ReplicaId(1)}, false, earlier}));
+  replica_.step(from(2, paxos::PreVoteAnswer{ballot_, true, {}}));
+  replica_.persist();
+  const paxos::Value value = paxos::make_value(state::encode({found, {committed(1)}}));
+  replica_.step(
+      from(2, paxos::Promise{ballot_, Slot(1), Slot(0), {{Slot(1), {earlier, value}}}, Slot(0)}));
+  replica_.persist();
+  accept_all();
+  replica_.persist();
+  accept_all();
+  ASSERT_TRUE(replica_.core_.serving());
+  EXPECT_EQ(replica_.core_.state().time(), found);
+}
+
 TEST_F(Trio, AnOfficeLostBeforeItWasServedIsNotTold) {
   lead();
   EXPECT_TRUE(replica_.step(from(3, preempted())).office.empty());
