@@ -6,12 +6,14 @@ import sys
 # The package's folder, where Python starts, is not where its name is found.
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from harness import cluster_command, demo_command, latency_command, test_command  # noqa: E402
+from harness import (  # noqa: E402
+    cluster_command, demo_command, latency_command, simulation_command, test_command)
 
 COMMANDS = {
     "cluster": cluster_command.main,
     "demo": demo_command.main,
     "latency": latency_command.main,
+    "simulation": simulation_command.main,
     "test": test_command.main,
 }
 

@@ -63,6 +63,14 @@ def build(preset, jobs, targets=()):
              f"The build of the preset {preset} failed.")
 
 
+def bring_up_to_date(preset, target):
+    """Configures a preset and builds one target of it; says so only when there is much to do."""
+    if not (build_directory(preset) / "build.ninja").exists():
+        configure(preset)
+    _require(["cmake", "--build", build_directory(preset), "--target", target, "--", "--quiet"],
+             f"The build of {target} failed.")
+
+
 def test(preset, jobs):
     """Runs every test of a built preset; returns the exit code of ctest."""
     return _run(["ctest", "--test-dir", build_directory(preset), "--output-on-failure",

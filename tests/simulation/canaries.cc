@@ -1,0 +1,49 @@
+#include "tests/simulation/canaries.h"
+
+#include <algorithm>
+
+namespace assent::paxos {
+
+Canary& active_canary() {
+  static Canary active = Canary::kNone;
+  return active;
+}
+
+}  // namespace assent::paxos
+
+namespace assent::simulation {
+
+using paxos::Canary;
+
+// The seeds belong to the simulator as it is: a change of its choices moves them. Then
+// `tests/simulation/run --canary NAME --seeds 1..200` tells new ones.
+const std::vector<CanaryRecord>& canary_records() {
+  static const std::vector<CanaryRecord> records = {
+      {Canary::kAnswerBeforePersist, "answer-before-persist", 1, Checker::kDurableBeforeTold},
+      {Canary::kForgottenPromise, "forgotten-promise", 1, Checker::kDurableBeforeTold},
+      {Canary::kBallotReuse, "ballot-reuse", 11, Checker::kBallotsNeverReused},
+      {Canary::kOwnCountsUnpersisted, "own-counts-unpersisted", 1, Checker::kLearnedIsChosen},
+      {Canary::kMinorityQuorum, "minority-quorum", 1, Checker::kLearnedIsChosen},
+      {Canary::kOwnValueOverAccepted, "own-value-over-accepted", 2, Checker::kAgreement},
+      {Canary::kLowestBallotValue, "lowest-ballot-value", 3, Checker::kAgreement},
+      {Canary::kPromiseWithoutAccepted, "promise-without-accepted", 2, Checker::kAgreement},
+      {Canary::kAcceptBelowPromise, "accept-below-promise", 1, Checker::kPromiseKept},
+      {Canary::kChosenOverOtherBallot, "chosen-over-other-ballot", 2, Checker::kLearnedIsChosen},
+      {Canary::kSkippedHole, "skipped-hole", 169, Checker::kLeaderAfterHeal},
+      {Canary::kStaleRead, "stale-read", 8, Checker::kLinearizableReads},
+      {Canary::kServeBeforeOwnNoOp, "serve-before-own-no-op", 20, Checker::kLinearizableReads},
+      {Canary::kAnswerWhenProposed, "answer-when-proposed", 1, Checker::kAcknowledged},
+      {Canary::kAnswerAfterOfficeLost, "answer-after-office-lost", 1, Checker::kAcknowledged},
+      {Canary::kLocalTime, "local-time", 1, Checker::kEqualStates},
+  };
+  return records;
+}
+
+std::optional<CanaryRecord> find_canary(std::string_view name) {
+  const auto& records = canary_records();
+  const auto found = std::find_if(records.begin(), records.end(),
+                                  [&](const CanaryRecord& one) { return one.name == name; });
+  return found == records.end() ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace assent::simulation

@@ -1,0 +1,27 @@
+// The deliberate breakages, and who catches each.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/paxos/canary.h"
+#include "tests/simulation/violation.h"
+
+namespace assent::simulation {
+
+struct CanaryRecord {
+  paxos::Canary canary;
+  std::string_view name;
+  std::uint64_t seed;  // at which it is caught
+  Checker checker;     // by which
+};
+
+// Every canary, in the order of coordinator/paxos/canary.h.
+const std::vector<CanaryRecord>& canary_records();
+
+// None: no canary has this name.
+std::optional<CanaryRecord> find_canary(std::string_view name);
+
+}  // namespace assent::simulation

@@ -1,0 +1,311 @@
+#include "tests/simulation/faults.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+namespace assent::simulation {
+
+std::string_view name(Fault fault) {
+  switch (fault) {
+    case Fault::kCrash:
+      return "crash";
+    case Fault::kCrashLeader:
+      return "crash-leader";
+    case Fault::kCrashCandidate:
+      return "crash-candidate";
+    case Fault::kPowerCut:
+      return "power-cut";
+    case Fault::kPause:
+      return "pause";
+    case Fault::kHalves:
+      return "halves";
+    case Fault::kLeaderCutOff:
+      return "leader-cut-off";
+    case Fault::kOneWay:
+      return "one-way";
+    case Fault::kBridge:
+      return "bridge";
+    case Fault::kChain:
+      return "chain";
+    case Fault::kReset:
+      return "reset";
+    case Fault::kLossy:
+      return "lossy";
+    case Fault::kSlowNetwork:
+      return "slow-network";
+    case Fault::kSlowDisk:
+      return "slow-disk";
+    case Fault::kStalledDisk:
+      return "stalled-disk";
+    case Fault::kClockJump:
+      return "clock-jump";
+    case Fault::kTransfer:
+      return "transfer";
+  }
+  return "?";
+}
+
+Faults::Faults(Scheduler& scheduler, Trace& trace, const Setting& setting, Network& network,
+               Hosts& hosts)
+    : scheduler_(scheduler),
+      trace_(trace),
+      setting_(setting),
+      network_(network),
+      hosts_(hosts),
+      dice_(setting.seed, 3) {}
+
+void Faults::start() {
+  network_.set_weather(setting_.weather);
+  next();
+}
+
+// Rarer as time goes by: a world in which nothing gets done shows little.
+void Faults::next() {
+  const Micros gap_max = setting_.fault_gap_max * (1 + scheduler_.now() / (20 * kSecond));
+  later(dice_.between(20 * kMillisecond, gap_max), [this] {
+    strike(dice_.pick(setting_.faults));
+    next();
+  });
+}
+
+// What was to happen during the faults does not happen after them.
+void Faults::later(Micros delay, std::function<void()> act) {
+  scheduler_.after(delay, [this, act = std::move(act)] {
+    if (!calm_) act();
+  });
+}
+
+void Faults::count(Fault fault) {
+  ++counts_[static_cast<std::size_t>(fault)];
+  trace_.event(0, name(fault));
+}
+
+std::uint64_t Faults::total() const {
+  const std::uint64_t all = std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
+  return all - counts_[static_cast<std::size_t>(Fault::kTransfer)];
+}
+
+void Faults::strike(Fault fault) {
+  if (fault == Fault::kCrashCandidate) {
+    // Counted when it happens. Somebody has to stand first.
+    trap_for_candidates_ = true;
+    return crash(leader(), 2 * kSecond);
+  }
+  count(fault);
+  const Micros now = scheduler_.now();
+  switch (fault) {
+    case Fault::kCrash:
+      return crash(anyone(), 2 * kSecond);
+    case Fault::kCrashLeader:
+      trap_for_leaders_ = dice_.percent(30);
+      return crash(leader(), 2 * kSecond);
+    case Fault::kCrashCandidate:
+      return;
+    case Fault::kPowerCut:
+      return power_cut();
+    case Fault::kPause:
+      return (dice_.percent(50) ? leader() : anyone())
+          .pause_until(now + dice_.skewed(20 * kMillisecond, 2 * kSecond));
+    case Fault::kHalves:
+      return part(halves());
+    case Fault::kLeaderCutOff:
+      return part(cut_off(leader().id().value));
+    case Fault::kOneWay:
+      return part(one_way());
+    case Fault::kBridge:
+      return part(bridge());
+    case Fault::kChain:
+      return part(chain());
+    case Fault::kReset:
+      return reset_connection();
+    case Fault::kLossy:
+      return bad_weather({.lost = 50 + dice_.below(350),
+                          .doubled = dice_.below(200),
+                          .late = dice_.below(100),
+                          .delay_max = 20 * kMillisecond});
+    case Fault::kSlowNetwork:
+      return bad_weather({.lost = dice_.below(20),
+                          .late = dice_.below(50),
+                          .delay_max = dice_.between(50, 400) * kMillisecond});
+    case Fault::kSlowDisk:
+      return anyone().disk().slow_until(now + dice_.between(300, 3'000) * kMillisecond);
+    case Fault::kStalledDisk:
+      return (dice_.percent(60) ? leader() : anyone())
+          .disk()
+          .stall_until(now + dice_.between(300, 2'500) * kMillisecond);
+    case Fault::kClockJump:
+      return jump_clock();
+    case Fault::kTransfer:
+      return leader().hand_over(anyone().id());
+  }
+}
+
+// ── processes ───────────────────────────────────────────────────────────────────────────────────
+
+void Faults::crash(Host& host, Micros down_max) {
+  host.crash();
+  later(dice_.skewed(2 * kMillisecond, down_max), [&host] { host.boot(); });
+}
+
+void Faults::power_cut() {
+  for (const auto& host : hosts_) {
+    later(dice_.skewed(0, 5 * kMillisecond), [this, &host] { crash(*host, kSecond); });
+  }
+}
+
+// It happens within the next milliseconds, before or after what it said is answered, and the next
+// life follows soon: it remembers least when it lost most.
+void Faults::moment(ReplicaId replica, Moment moment) {
+  if (calm_) return;
+  bool& trap = moment == Moment::kAsksPromises ? trap_for_candidates_ : trap_for_leaders_;
+  if (!trap || dice_.percent(30)) return;
+  trap = false;
+  Host& host = *hosts_[replica.value - 1];
+  later(dice_.skewed(0, 4 * kMillisecond), [this, &host, moment] {
+    count(moment == Moment::kAsksPromises ? Fault::kCrashCandidate : Fault::kCrashLeader);
+    crash(host, 100 * kMillisecond);
+  });
+}
+
+void Faults::jump_clock() {
+  const std::int64_t far = dice_.percent(50) ? 1'000 : 7'200'000;
+  anyone().clock().jump(Millis(dice_.between(-far, far)));
+}
+
+Host& Faults::anyone() {
+  return *hosts_[dice_.below(hosts_.size())];
+}
+
+// The one that serves, by the highest ballot; anyone when nobody does.
+Host& Faults::leader() {
+  Host* found = nullptr;
+  for (const auto& host : hosts_) {
+    if (!host->serving()) continue;
+    if (found == nullptr ||
+        found->core().consensus().leading() < host->core().consensus().leading()) {
+      found = host.get();
+    }
+  }
+  return found == nullptr ? anyone() : *found;
+}
+
+// ── the network ─────────────────────────────────────────────────────────────────────────────────
+
+void Faults::part(const Pairs& pairs) {
+  for (const auto& [from, to] : pairs) network_.cut(from, to);
+  cuts_.insert(cuts_.end(), pairs.begin(), pairs.end());
+  later(dice_.skewed(100 * kMillisecond, 4 * kSecond), [this, pairs] {
+    for (const auto& pair : pairs) {
+      network_.mend(pair.first, pair.second);
+      cuts_.erase(std::find(cuts_.begin(), cuts_.end(), pair));
+    }
+  });
+}
+
+void Faults::reset_connection() {
+  const std::uint32_t a = anyone().id().value;
+  const std::uint32_t b = anyone().id().value;
+  if (a != b) network_.reset(a, b);
+}
+
+void Faults::bad_weather(const Weather& weather) {
+  network_.set_weather(weather);
+  later(dice_.between(200, 2'000) * kMillisecond,
+        [this] { network_.set_weather(setting_.weather); });
+}
+
+std::vector<std::uint32_t> Faults::shuffled() {
+  std::vector<std::uint32_t> out(setting_.replicas);
+  std::iota(out.begin(), out.end(), 1u);
+  for (std::size_t i = out.size(); i > 1; --i) std::swap(out[i - 1], out[dice_.below(i)]);
+  return out;
+}
+
+Faults::Pairs Faults::halves() {
+  const auto order = shuffled();
+  const std::size_t first = 1 + dice_.below(order.size() - 1);
+  Pairs out;
+  for (std::size_t a = 0; a < first; ++a) {
+    for (std::size_t b = first; b < order.size(); ++b) {
+      out.emplace_back(order[a], order[b]);
+      out.emplace_back(order[b], order[a]);
+    }
+  }
+  return out;
+}
+
+Faults::Pairs Faults::cut_off(std::uint32_t one) const {
+  Pairs out;
+  for (std::uint32_t other = 1; other <= setting_.replicas; ++other) {
+    if (other == one) continue;
+    out.emplace_back(one, other);
+    out.emplace_back(other, one);
+  }
+  return out;
+}
+
+Faults::Pairs Faults::one_way() {
+  Pairs out;
+  const Pairs both = halves();
+  for (std::size_t i = 0; i < both.size(); i += 2) out.push_back(both[i]);
+  return out;
+}
+
+Faults::Pairs Faults::bridge() {
+  const auto order = shuffled();  // the middle one is the bridge
+  const std::size_t middle = order.size() / 2;
+  Pairs out;
+  for (std::size_t a = 0; a < middle; ++a) {
+    for (std::size_t b = middle + 1; b < order.size(); ++b) {
+      out.emplace_back(order[a], order[b]);
+      out.emplace_back(order[b], order[a]);
+    }
+  }
+  return out;
+}
+
+Faults::Pairs Faults::chain() {
+  const auto order = shuffled();
+  Pairs out;
+  for (std::size_t a = 0; a < order.size(); ++a) {
+    for (std::size_t b = a + 2; b < order.size(); ++b) {
+      out.emplace_back(order[a], order[b]);
+      out.emplace_back(order[b], order[a]);
+    }
+  }
+  return out;
+}
+
+// ── healing ─────────────────────────────────────────────────────────────────────────────────────
+
+void Faults::mend_all() {
+  for (const auto& [from, to] : cuts_) network_.mend(from, to);
+  cuts_.clear();
+}
+
+void Faults::heal() {
+  calm_ = true;
+  mend_all();
+  network_.set_weather({});
+  for (const auto& host : hosts_) {
+    host->disk().slow_until(0);
+    host->disk().stall_until(0);
+    host->pause_until(0);
+    host->boot();
+  }
+}
+
+void Faults::heal_but(Healing healing) {
+  heal();
+  if (healing == Healing::kMinorityDown) {
+    const auto order = shuffled();
+    for (std::size_t i = 0; i < (order.size() - 1) / 2; ++i) hosts_[order[i] - 1]->crash();
+  }
+  if (healing != Healing::kPartial) return;
+  const std::uint64_t roll = dice_.below(3);
+  cuts_ = roll == 0 ? bridge() : roll == 1 ? chain() : one_way();
+  for (const auto& [from, to] : cuts_) network_.cut(from, to);
+}
+
+}  // namespace assent::simulation

@@ -1,0 +1,76 @@
+// What breaks, and when: faults strike again and again until the world is healed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tests/simulation/dice.h"
+#include "tests/simulation/fault_kinds.h"
+#include "tests/simulation/host.h"
+#include "tests/simulation/network.h"
+#include "tests/simulation/setting.h"
+#include "tests/simulation/trace.h"
+
+namespace assent::simulation {
+
+using Hosts = std::vector<std::unique_ptr<Host>>;
+
+class Faults {
+ public:
+  // All outlive this.
+  Faults(Scheduler& scheduler, Trace& trace, const Setting& setting, Network& network,
+         Hosts& hosts);
+
+  void start();
+  // Nothing strikes any more, and everything is mended: the network, the disks, the processes.
+  void heal();
+  // A minority stays dead, or a partition stays in which somebody hears a quorum both ways.
+  void heal_but(Healing healing);
+
+  void moment(ReplicaId replica, Moment moment);
+
+  [[nodiscard]] const FaultCounts& counts() const { return counts_; }
+  // Those that count: not what only disturbs.
+  [[nodiscard]] std::uint64_t total() const;
+
+ private:
+  using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // from, to
+
+  void next();
+  void strike(Fault fault);
+  void count(Fault fault);
+  void crash(Host& host, Micros down_max);
+  void power_cut();
+  void part(const Pairs& pairs);
+  void reset_connection();
+  void bad_weather(const Weather& weather);
+  void jump_clock();
+  [[nodiscard]] Pairs halves();
+  [[nodiscard]] Pairs cut_off(std::uint32_t one) const;
+  [[nodiscard]] Pairs one_way();
+  [[nodiscard]] Pairs bridge();
+  [[nodiscard]] Pairs chain();
+  [[nodiscard]] std::vector<std::uint32_t> shuffled();
+  [[nodiscard]] Host& anyone();
+  [[nodiscard]] Host& leader();
+  void later(Micros delay, std::function<void()> act);
+  void mend_all();
+
+  Scheduler& scheduler_;
+  Trace& trace_;
+  const Setting& setting_;
+  Network& network_;
+  Hosts& hosts_;
+  Dice dice_;
+  bool calm_ = false;
+  bool trap_for_candidates_ = false;
+  bool trap_for_leaders_ = false;
+  Pairs cuts_;
+  FaultCounts counts_{};
+};
+
+}  // namespace assent::simulation

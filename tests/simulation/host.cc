@@ -1,0 +1,293 @@
+#include "tests/simulation/host.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/overloaded.h"
+#include "tests/simulation/violation.h"
+
+namespace assent::simulation {
+namespace {
+
+// Sent only when what they say is durable: those that wait in the outbox.
+bool waits_for_disk(const paxos::Message& message) {
+  return std::holds_alternative<paxos::Promise>(message) ||
+         std::holds_alternative<paxos::AcceptedThrough>(message) ||
+         std::holds_alternative<paxos::Refused>(message) ||
+         std::holds_alternative<paxos::Prepare>(message);
+}
+
+}  // namespace
+
+Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
+    : around_(around),
+      setting_(setting),
+      id_(id),
+      dice_(setting.seed, 100 + id.value),
+      disk_(
+          around.scheduler, Dice(setting.seed, 200 + id.value),
+          [this](const paxos::Record& record) {
+            around_.witness.durable(id_, record);
+            const auto* accepted = std::get_if<paxos::Accepted>(&record);
+            if (accepted != nullptr) around_.ledger.accepted(id_, *accepted);
+          },
+          [this](std::uint64_t through) {
+            enter([this, through] { step(paxos::Persisted{paxos::RecordIndex(through)}); });
+          }),
+      clock_(dice_.between(-kDriftMax, kDriftMax),
+             Millis(dice_.between(-setting.wall_offset_max.value, setting.wall_offset_max.value))) {
+}
+
+// ── lives ───────────────────────────────────────────────────────────────────────────────────────
+
+void Host::boot() {
+  if (up()) return;
+  ++life_;
+  around_.trace.event(id_.value, "boots", life_, disk_.records().size());
+  clock_.boot(around_.scheduler.now(), MonoTime(dice_.between(0, 1'000'000'000)));
+  around_.witness.booted(id_);
+  replica::Options options = setting_.options;
+  options.paxos.self = id_;
+  options.paxos.seed = dice_.next();
+  core_ = std::make_unique<replica::Core>(options, disk_);
+  const replica::Now now = clock_.read(around_.scheduler.now());
+  for (const paxos::Record& record : disk_.records()) core_->restore(now, record);
+  core_->start(now);
+  learned_ = executed_ = Slot();
+  learn();
+  around_.ledger.compare(id_, core_->state(), true);
+  executed_ = core_->state().executed();
+  arm();
+}
+
+void Host::crash() {
+  if (!up()) return;
+  around_.trace.event(id_.value, "crashes", life_);
+  core_.reset();
+  disk_.crash();
+  commands_.clear();
+  reads_.clear();
+  armed_for_ = 0;
+  paused_until_ = 0;
+  inbox_.clear();
+  turn_open_ = false;
+  proposing_ = Ballot();
+  around_.network.ended(id_.value, setting_.replicas);
+}
+
+void Host::enter(std::function<void()> act) {
+  if (!up()) return;
+  if (inbox_.empty() && paused_until_ <= around_.scheduler.now()) return act();
+  inbox_.push_back(std::move(act));
+}
+
+void Host::pause_until(Micros until) {
+  paused_until_ = until;
+  around_.scheduler.at(until, [this] { resume(); });
+}
+
+// What came in meanwhile is taken in in its order.
+void Host::resume() {
+  if (around_.scheduler.now() < paused_until_) return;
+  while (!inbox_.empty()) {
+    const std::function<void()> act = std::move(inbox_.front());
+    inbox_.pop_front();
+    act();
+  }
+}
+
+// ── what comes in ───────────────────────────────────────────────────────────────────────────────
+
+void Host::arrive(ReplicaId from, const paxos::Message& message) {
+  enter([this, arrived = paxos::Arrived{from, message}] { step(arrived); });
+}
+
+void Host::lose(ReplicaId peer) {
+  enter([this, peer] { step(paxos::PeerLost{peer}); });
+}
+
+void Host::hand_over(ReplicaId to) {
+  enter([this, to] { step(paxos::TransferAsked{to}); });
+}
+
+void Host::ask(const Request& request) {
+  enter([this, request] {
+    if (!core_->serving()) return answer(request.operation, Answer::Kind::kElsewhere);
+    const std::uint64_t token = ++tokens_;
+    if (request.command == nullptr) {
+      reads_.emplace(token, Read{request.operation, around_.history.read_asked()});
+      return step(paxos::ReadAsked{paxos::ReadToken(token)});
+    }
+    check_log_time();
+    commands_.emplace(token, request);
+    step(replica::Submit{replica::CommandToken(token), *request.command});
+    end_turn_soon();
+  });
+}
+
+void Host::end_turn_soon() {
+  if (std::exchange(turn_open_, true)) return;
+  around_.scheduler.after(dice_.skewed(0, setting_.turn_max), [this, life = life_] {
+    if (life != life_) return;
+    enter([this] {
+      turn_open_ = false;
+      step(replica::TurnEnded{});
+    });
+  });
+}
+
+void Host::arm() {
+  const Micros due = std::max(clock_.when(core_->next_deadline()), around_.scheduler.now() + 1);
+  if (armed_for_ != 0 && armed_for_ <= due) return;
+  armed_for_ = due;
+  const std::uint64_t number = ++armed_number_;
+  around_.scheduler.at(due + dice_.skewed(0, 2 * kMillisecond), [this, number, life = life_] {
+    if (life != life_ || number != armed_number_) return;
+    enter([this] { tick(); });
+  });
+}
+
+void Host::tick() {
+  armed_for_ = 0;
+  const MonoTime now = clock_.read(around_.scheduler.now()).mono;
+  if (now < core_->next_deadline()) return arm();
+  step(paxos::Tick{});
+}
+
+// ── what goes out ───────────────────────────────────────────────────────────────────────────────
+
+void Host::step(const replica::Input& input) {
+  carry_out(core_->step(clock_.read(around_.scheduler.now()), input));
+  core_->check_invariants();
+  arm();
+}
+
+void Host::carry_out(replica::Effects effects) {
+  for (paxos::Record& record : effects.persist) {
+    around_.witness.written(id_, record);
+    const auto* accepted = std::get_if<paxos::Accepted>(&record);
+    if (accepted != nullptr) around_.ledger.seen(accepted->value);
+    disk_.append(std::move(record));
+  }
+  if (const auto leads = core_->consensus().leading()) around_.witness.led(id_, *leads);
+  send(effects.send);
+  learn();
+  for (const replica::OfficeChange& change : effects.office) take_office(change);
+  for (const replica::Executed& one : effects.executed) acknowledge(one);
+  for (const replica::CommandToken token : effects.refused) {
+    const auto found = commands_.find(token.value);
+    answer(found->second.operation, Answer::Kind::kOverloaded);
+    commands_.erase(found);
+  }
+  finish_reads(effects);
+  if (executed_ != core_->state().executed()) {
+    executed_ = core_->state().executed();
+    around_.ledger.compare(id_, core_->state(), false);
+  }
+  check_bounds(static_cast<std::size_t>(
+      std::count_if(effects.send.begin(), effects.send.end(),
+                    [](const auto& one) { return waits_for_disk(one.message); })));
+}
+
+void Host::send(const std::vector<paxos::Envelope>& envelopes) {
+  for (const paxos::Envelope& envelope : envelopes) {
+    around_.witness.sent(id_, envelope.message);
+    around_.trace.event(id_.value, "sends", envelope.to.value, envelope.message.index(), [&] {
+      return std::string(paxos::name(envelope.message)) + " to r" + to_string(envelope.to);
+    });
+    around_.network.send(id_, envelope);
+    if (std::holds_alternative<paxos::Prepare>(envelope.message)) {
+      around_.moment(id_, Moment::kAsksPromises);
+    }
+  }
+}
+
+void Host::learn() {
+  const Slot through = core_->consensus().chosen_through();
+  while (learned_ < through) {
+    learned_ = learned_.next();
+    const paxos::AcceptedValue held = disk_.read(learned_);
+    around_.trace.event(id_.value, "learns", learned_.value, held.ballot.round.value,
+                        [&] { return "slot " + to_string(learned_); });
+    around_.ledger.learned(id_, learned_, held.value);
+  }
+}
+
+void Host::take_office(const replica::OfficeChange& change) {
+  log_time_ = LogTime();
+  const auto* taken = std::get_if<replica::OfficeTaken>(&change);
+  const Ballot ballot = taken ? taken->ballot : std::get<replica::OfficeLost>(change).ballot;
+  around_.trace.event(id_.value, taken ? "serves" : "steps down", ballot.round.value, 0,
+                      [&] { return "ballot " + to_string(ballot); });
+  if (taken != nullptr) return around_.moment(id_, Moment::kLeads);
+  ++offices_lost_;
+}
+
+void Host::acknowledge(const replica::Executed& executed) {
+  const auto found = commands_.find(executed.token.value);
+  if (found == commands_.end()) {
+    violated(Checker::kAcknowledged, "a command is answered that nobody waits for");
+  }
+  const Request request = std::move(found->second);
+  commands_.erase(found);
+  around_.trace.event(id_.value, "answers", request.operation, digest_of(executed.result),
+                      [&] { return "operation " + std::to_string(request.operation); });
+  around_.history.acknowledged(id_, core_->state().executed(), *request.command, executed.result);
+  answer(request.operation, Answer::Kind::kDone);
+}
+
+void Host::finish_reads(const replica::Effects& effects) {
+  for (const paxos::ReadToken token : effects.reads) {
+    const Read read = reads_.at(token.value);
+    reads_.erase(token.value);
+    around_.trace.event(id_.value, "reads", read.operation, core_->state().executed().value);
+    around_.history.read_done(id_, read.horizon, core_->state());
+    answer(read.operation, Answer::Kind::kDone);
+  }
+  for (const paxos::ReadToken token : effects.reads_lost) {
+    answer(reads_.at(token.value).operation, Answer::Kind::kLost);
+    reads_.erase(token.value);
+  }
+}
+
+void Host::answer(std::uint64_t operation, Answer::Kind kind) {
+  const LogTime time =
+      core_->serving() ? core_->log_time(clock_.read(around_.scheduler.now())) : LogTime();
+  around_.answer(operation, {kind, core_->consensus().leader(), time});
+}
+
+// ── checks of one replica alone ─────────────────────────────────────────────────────────────────
+
+void Host::check_bounds(std::size_t answers_sent) {
+  const auto require = [](bool kept, const char* what) {
+    if (!kept) violated(Checker::kBoundedQueues, what);
+  };
+  const replica::Options& options = setting_.options;
+  const std::size_t open = options.paxos.open_slots_max * options.entry_commands_max;
+  require(core_->pending_count() <= options.commands_waiting_max + open + 1, "commands wait");
+  require(reads_.size() <= options.paxos.reads_waiting_max, "reads wait");
+  // One more for each member: what a step says itself.
+  require(answers_sent <= options.paxos.waiting_messages_max + 2 * kReplicasMax, "messages wait");
+  const std::optional<Ballot> leads = core_->consensus().leading();
+  if (!leads) return;
+  const Slot last = core_->consensus().last_proposed();
+  const std::uint64_t unchosen = last.value - core_->consensus().chosen_through().value;
+  // What phase 1 found is proposed at once, however much it is; later the bound holds.
+  if (proposing_ == *leads && proposed_ < last) {
+    require(unchosen <= options.paxos.open_slots_max, "slots are open");
+  }
+  proposing_ = *leads;
+  proposed_ = last;
+}
+
+void Host::check_log_time() {
+  const LogTime now = core_->log_time(clock_.read(around_.scheduler.now()));
+  const std::optional<LogTime> bound = around_.ledger.time_bound(around_.scheduler.now());
+  if (now < log_time_) violated(Checker::kLogTime, "log time went back within an office");
+  if (bound && *bound < now) violated(Checker::kLogTime, "log time ran ahead of 1.01 times");
+  log_time_ = now;
+}
+
+}  // namespace assent::simulation

@@ -1,0 +1,122 @@
+// One replica's process: the core under test with a disk, clocks and connections; it crashes,
+// starts again and stands still as it is told. What it does is shown to the checkers first.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "coordinator/replica/core.h"
+#include "tests/simulation/clock.h"
+#include "tests/simulation/disk.h"
+#include "tests/simulation/history.h"
+#include "tests/simulation/network.h"
+#include "tests/simulation/setting.h"
+#include "tests/simulation/trace.h"
+#include "tests/simulation/witness.h"
+
+namespace assent::simulation {
+
+// What a client asks of a replica.
+struct Request {
+  std::uint64_t operation = 0;
+  std::shared_ptr<const state::Command> command;  // null: a read
+};
+// What comes back.
+struct Answer {
+  enum class Kind { kDone, kElsewhere, kOverloaded, kLost };
+  Kind kind = Kind::kLost;
+  std::optional<ReplicaId> leader;  // where to ask, as far as known
+  LogTime time;                     // of the log; 0: not known
+};
+
+// Moments at which a crash is most telling.
+enum class Moment { kAsksPromises, kLeads };
+
+// Everything around the hosts; it outlives them.
+struct Surroundings {
+  Scheduler& scheduler;
+  Trace& trace;
+  Ledger& ledger;
+  Witness& witness;
+  History& history;
+  Network& network;
+  std::function<void(std::uint64_t operation, Answer)> answer;
+  std::function<void(ReplicaId, Moment)> moment;
+};
+
+class Host {
+ public:
+  Host(Surroundings& around, const Setting& setting, ReplicaId id);
+
+  void boot();
+  void crash();
+  // Nothing comes in until then. A time that is past ends a pause.
+  void pause_until(Micros until);
+  Disk& disk() { return disk_; }
+  Clock& clock() { return clock_; }
+
+  void arrive(ReplicaId from, const paxos::Message& message);
+  void lose(ReplicaId peer);
+  void ask(const Request& request);
+  void hand_over(ReplicaId to);
+
+  [[nodiscard]] ReplicaId id() const { return id_; }
+  [[nodiscard]] bool up() const { return core_ != nullptr; }
+  [[nodiscard]] bool serving() const { return up() && core_->serving(); }
+  // Precondition: up().
+  [[nodiscard]] const replica::Core& core() const { return *core_; }
+  // Offices lost in this life without having been asked to hand over.
+  [[nodiscard]] std::uint64_t offices_lost() const { return offices_lost_; }
+
+ private:
+  struct Read {
+    std::uint64_t operation;
+    Horizon horizon;
+  };
+
+  // The process takes something in, once it moves; not at all when it ended before.
+  void enter(std::function<void()> act);
+  void resume();
+  void step(const replica::Input& input);
+  void carry_out(replica::Effects effects);
+  void send(const std::vector<paxos::Envelope>& envelopes);
+  void learn();
+  void take_office(const replica::OfficeChange& change);
+  void acknowledge(const replica::Executed& executed);
+  void finish_reads(const replica::Effects& effects);
+  void answer(std::uint64_t operation, Answer::Kind kind);
+  void check_bounds(std::size_t answers_sent);
+  void check_log_time();
+  void end_turn_soon();
+  void arm();
+  void tick();
+
+  Surroundings& around_;
+  const Setting& setting_;
+  const ReplicaId id_;
+  Dice dice_;
+  Disk disk_;
+  Clock clock_;
+  std::unique_ptr<replica::Core> core_;
+  std::uint64_t life_ = 0;
+  Micros paused_until_ = 0;
+  std::deque<std::function<void()>> inbox_;  // of a pause
+  Micros armed_for_ = 0;                     // 0: no tick is on its way
+  std::uint64_t armed_number_ = 0;
+  bool turn_open_ = false;
+  Slot learned_;   // up to here the checkers saw what this life learned
+  Slot executed_;  // up to here they compared its state
+  std::uint64_t tokens_ = 0;
+  std::unordered_map<std::uint64_t, Request> commands_;  // that wait, by token
+  std::unordered_map<std::uint64_t, Read> reads_;
+  LogTime log_time_;  // of this office
+  std::uint64_t offices_lost_ = 0;
+  Ballot proposing_;  // and the last slot proposed in, as of the last step
+  Slot proposed_;
+};
+
+}  // namespace assent::simulation

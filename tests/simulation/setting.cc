@@ -1,0 +1,91 @@
+#include "tests/simulation/setting.h"
+
+#include <algorithm>
+
+#include "tests/simulation/dice.h"
+
+namespace assent::simulation {
+namespace {
+
+// Mostly as in production, sometimes so small that the bound is met.
+template <class T>
+void choose(Dice& dice, T& option, T small) {
+  if (dice.percent(30)) option = small;
+}
+
+void choose_bounds(Dice& dice, replica::Options& options) {
+  paxos::Options& paxos = options.paxos;
+  choose(dice, paxos.open_slots_max, std::size_t{2});
+  choose(dice, paxos.accept_bytes_max, std::size_t{700});
+  choose(dice, paxos.messages_in_flight_max, std::size_t{2});
+  choose(dice, paxos.recent_bytes_max, std::size_t{1'000});
+  choose(dice, paxos.waiting_messages_max, std::size_t{24});
+  choose(dice, paxos.reads_waiting_max, std::size_t{3});
+  choose(dice, paxos.lag_max, std::uint64_t{8});
+  choose(dice, options.entry_commands_max, std::size_t{2});
+  choose(dice, options.commands_waiting_max, std::size_t{6});
+  options.state.retention = dice.percent(50) ? Millis(4'000) : Millis(600'000);
+  choose(dice, options.state.forgotten_max, std::size_t{40});
+  if (options.state.forgotten_max == 40) options.state.retention_min = Millis(1'500);
+}
+
+Weather choose_weather(Dice& dice) {
+  Weather weather;
+  if (dice.percent(30)) return weather;
+  weather.lost = dice.below(30);
+  weather.doubled = dice.below(30);
+  weather.late = dice.below(10);
+  weather.delay_max = dice.skewed(1 * kMillisecond, 30 * kMillisecond);
+  return weather;
+}
+
+// Each run has some kinds only: what happens often together is seldom what happens alone.
+std::vector<Fault> choose_faults(Dice& dice, std::uint32_t replicas) {
+  constexpr auto kFirst = static_cast<std::size_t>(Fault::kPause);
+  constexpr auto kLast = static_cast<std::size_t>(Fault::kSlowNetwork);
+  std::vector<Fault> out{Fault::kCrash};
+  for (std::size_t i = 0; i < kFaultKinds; ++i) {
+    const bool of_peers = kFirst < i && i <= kLast;
+    if (replicas == 1 && of_peers) continue;
+    if (dice.percent(55)) out.push_back(static_cast<Fault>(i));
+  }
+  return out;
+}
+
+std::uint32_t choose_replicas(Dice& dice) {
+  const std::uint64_t roll = dice.below(100);
+  if (roll < 6) return 1;
+  return roll < 60 ? 3 : 5;
+}
+
+Healing choose_healing(Dice& dice, std::uint32_t replicas) {
+  const std::uint64_t roll = dice.below(100);
+  if (replicas == 1 || roll < 40) return Healing::kWhole;
+  return roll < 65 ? Healing::kMinorityDown : Healing::kPartial;
+}
+
+}  // namespace
+
+Setting setting_of(std::uint64_t seed) {
+  Dice dice(seed, 1);
+  const std::uint32_t replicas = choose_replicas(dice);
+  std::vector<ReplicaId> members;
+  for (std::uint32_t id = 1; id <= replicas; ++id) members.emplace_back(id);
+  Setting out{
+      .seed = seed,
+      .replicas = replicas,
+      .options = {.paxos = {.self = members[0], .group = paxos::Group(members)}, .state = {}}};
+  choose_bounds(dice, out.options);
+  out.clients = static_cast<std::uint32_t>(dice.between(4, 10));
+  out.think_max = dice.between(200, 700) * kMillisecond;
+  out.burst_percent = dice.percent(60) ? dice.below(20) : 0;
+  out.turn_max = dice.percent(50) ? kMillisecond : 20;
+  out.weather = choose_weather(dice);
+  out.faults = choose_faults(dice, replicas);
+  out.fault_gap_max = dice.between(300, 1'500) * kMillisecond;
+  out.wall_offset_max = dice.percent(50) ? Millis(200) : Millis(3'600'000);
+  out.healing = choose_healing(dice, replicas);
+  return out;
+}
+
+}  // namespace assent::simulation

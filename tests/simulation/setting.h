@@ -1,0 +1,37 @@
+// How one run's world is made: everything follows from the seed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "coordinator/replica/core.h"
+#include "tests/simulation/fault_kinds.h"
+#include "tests/simulation/network.h"
+
+namespace assent::simulation {
+
+// What is whole when the faults end and life is demanded.
+enum class Healing {
+  kWhole,         // everything
+  kMinorityDown,  // a minority stays dead for a while
+  kPartial,       // a partition stays in which somebody hears a quorum both ways
+};
+
+struct Setting {
+  std::uint64_t seed = 0;
+  std::uint32_t replicas = 3;
+  replica::Options options;  // of every replica; `self` and the election seed are each one's own
+  std::uint32_t clients = 4;
+  Micros think_max = 0;
+  std::uint64_t burst_percent = 0;  // of operations that come as many at once
+  Micros turn_max = 0;              // of a replica's event loop
+  Weather weather{};                // on a usual day
+  std::vector<Fault> faults{};      // those that happen
+  Micros fault_gap_max = 0;
+  Millis wall_offset_max{};
+  Healing healing = Healing::kWhole;
+};
+
+Setting setting_of(std::uint64_t seed);
+
+}  // namespace assent::simulation

@@ -1,0 +1,69 @@
+#include "tests/simulation/violation.h"
+
+#include "base/check.h"
+
+namespace assent {
+
+// In place of base/check.cc: a broken invariant ends the run, not the process, so that it is
+// reported with its seed.
+void fail_check(std::string_view file, int line, std::string_view condition,
+                std::string_view detail) {
+  simulation::violated(simulation::Checker::kOwnInvariant,
+                       std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(line) +
+                           ": " + std::string(condition) + ": " + std::string(detail));
+}
+
+namespace simulation {
+
+std::string_view name(Checker checker) {
+  switch (checker) {
+    case Checker::kAgreement:
+      return "agreement";
+    case Checker::kLearnedIsChosen:
+      return "learned-is-chosen";
+    case Checker::kEqualStates:
+      return "equal-states";
+    case Checker::kExactlyOnce:
+      return "exactly-once";
+    case Checker::kAcknowledged:
+      return "acknowledged-is-executed";
+    case Checker::kAcknowledgedIsKept:
+      return "acknowledged-is-kept";
+    case Checker::kLinearizableReads:
+      return "linearizable-reads";
+    case Checker::kDurableBeforeTold:
+      return "durable-before-told";
+    case Checker::kPromiseKept:
+      return "promise-kept";
+    case Checker::kOneValuePerBallot:
+      return "one-value-per-ballot";
+    case Checker::kOneLeaderPerBallot:
+      return "one-leader-per-ballot";
+    case Checker::kBallotsNeverReused:
+      return "ballots-never-reused";
+    case Checker::kLogTime:
+      return "log-time";
+    case Checker::kBoundedQueues:
+      return "bounded-queues";
+    case Checker::kLeaderAfterHeal:
+      return "leader-after-heal";
+    case Checker::kProgressAfterHeal:
+      return "progress-after-heal";
+    case Checker::kStableLeader:
+      return "stable-leader";
+    case Checker::kAnsweredAfterHeal:
+      return "answered-after-heal";
+    case Checker::kCaughtUpAfterHeal:
+      return "caught-up-after-heal";
+    case Checker::kTame:
+      return "too-tame";
+    case Checker::kOwnInvariant:
+      return "own-invariant";
+    case Checker::kProcess:
+      return "process";
+  }
+  return "?";
+}
+
+}  // namespace simulation
+}  // namespace assent

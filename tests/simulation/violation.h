@@ -1,0 +1,47 @@
+// What a checker says when it has seen what may never happen.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace assent::simulation {
+
+enum class Checker {
+  kAgreement,        // two values chosen in one slot
+  kLearnedIsChosen,  // a replica took for chosen what no quorum has durably accepted
+  kEqualStates,      // two replicas, or two lives of one, executed the same slots to other states
+  kExactlyOnce,      // a command took effect twice, or a transaction has two outcomes
+  kAcknowledged,     // a client was told what is not executed in the log
+  kAcknowledgedIsKept,  // what a client was told is not in a replica's state at the end
+  kLinearizableReads,   // a read missed what was told before it was asked
+  kDurableBeforeTold,   // R2: a message left before what it says was on the disk
+  kPromiseKept,         // an acceptance below a promise
+  kOneValuePerBallot,   // two values accepted for one slot under one ballot
+  kOneLeaderPerBallot,  // two replicas, or two lives of one, led under one ballot
+  kBallotsNeverReused,  // two lives asked for promises of one ballot
+  kLogTime,             // R17: log time went back, or ran faster than 1.01 times a clock
+  kBoundedQueues,       // more waits than is allowed to
+  kLeaderAfterHeal,     // no leader serves in time
+  kProgressAfterHeal,   // no command is chosen in time
+  kStableLeader,        // a leader that hears a quorum was deposed
+  kAnsweredAfterHeal,   // a client got no answer in time
+  kCaughtUpAfterHeal,   // a replica is behind although it could have caught up
+  kTame,                // too few commands or faults: the run proves nothing
+  kOwnInvariant,        // an invariant that the code under test checks itself
+  kProcess,             // the process died
+};
+
+std::string_view name(Checker checker);
+
+// Thrown by a checker; ends the run.
+struct Violation {
+  Checker checker;
+  std::string what;
+};
+
+[[noreturn]] inline void violated(Checker checker, std::string what) {
+  throw Violation{checker, std::move(what)};
+}
+
+}  // namespace assent::simulation

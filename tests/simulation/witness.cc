@@ -1,0 +1,114 @@
+#include "tests/simulation/witness.h"
+
+#include <algorithm>
+#include <string>
+#include <variant>
+
+#include "tests/simulation/violation.h"
+
+namespace assent::simulation {
+
+Witness::Witness(const Ledger& ledger, std::size_t replicas)
+    : ledger_(ledger), replicas_(replicas + 1) {}
+
+void Witness::booted(ReplicaId replica) {
+  Known& known = of(replica);
+  ++known.life;
+  known.promised_written = known.promised_durable;
+}
+
+void Witness::written(ReplicaId replica, const paxos::Record& record) {
+  Known& known = of(replica);
+  if (const auto* promised = std::get_if<paxos::Promised>(&record)) {
+    known.promised_written = std::max(known.promised_written, promised->ballot);
+  }
+  const auto* accepted = std::get_if<paxos::Accepted>(&record);
+  if (accepted == nullptr) return;
+  if (accepted->ballot < known.promised_written) {
+    violated(Checker::kPromiseKept, "replica " + to_string(replica) + " promised " +
+                                        to_string(known.promised_written) + " and accepts slot " +
+                                        to_string(accepted->slot) + " under " +
+                                        to_string(accepted->ballot));
+  }
+  known.promised_written = accepted->ballot;
+}
+
+void Witness::durable(ReplicaId replica, const paxos::Record& record) {
+  Known& known = of(replica);
+  if (const auto* promised = std::get_if<paxos::Promised>(&record)) {
+    known.promised_durable = std::max(known.promised_durable, promised->ballot);
+  }
+  const auto* accepted = std::get_if<paxos::Accepted>(&record);
+  if (accepted == nullptr) return;
+  known.promised_durable = std::max(known.promised_durable, accepted->ballot);
+  const std::size_t slot = accepted->slot.value;
+  if (known.ballots.size() <= slot) {
+    known.ballots.resize(slot + 1);
+    known.values.resize(slot + 1);
+  }
+  known.ballots[slot].push_back(accepted->ballot);
+  known.values[slot] = accepted->value;
+}
+
+void Witness::sent(ReplicaId replica, const paxos::Message& message) {
+  if (const auto* promise = std::get_if<paxos::Promise>(&message)) told(replica, *promise);
+  if (const auto* accepted = std::get_if<paxos::AcceptedThrough>(&message)) {
+    told(replica, *accepted);
+  }
+  const auto* prepare = std::get_if<paxos::Prepare>(&message);
+  if (prepare == nullptr) return;
+  const Life now = life(replica);
+  if (candidates_.try_emplace(prepare->ballot, now).first->second == now) return;
+  violated(Checker::kBallotsNeverReused, "replica " + to_string(replica) +
+                                             " asks for promises of " + to_string(prepare->ballot) +
+                                             ", as an earlier life or another replica did");
+}
+
+void Witness::told(ReplicaId replica, const paxos::Promise& promise) {
+  const Known& known = of(replica);
+  if (known.promised_durable < promise.ballot) {
+    violated(Checker::kDurableBeforeTold, "replica " + to_string(replica) + " tells a promise of " +
+                                              to_string(promise.ballot) +
+                                              " that is not on its disk");
+  }
+  for (const paxos::PromisedSlot& one : promise.accepted) {
+    if (has(known, one.slot, one.accepted.ballot)) continue;
+    violated(Checker::kDurableBeforeTold, "replica " + to_string(replica) + " reports slot " +
+                                              to_string(one.slot) + ", not on its disk");
+  }
+}
+
+void Witness::told(ReplicaId replica, const paxos::AcceptedThrough& accepted) {
+  Known& known = of(replica);
+  Slot& through = known.told_through[accepted.ballot];
+  for (; through < accepted.through; through = through.next()) {
+    const Slot slot = through.next();
+    if (has(known, slot, accepted.ballot) || holds_chosen(known, slot)) continue;
+    violated(Checker::kDurableBeforeTold, "replica " + to_string(replica) + " tells that slot " +
+                                              to_string(slot) + " is accepted under " +
+                                              to_string(accepted.ballot) + ", not on its disk");
+  }
+}
+
+bool Witness::has(const Known& known, Slot slot, const Ballot& ballot) {
+  if (known.ballots.size() <= slot.value) return false;
+  const auto& ballots = known.ballots[slot.value];
+  return std::find(ballots.rbegin(), ballots.rend(), ballot) != ballots.rend();
+}
+
+bool Witness::holds_chosen(const Known& known, Slot slot) const {
+  const paxos::Value* chosen = ledger_.chosen(slot);
+  if (chosen == nullptr || known.values.size() <= slot.value) return false;
+  const paxos::Value& held = known.values[slot.value];
+  return held != nullptr && (held == *chosen || *held == **chosen);
+}
+
+void Witness::led(ReplicaId replica, const Ballot& ballot) {
+  const Life now = life(replica);
+  if (ballot.replica == replica && leaders_.try_emplace(ballot, now).first->second == now) return;
+  violated(Checker::kOneLeaderPerBallot, "replica " + to_string(replica) + " leads under " +
+                                             to_string(ballot) +
+                                             ", as an earlier life or another replica did");
+}
+
+}  // namespace assent::simulation

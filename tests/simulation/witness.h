@@ -1,0 +1,58 @@
+// Watches one group's disks and wires from outside: what was told against what was durable when it
+// was told, and who used which ballot.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "coordinator/paxos/consensus.h"
+#include "tests/simulation/ledger.h"
+
+namespace assent::simulation {
+
+class Witness {
+ public:
+  // `ledger` outlives this.
+  Witness(const Ledger& ledger, std::size_t replicas);
+
+  // A replica's next life begins with what its disk holds.
+  void booted(ReplicaId replica);
+  void written(ReplicaId replica, const paxos::Record& record);
+  void durable(ReplicaId replica, const paxos::Record& record);
+  void sent(ReplicaId replica, const paxos::Message& message);
+  // The replica leads under this ballot.
+  void led(ReplicaId replica, const Ballot& ballot);
+
+ private:
+  struct Life {
+    ReplicaId replica;
+    std::uint64_t number = 0;
+
+    bool operator==(const Life&) const = default;
+  };
+  struct Known {
+    std::uint64_t life = 0;
+    Ballot promised_written;
+    Ballot promised_durable;
+    // The ballots durably accepted in each slot, and the value of the last.
+    std::vector<std::vector<Ballot>> ballots;
+    std::vector<paxos::Value> values;
+    std::map<Ballot, Slot> told_through;  // every slot up to here was checked for the ballot
+  };
+
+  void told(ReplicaId replica, const paxos::Promise& promise);
+  void told(ReplicaId replica, const paxos::AcceptedThrough& accepted);
+  [[nodiscard]] static bool has(const Known& known, Slot slot, const Ballot& ballot);
+  [[nodiscard]] bool holds_chosen(const Known& known, Slot slot) const;
+  [[nodiscard]] Life life(ReplicaId replica) const { return {replica, of(replica).life}; }
+  Known& of(ReplicaId replica) { return replicas_[replica.value]; }
+  [[nodiscard]] const Known& of(ReplicaId replica) const { return replicas_[replica.value]; }
+
+  const Ledger& ledger_;
+  std::vector<Known> replicas_;  // by id
+  std::map<Ballot, Life> candidates_;
+  std::map<Ballot, Life> leaders_;
+};
+
+}  // namespace assent::simulation

@@ -1,0 +1,180 @@
+#include "tests/simulation/world.h"
+
+#include <algorithm>
+
+namespace assent::simulation {
+namespace {
+
+// A run goes on until it has both, and for no longer than the last.
+constexpr std::uint64_t kCommandsMin = 500;
+constexpr std::uint64_t kFaultsMin = 20;
+constexpr Micros kFaultsTimeMin = 10 * kSecond;
+constexpr Micros kFaultsTimeMax = 90 * kSecond;
+
+// How long after the healing what must happen.
+constexpr Micros kLeaderWithin = 3 * kSecond;
+constexpr Micros kProgressWithin = 3 * kSecond;
+constexpr Micros kCaughtUpWithin = 3 * kSecond;
+constexpr Micros kAnsweredWithin = 3 * kSecond;
+// Offices may be lost for so long after a leader serves, and then no more.
+constexpr Micros kCalmAfter = kSecond;
+constexpr Micros kStableFor = 2 * kSecond;
+
+constexpr Micros kPoll = 10 * kMillisecond;
+
+}  // namespace
+
+Run run_seed(std::uint64_t seed, bool printed) {
+  World world(seed, printed);
+  std::optional<Violation> violation;
+  try {
+    world.run();
+  } catch (const Violation& thrown) {
+    violation = thrown;
+  }
+  return {world.figures(), violation};
+}
+
+World::World(std::uint64_t seed, bool printed)
+    : setting_(setting_of(seed)),
+      trace_(scheduler_, printed),
+      ledger_(scheduler_, setting_.replicas, setting_.options.state),
+      witness_(ledger_, setting_.replicas),
+      history_(ledger_, Dice(seed, 4)),
+      network_(
+          scheduler_, Dice(seed, 5),
+          [this](ReplicaId from, ReplicaId to, const paxos::Message& message) {
+            hosts_[to.value - 1]->arrive(from, message);
+          },
+          [this](ReplicaId at, ReplicaId peer) { hosts_[at.value - 1]->lose(peer); }),
+      around_{scheduler_,
+              trace_,
+              ledger_,
+              witness_,
+              history_,
+              network_,
+              [this](std::uint64_t operation, const Answer& answer) {
+                clients_.answered(operation, answer);
+              },
+              [this](ReplicaId replica, Moment moment) { faults_.moment(replica, moment); }},
+      clients_(
+          scheduler_, setting_,
+          [this](ReplicaId to, const Request& request) { hosts_[to.value - 1]->ask(request); }),
+      faults_(scheduler_, trace_, setting_, network_, hosts_) {
+  for (std::uint32_t id = 1; id <= setting_.replicas; ++id) {
+    hosts_.push_back(std::make_unique<Host>(around_, setting_, ReplicaId(id)));
+  }
+}
+
+void World::run() {
+  for (const auto& host : hosts_) host->boot();
+  clients_.start();
+  faults_.start();
+  break_things();
+  if (setting_.healing != Healing::kWhole) demand_life(setting_.healing);
+  demand_life(Healing::kWhole);
+  settle();
+  check_end();
+}
+
+void World::break_things() {
+  trace_.event(0, "safety");
+  const auto enough = [&] {
+    return ledger_.commands() >= kCommandsMin && faults_.total() >= kFaultsMin;
+  };
+  while (scheduler_.now() < kFaultsTimeMin || (!enough() && scheduler_.now() < kFaultsTimeMax)) {
+    scheduler_.run_until(scheduler_.now() + 100 * kMillisecond);
+  }
+  if (enough()) return;
+  violated(Checker::kTame, std::to_string(ledger_.commands()) + " commands and " +
+                               std::to_string(faults_.total()) + " faults");
+}
+
+void World::demand_life(Healing healing) {
+  trace_.event(0, "heals", static_cast<std::uint64_t>(healing));
+  faults_.heal_but(healing);
+  clients_.calm();
+  const Micros healed = scheduler_.now();
+  const Micros leader = await(Checker::kLeaderAfterHeal, kLeaderWithin, "nobody serves",
+                              [&] { return somebody_serves(); });
+  const Micros progress = await(Checker::kProgressAfterHeal, kProgressWithin, "nothing is answered",
+                                [&] { return clients_.answered_since(healed) > 0; });
+  leader_after_heal_ = std::max(leader_after_heal_, leader);
+  progress_after_heal_ = std::max(progress_after_heal_, leader + progress);
+  expect_stable_leader();
+}
+
+// Pre-vote and check-quorum at work: who cannot do better disturbs nobody who can.
+void World::expect_stable_leader() {
+  scheduler_.run_until(scheduler_.now() + kCalmAfter);
+  const std::uint64_t before = offices_lost();
+  scheduler_.run_until(scheduler_.now() + kStableFor);
+  if (offices_lost() == before && somebody_serves()) return;
+  violated(Checker::kStableLeader, "an office was lost though a quorum hears each other");
+}
+
+void World::settle() {
+  clients_.stop();
+  await(Checker::kAnsweredAfterHeal, kAnsweredWithin, "a client waits",
+        [&] { return clients_.outstanding() == 0; });
+  await(Checker::kCaughtUpAfterHeal, kCaughtUpWithin, "a replica is behind",
+        [&] { return all_caught_up(); });
+}
+
+template <class Condition>
+Micros World::await(Checker checker, Micros patience, const char* what, Condition condition) {
+  const Micros begun = scheduler_.now();
+  while (!condition()) {
+    if (scheduler_.now() - begun >= patience) {
+      violated(checker, std::string(what) + " for " + std::to_string(patience / kMillisecond) +
+                            " ms after the healing");
+    }
+    scheduler_.run_until(scheduler_.now() + kPoll);
+  }
+  return scheduler_.now() - begun;
+}
+
+bool World::somebody_serves() const {
+  return std::any_of(hosts_.begin(), hosts_.end(),
+                     [](const auto& host) { return host->serving(); });
+}
+
+bool World::all_caught_up() const {
+  return std::all_of(hosts_.begin(), hosts_.end(), [&](const auto& host) {
+    return host->up() && host->core().state().executed() == ledger_.executed();
+  });
+}
+
+std::uint64_t World::offices_lost() const {
+  std::uint64_t lost = 0;
+  for (const auto& host : hosts_) lost += host->offices_lost();
+  return lost;
+}
+
+void World::check_end() const {
+  for (const auto& host : hosts_) {
+    host->core().state().check_invariants();
+    ledger_.compare(host->id(), host->core().state(), true);
+    history_.check_kept(host->id(), host->core().state());
+  }
+}
+
+Figures World::figures() const {
+  Figures out;
+  out.seed = setting_.seed;
+  out.time = scheduler_.now();
+  out.commands = ledger_.commands();
+  out.slots = ledger_.executed().value;
+  out.repeated = ledger_.repeated();
+  out.acknowledged = history_.acknowledgements();
+  out.reads = history_.reads();
+  out.fault_total = faults_.total();
+  out.faults = faults_.counts();
+  out.network = network_.counts();
+  out.leader_after_heal = leader_after_heal_;
+  out.progress_after_heal = progress_after_heal_;
+  out.trace_hash = trace_.hash();
+  return out;
+}
+
+}  // namespace assent::simulation

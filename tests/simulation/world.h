@@ -1,0 +1,84 @@
+// One run: a group of replicas with its clients in a world that breaks, is healed, and is then
+// asked for life. Everything follows from the seed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tests/simulation/clients.h"
+#include "tests/simulation/faults.h"
+#include "tests/simulation/history.h"
+#include "tests/simulation/host.h"
+#include "tests/simulation/ledger.h"
+#include "tests/simulation/network.h"
+#include "tests/simulation/scheduler.h"
+#include "tests/simulation/setting.h"
+#include "tests/simulation/trace.h"
+#include "tests/simulation/violation.h"
+#include "tests/simulation/witness.h"
+
+namespace assent::simulation {
+
+// What a run came to, in numbers.
+struct Figures {
+  std::uint64_t seed = 0;
+  Micros time = 0;             // simulated
+  std::uint64_t commands = 0;  // chosen, each counted once
+  std::uint64_t slots = 0;
+  std::uint64_t repeated = 0;  // executions of a command beyond its first
+  std::uint64_t acknowledged = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t fault_total = 0;
+  FaultCounts faults{};
+  NetworkCounts network;
+  Micros leader_after_heal = 0;
+  Micros progress_after_heal = 0;
+  std::uint64_t trace_hash = 0;
+};
+
+struct Run {
+  Figures figures;
+  std::optional<Violation> violation;  // none: every checker is content
+};
+
+// Runs a seed. `printed`: its trace goes to standard output.
+Run run_seed(std::uint64_t seed, bool printed);
+
+class World {
+ public:
+  World(std::uint64_t seed, bool printed);
+
+  // Throws Violation.
+  void run();
+  [[nodiscard]] Figures figures() const;
+
+ private:
+  void break_things();
+  void demand_life(Healing healing);
+  void expect_stable_leader();
+  void settle();
+  void check_end() const;
+  template <class Condition>
+  Micros await(Checker checker, Micros patience, const char* what, Condition condition);
+  [[nodiscard]] bool somebody_serves() const;
+  [[nodiscard]] bool all_caught_up() const;
+  [[nodiscard]] std::uint64_t offices_lost() const;
+
+  const Setting setting_;
+  Scheduler scheduler_;
+  Trace trace_;
+  Ledger ledger_;
+  Witness witness_;
+  History history_;
+  Network network_;
+  Surroundings around_;
+  Hosts hosts_;
+  Clients clients_;
+  Faults faults_;
+  Micros leader_after_heal_ = 0;
+  Micros progress_after_heal_ = 0;
+};
+
+}  // namespace assent::simulation
