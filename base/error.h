@@ -61,6 +61,9 @@ struct Error {
   std::string participant = {};                // empty: none is concerned
   std::optional<SqlError> sql = std::nullopt;  // present exactly when code is kSql
   std::string leader = {};  // its port of the kind asked, with kNotLeader if known
+  // Of the replica that refused, with kNotLeader when it leads, but not the office that was meant;
+  // else 0.
+  std::uint64_t office = 0;
 
   bool operator==(const Error&) const = default;
 };

@@ -22,7 +22,7 @@ enum ErrorCode {
   INVALID_ARGUMENT = 1,
   /** The receiver does not know this protocol_version. Not retryable. */
   UNSUPPORTED_VERSION = 2,
-  /** This replica is not the leader, or not yet; `leader` may name it. Retryable. */
+  /** This replica does not hold the office that is meant; `leader` may name who leads. Nothing was done. Retryable. */
   NOT_LEADER = 3,
   /** A process that is needed cannot be reached now (agent, database, coordinator). Retryable. */
   UNAVAILABLE = 4,
@@ -96,6 +96,8 @@ exception AssentError {
   5: optional SqlError sql
   /** "host:port" of the leader's port of the kind that was asked, with NOT_LEADER when known. */
   6: optional string leader
+  /** With NOT_LEADER, present: this replica leads, in this office, and the promise `first` was made to another. Nothing was done; it may be made anew, to this one. */
+  7: optional i64 office
 }
 
 /** The coordinator's term of office: ordered by incarnation, then round, then replica. Never reused. */

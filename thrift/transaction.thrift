@@ -33,6 +33,8 @@ struct HelloReply {
   3: i64 now_ms
   /** All registered participants. */
   4: list<ParticipantInfo> participants
+  /** Number of the leader's office, for the promise `first` of a commit; grows with every change of leader. */
+  5: i64 office
 }
 
 struct StartRequest {
@@ -47,6 +49,8 @@ struct StartReply {
   2: string transaction
   /** The coordinator's log time. */
   3: i64 now_ms
+  /** Number of the leader's office, as in HelloReply. */
+  4: i64 office
 }
 
 /** A branch as the client knows it at commit: one that it opened, or a whole one in `one_shot`. */
@@ -88,10 +92,16 @@ struct CommitRequest {
   /** From receipt; when it passes before all votes are in, the transaction is aborted. Default 10,000; 1 to 600,000. */
   5: optional i32 timeout_ms
   /**
-   * A promise: no earlier copy of this request can have reached a replica that acted upon it. Only
-   * then do one-shot branches run. Absent or false: this may be a repeat (R9).
+   * A promise to one office: no earlier copy of this request can have reached a replica that acted
+   * upon it. Only then do one-shot branches run. Absent or false: this may be a repeat (R9).
    */
   6: optional bool first
+  /**
+   * The office to which `first` is promised, as hello or start told it; required with `first`. To
+   * any other office the request is a repeat; one with one-shots, of which that office finds no
+   * trace, is refused with NOT_LEADER and its number.
+   */
+  7: optional i64 office
 }
 
 /** The results of one one-shot branch. */

@@ -104,6 +104,7 @@ class Office::Impl {
   const state::StateMachine& state_;
   const OfficeOptions options_;
   OfficeCounters counters_;
+  std::uint64_t number_ = 0;  // of this office, in the log; 0 before it was taken
   Serials serials_{0};
   Drivers drivers_;
   std::set<std::pair<MonoTime, TransactionId>> timers_;  // one for each driver that waits for one
@@ -123,7 +124,8 @@ Office::Impl::Impl(const state::StateMachine& state, OfficeOptions options)
 // What is decided and not forgotten is carried out again from the start: which branches have
 // confirmed is not in the log, and a finish may be repeated.
 Effects Office::Impl::take_office(Now now) {
-  serials_ = Serials(state_.office_number());
+  number_ = state_.office_number();
+  serials_ = Serials(number_);
   Turn turn = begin(now);
   for (const TransactionId& transaction : state_.unforgotten()) {
     const state::TransactionRecord& record = *state_.find(transaction);
@@ -160,10 +162,16 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
   if (std::optional<Error> error = refusal(turn, asked.transaction, asked.branches)) {
     return refuse(std::move(*error));
   }
-  // The first copy may arrive last, when a repeat of it has committed in one phase and is gone.
-  const bool first = asked.first && !finishes_.maybe_knows(asked.transaction);
+  // ADR 0005, 11. The first copy may arrive last: when a repeat of it has committed in one phase
+  // and is gone, or when its office is over.
+  const bool to_us = asked.first_in == number_;
+  const bool first = to_us && !finishes_.maybe_knows(asked.transaction);
+  const bool whole = has_one_shots(asked.branches);
+  if (whole && asked.first_in != 0 && !to_us) {
+    return refuse(reasons::other_office(asked.first_in, number_));
+  }
   // A repeat whose one-shots nobody drives may have been run by an earlier office (R9).
-  const bool run = first || !has_one_shots(asked.branches);
+  const bool run = first || !whole;
   drive(asked.transaction,
         run ? Driver::commit(turn, asked, first, std::move(caller))
             : Driver::refuse_to_run(turn, asked, std::move(caller)),

@@ -66,9 +66,10 @@ struct CommitAsked {
   std::vector<RequestedBranch> branches;
   Acknowledge acknowledge = Acknowledge::kApplied;
   Millis timeout{10'000};
-  // Promised: no earlier copy can have been acted upon. Without it no one-shot is run (R9), and an
-  // abort first settles the branch that may have committed in one phase (R12).
-  bool first = false;
+  // The number of the office to which it was promised that no earlier copy can have been acted
+  // upon; 0: not promised. To any other office this may be a repeat: no one-shot is run (R9), and
+  // an abort first settles the branch that may have committed in one phase (R12).
+  std::uint64_t first_in = 0;
 };
 // A client asks for abort.
 struct AbortAsked {

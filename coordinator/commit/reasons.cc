@@ -98,6 +98,16 @@ Error not_run() {
                "and its statements must not run twice; run it again under a new id"};
 }
 
+Error other_office(std::uint64_t promised, std::uint64_t present) {
+  Error error{ErrorCode::kNotLeader,
+              "that this request is the first was promised to office " + std::to_string(promised) +
+                  ", and this is office " + std::to_string(present) +
+                  "; nothing was done: promise it to this one, if it is still true, or repeat the "
+                  "request without the promise"};
+  error.office = present;
+  return error;
+}
+
 std::string heuristic(const BranchId& branch, Outcome wanted, FinishResult result) {
   const std::string text =
       "branch " + to_string(branch) + ", which is " + std::string(name(wanted)) + " in the log, ";

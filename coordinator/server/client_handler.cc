@@ -71,6 +71,15 @@ Result<std::vector<commit::RequestedBranch>> branches_from_wire(
   return out;
 }
 
+// The office that `first` is promised to; 0: it is not promised.
+Result<std::uint64_t> promise_from_wire(const wire::CommitRequest& request) {
+  if (!request.__isset.first || !request.first) return 0;
+  if (request.__isset.office) return rpc::positive_from_wire(request.office, "office");
+  return failure(ErrorCode::kInvalidArgument,
+                 "first is a promise to one office: name it in the field office, as hello or start "
+                 "told it");
+}
+
 Result<commit::CommitAsked> commit_from_wire(const wire::CommitRequest& request) {
   if (auto version = rpc::check_version(request.protocol_version); !version) {
     return tl::unexpected(version.error());
@@ -85,6 +94,8 @@ Result<commit::CommitAsked> commit_from_wire(const wire::CommitRequest& request)
     return failure(ErrorCode::kInvalidArgument,
                    "timeout_ms is " + std::to_string(timeout) + ", but must be 1 to 600000");
   }
+  const auto first_in = promise_from_wire(request);
+  if (!first_in) return tl::unexpected(first_in.error());
   const bool decided =
       request.__isset.acknowledge && request.acknowledge == wire::Acknowledge::DECIDED;
   return commit::CommitAsked{
@@ -93,7 +104,7 @@ Result<commit::CommitAsked> commit_from_wire(const wire::CommitRequest& request)
       std::move(*branches),
       decided ? commit::Acknowledge::kDecided : commit::Acknowledge::kApplied,
       Millis(timeout),
-      request.__isset.first && request.first};
+      *first_in};
 }
 
 // Whether all results together fit into the frame of one reply.
@@ -198,6 +209,10 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     return false;
   }
 
+  std::int64_t office_number() const {
+    return static_cast<std::int64_t>(services_.log.state().office_number());
+  }
+
   Result<wire::HelloReply> hello_reply(const wire::HelloRequest& request) const {
     if (auto version = rpc::check_version(request.protocol_version); !version) {
       return tl::unexpected(version.error());
@@ -209,6 +224,7 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     auto reply = versioned<wire::HelloReply>();
     reply.cluster = services_.config.cluster;
     reply.now_ms = services_.log.now().value;
+    reply.office = office_number();
     for (const auto& [name, record] : services_.log.state().participants()) {
       wire::ParticipantInfo info;
       info.name = name;
@@ -229,6 +245,7 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     reply.transaction = to_string(make_transaction_id(
         now, process::random_u64(), process::random_u64(), creator_tag("anonymous")));
     reply.now_ms = now.value;
+    reply.office = office_number();
     return reply;
   }
 

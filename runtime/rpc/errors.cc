@@ -44,6 +44,7 @@ wire::AssentError to_wire(const Error& error) {
   out.__set_retryable(retryable(error));
   if (!error.participant.empty()) out.__set_participant(error.participant);
   if (!error.leader.empty()) out.__set_leader(error.leader);
+  if (error.office != 0) out.__set_office(static_cast<std::int64_t>(error.office));
   if (error.sql) out.__set_sql(to_wire(*error.sql));
   return out;
 }
@@ -51,6 +52,7 @@ wire::AssentError to_wire(const Error& error) {
 Error from_wire(const wire::AssentError& error) {
   Error out{from_wire(error.code), error.message, error.participant};
   out.leader = error.leader;
+  if (error.office > 0) out.office = static_cast<std::uint64_t>(error.office);
   if (out.code == ErrorCode::kSql) out.sql = from_wire(error.sql);
   return out;
 }

@@ -14,6 +14,7 @@ class Commit : public testing::Test {
   // A repeat is the same request, but for the promise that nobody acted upon it before.
   static wire::CommitRequest without_promise(wire::CommitRequest request) {
     request.__set_first(false);
+    request.__isset.office = false;
     return request;
   }
 

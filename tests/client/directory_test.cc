@@ -8,42 +8,6 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Coordinators, AsksOneAfterTheOther) {
-  Coordinators coordinators({"a:1", "b:1"});
-  EXPECT_EQ(coordinators.current(), "a:1");
-  coordinators.failed("a:1");
-  EXPECT_EQ(coordinators.current(), "b:1");
-  coordinators.failed("b:1");
-  EXPECT_EQ(coordinators.current(), "a:1");
-}
-
-TEST(Coordinators, MovesOnOnceForManyFailuresOfOneAddress) {
-  Coordinators coordinators({"a:1", "b:1", "c:1"});
-  coordinators.failed("a:1");
-  coordinators.failed("a:1");
-  EXPECT_EQ(coordinators.current(), "b:1");
-}
-
-TEST(Coordinators, FollowsTheHintAtTheLeader) {
-  Coordinators coordinators({"a:1", "b:1", "c:1"});
-  coordinators.failed("a:1", "c:1");
-  EXPECT_EQ(coordinators.current(), "c:1");
-}
-
-TEST(Coordinators, FollowsAHintAtAnAddressThatItWasNotGiven) {
-  Coordinators coordinators({"a:1", "b:1"});
-  coordinators.failed("a:1", "new:1");
-  EXPECT_EQ(coordinators.current(), "new:1");
-  coordinators.failed("new:1");
-  EXPECT_EQ(coordinators.current(), "b:1");
-}
-
-TEST(Coordinators, IgnoresAHintAtTheAskedOneItself) {
-  Coordinators coordinators({"a:1", "b:1"});
-  coordinators.failed("a:1", "a:1");
-  EXPECT_EQ(coordinators.current(), "b:1");
-}
-
 wire::HelloReply hello(std::int64_t now_ms, std::vector<std::pair<std::string, std::string>> at) {
   wire::HelloReply reply;
   reply.cluster = "home";
@@ -71,6 +35,18 @@ TEST(Directory, TellsTheCoordinatorsTimeForth) {
   directory.learn(hello(1'000'000, {}), MonoTime(70));
   EXPECT_EQ(directory.time(MonoTime(70)), LogTime(1'000'000));
   EXPECT_EQ(directory.time(MonoTime(95)), LogTime(1'000'025));
+}
+
+TEST(Directory, KnowsTheLatestOfficeOfAll) {
+  Directory directory;
+  EXPECT_EQ(directory.office(), 0);
+  auto reply = hello(1'000, {});
+  reply.office = 7;
+  directory.learn(reply, MonoTime(5));
+  directory.learn_office(8);
+  reply.office = 6;
+  directory.learn(reply, MonoTime(6));
+  EXPECT_EQ(directory.office(), 8) << "a leader that does not know yet that it is over";
 }
 
 }  // namespace

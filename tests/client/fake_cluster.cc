@@ -170,6 +170,7 @@ wire::HelloReply Cluster::hello() const {
   wire::HelloReply reply;
   reply.cluster = "home";
   reply.now_ms = kNowMs;
+  reply.office = kOffice;
   for (const auto& [name, agent] : {std::pair{"orders", &orders}, std::pair{"stock", &stock}}) {
     auto& participant = reply.participants.emplace_back();
     participant.name = name;

@@ -154,6 +154,7 @@ class Agent {
 class Cluster {
  public:
   static constexpr std::int64_t kNowMs = 1'700'000'000'000;
+  static constexpr std::int64_t kOffice = 5;
 
   Cluster();
 

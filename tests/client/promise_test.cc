@@ -44,6 +44,46 @@ TEST_F(Promise, IsBrokenByEveryOtherFailure) {
   EXPECT_FALSE(kept_after(fake::Disconnect{}));
 }
 
+TEST_F(Promise, IsMadeToTheOfficeThatHelloTold) {
+  ASSERT_TRUE(transfer(client_).commit().committed());
+
+  EXPECT_EQ(cluster_.first.commit.requests().at(0).office, fake::Cluster::kOffice);
+}
+
+TEST_F(Promise, IsMadeAnewToALaterOfficeThatHasDoneNothing) {
+  Error refusal{ErrorCode::kNotLeader, "promised to another office"};
+  refusal.office = fake::Cluster::kOffice + 1;
+  cluster_.first.commit.next(refusal);
+
+  ASSERT_TRUE(transfer(client_).commit().committed());
+  ASSERT_TRUE(transfer(client_).commit().committed());
+
+  const auto requests = cluster_.first.commit.requests();
+  ASSERT_EQ(requests.size(), 3U) << "it leads, so it is asked again";
+  EXPECT_TRUE(requests[1].first);
+  EXPECT_EQ(requests[1].office, fake::Cluster::kOffice + 1);
+  EXPECT_EQ(requests[2].office, fake::Cluster::kOffice + 1);
+}
+
+TEST_F(Promise, IsNotMadeToAnEarlierOffice) {
+  Error late{ErrorCode::kNotLeader, "it does not know yet that it is over"};
+  late.office = fake::Cluster::kOffice - 1;
+  cluster_.first.commit.next(late);
+
+  ASSERT_TRUE(transfer(client_).commit().committed());
+
+  EXPECT_EQ(cluster_.first.commit.requests().size(), 1U);
+  EXPECT_EQ(cluster_.second.commit.requests().at(0).office, fake::Cluster::kOffice);
+}
+
+TEST_F(Promise, OnceBrokenNamesNoOffice) {
+  cluster_.first.commit.next(fake::Disconnect{});
+
+  ASSERT_TRUE(transfer(client_).commit().committed());
+
+  EXPECT_FALSE(cluster_.second.commit.requests().at(0).__isset.office);
+}
+
 TEST_F(Promise, IsKeptWhenNoConnectionStood) {
   auto transaction = transfer(client_);
   cluster_.first.port.close();

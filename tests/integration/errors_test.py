@@ -49,6 +49,10 @@ class Errors(fixtures.ClusterTest):
     def commit(self, *branches, **options):
         return self.coordinator.commit(transaction=self.id, branches=list(branches), **options)
 
+    def commit_first(self, *branches, **options):
+        """With the promise that it is the first, so that one-shots run."""
+        return self.commit(*branches, **wire.first(self.coordinator), **options)
+
     def abort(self, *branches):
         self.coordinator.abort(transaction=self.id, branches=list(branches), never_committed=True)
 
@@ -124,8 +128,18 @@ class Errors(fixtures.ClusterTest):
                              protocol_version=99)
         self.assertIn("99", error.message)
 
-    def test_not_leader(self):
-        self.skipTest(ELSEWHERE + "Commit.FollowsTheHintAtTheLeader (a group of one always leads)")
+    def test_not_leader__of_the_office_that_was_promised(self):
+        present = self.coordinator.start().office
+        one_shot = wire.one_shot("db1", wire.statement("SELECT 1"))
+        error = self.refused(ErrorCode.NOT_LEADER, self.commit, one_shot, first=True,
+                             office=present + 1)
+        self.assertEqual(error.office, present)
+        self.assertEqual(self.commit_first(one_shot).outcome, 1, "nothing was done before")
+
+    def test_invalid_argument__a_promise_to_no_office(self):
+        error = self.refused(ErrorCode.INVALID_ARGUMENT, self.commit,
+                             wire.one_shot("db1", wire.statement("SELECT 1")), first=True)
+        self.assertIn("office", error.message)
 
     def test_unavailable(self):
         server = self.cluster.service("postgres-db2")
@@ -232,9 +246,9 @@ class Errors(fixtures.ClusterTest):
         self.abort(branch.at_commit())
 
     def test_sql__of_one_branch_rolls_back_everywhere(self):
-        reply = self.commit(
+        reply = self.commit_first(
             wire.one_shot("db1", wire.statement("UPDATE accounts SET balance = 0 WHERE id = 2")),
-            wire.one_shot("db2", wire.statement("SELECT 1 / 0")), first=True)
+            wire.one_shot("db2", wire.statement("SELECT 1 / 0")))
         self.assertEqual(reply.outcome, 2)
         self.assertEqual((reply.reason.participant, reply.reason.sql.sqlstate), ("db2", "22012"))
         self.assertEqual(self.balance("db1", 2), "100")
@@ -307,8 +321,8 @@ class Errors(fixtures.ClusterTest):
     def test_outcome_unknown(self):
         branch = self.worked("db1", 4)
         with self.stopped(self.agent("db1")):
-            self.refused(ErrorCode.OUTCOME_UNKNOWN, self.commit, branch.at_commit(),
-                         timeout_ms=200, first=True)
+            self.refused(ErrorCode.OUTCOME_UNKNOWN, self.commit_first, branch.at_commit(),
+                         timeout_ms=200)
         reply = self.commit(branch.at_commit())
         self.assertEqual(reply.outcome, 1, "asking again brings the truth")
 
@@ -336,7 +350,7 @@ class Errors(fixtures.ClusterTest):
                               " WHERE id = 5 AND balance >= 500", expected_rows=1)
         put = wire.statement("UPDATE accounts SET balance = balance + 500 WHERE id = 5",
                              expected_rows=1)
-        reply = self.commit(wire.one_shot("db1", take), wire.one_shot("db2", put), first=True)
+        reply = self.commit_first(wire.one_shot("db1", take), wire.one_shot("db2", put))
         self.assertEqual(reply.outcome, 2)
         error = self.check(reply.reason, ErrorCode.ROW_COUNT)
         self.assertEqual(error.participant, "db1")

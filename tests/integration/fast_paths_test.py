@@ -34,6 +34,10 @@ class FastPaths(fixtures.ClusterTest):
     def commit(self, *branches, **options):
         return self.coordinator.commit(transaction=self.id, branches=list(branches), **options)
 
+    def commit_first(self, *branches, **options):
+        """With the promise that it is the first, so that one-shots run."""
+        return self.commit(*branches, **wire.first(self.coordinator), **options)
+
     def value(self, name, sql):
         return self.cluster.service(f"postgres-{name}").value(sql)
 
@@ -51,8 +55,7 @@ class FastPaths(fixtures.ClusterTest):
     def move(self, amount, account, **options):
         take = wire.statement(ADD + " RETURNING balance", -amount, account)
         put = wire.statement(ADD + " RETURNING balance", amount, account)
-        return self.commit(wire.one_shot("db1", take), wire.one_shot("db2", put), first=True,
-                           **options)
+        return self.commit_first(wire.one_shot("db1", take), wire.one_shot("db2", put), **options)
 
     # ── one-shots ───────────────────────────────────────────────────────────────────────────────
 
@@ -90,17 +93,17 @@ class FastPaths(fixtures.ClusterTest):
     def test_serializable_and_read_only_are_per_branch(self):
         show = wire.statement("SELECT current_setting('transaction_isolation') || ' ' ||"
                               " current_setting('transaction_read_only')")
-        reply = self.commit(
+        reply = self.commit_first(
             wire.one_shot("db1", show, isolation=wire.common.Isolation.SERIALIZABLE),
-            wire.one_shot("db2", show, read_only=True), first=True)
+            wire.one_shot("db2", show, read_only=True))
         texts = [each.results[0].rows[0].values[0].text for each in reply.results]
         self.assertEqual(texts, ["serializable off", "read committed on"])
 
     def test_one_shot_and_interactive_branches_commit_together(self):
         branch = self.branch("db1")
         branch.execute(ADD, -5, 4)
-        reply = self.commit(branch.at_commit(), wire.one_shot("db2", wire.statement(ADD, 5, 4)),
-                            first=True)
+        reply = self.commit_first(branch.at_commit(),
+                                  wire.one_shot("db2", wire.statement(ADD, 5, 4)))
         self.assertEqual(reply.outcome, COMMITTED)
         self.assertEqual([each.participant for each in reply.results], ["db2"])
         self.assertEqual((self.balance("db1", 4), self.balance("db2", 4)), (95, 105))
@@ -132,7 +135,7 @@ class FastPaths(fixtures.ClusterTest):
 
     def test_one_branch_commits_in_one_phase(self):
         before = self.counters("coordinator-1")["one_phase"]
-        reply = self.commit(wire.one_shot("db1", wire.statement(ADD, 0, 6)), first=True)
+        reply = self.commit_first(wire.one_shot("db1", wire.statement(ADD, 0, 6)))
         self.assertEqual((reply.outcome, reply.one_phase), (COMMITTED, True))
         self.assertEqual(self.counters("coordinator-1")["one_phase"], before + 1)
         self.assertEqual(
@@ -158,7 +161,7 @@ class FastPaths(fixtures.ClusterTest):
     def test_repeats_of_a_one_phase_commit_are_answered_after_every_death(self):
         branch = self.branch("db1")
         branch.execute(ADD, 1, 8)
-        self.assertTrue(self.commit(branch.at_commit(), first=True).one_phase)
+        self.assertTrue(self.commit_first(branch.at_commit()).one_phase)
         for victims in (["coordinator-1"], ["agent-db1"], ["coordinator-1", "agent-db1"]):
             for victim in victims:
                 self.cluster.kill(victim)
@@ -192,7 +195,7 @@ class FastPaths(fixtures.ClusterTest):
             client = wire.coordinator(self.cluster.coordinators[0].ports["client"])
             try:
                 answers.append(client.commit(transaction=self.id, branches=[branch.at_commit()],
-                                             timeout_ms=300, first=True).outcome)
+                                             timeout_ms=300, **wire.first(client)).outcome)
             except wire.AssentError as error:
                 answers.append(error.code)
             client.close()
@@ -224,8 +227,8 @@ class FastPaths(fixtures.ClusterTest):
         holder = self.branch("db1")
         holder.execute(ADD, 0, 9)
         first, self.id = self.id, self.coordinator.start().transaction
-        reply = self.commit(wire.one_shot("db1", wire.statement(ADD, 0, 9)),
-                            wire.one_shot("db2", wire.statement("SELECT 1 / 0")), first=True)
+        reply = self.commit_first(wire.one_shot("db1", wire.statement(ADD, 0, 9)),
+                                  wire.one_shot("db2", wire.statement("SELECT 1 / 0")))
         self.assertEqual(reply.reason.sql.sqlstate, "22012")
         waiting.until(lambda: self.value(
             "db1", "SELECT count(*) FROM pg_locks WHERE NOT granted") == "0", 5, "the cancel")

@@ -92,6 +92,11 @@ def administration(port):
     return Client("admin", "Admin", port)
 
 
+def first(replica):
+    """The promise that a commit is the first of its kind, to the present office."""
+    return {"first": True, "office": replica.start().office}
+
+
 def statement(sql, *parameters, **options):
     """A statement with its parameters as text."""
     values = [common.Value(None if each is None else str(each)) for each in parameters]

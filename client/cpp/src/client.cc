@@ -84,7 +84,7 @@ CommitResult Client::run(const std::function<Result<void>(Transaction&)>& work,
 
 Result<std::vector<std::string>> Client::participants() {
   CHECK(core_, "a client is not used after it was moved from");
-  if (auto asked = core_->refresh(); !asked) return tl::unexpected(asked.error());
+  if (auto asked = core_->reach(); !asked) return tl::unexpected(asked.error());
   return core_->participants();
 }
 

@@ -18,11 +18,13 @@ namespace {
 using client::Backoff;
 using client::Heard;
 using client::HeardResult;
+using client::kElectionPauseMax;
 using client::pause;
 using client::until;
 
 constexpr Millis kRefreshEvery{20'000};  // agents move and clocks drift, neither quickly
 constexpr Millis kHelloMax{2'000};
+constexpr Millis kWhoLeadsMax{500};  // of the other replicas, while one does not answer
 constexpr Millis kAbortInBackgroundMax{5'000};
 constexpr Millis kCancelMax{2'000};
 constexpr std::chrono::milliseconds kFarewellMax{500};  // for those still in flight at the end
@@ -92,20 +94,23 @@ ClientCore::~ClientCore() {
 // ── hello ───────────────────────────────────────────────────────────────────────────────────────
 
 Result<void> ClientCore::connect() {
+  auto answer = reach();
+  if (answer) loop_.repeat(kRefreshEvery, [this] { join_refresh(nullptr); });
+  return answer;
+}
+
+Result<void> ClientCore::reach() {
   const MonoTime deadline = process::monotonic_now() + Millis(options_.connect_timeout_ms);
-  Backoff backoff;
+  Backoff backoff(kElectionPauseMax);
   for (;;) {
     auto answer = refresh();
-    if (answer) break;
-    if (!retryable(answer.error())) return answer;
+    if (answer || !retryable(answer.error())) return answer;
     if (!pause(backoff, deadline)) {
       return failure(ErrorCode::kUnavailable, "no coordinator answered at " +
                                                   joined(options_.coordinators) + ": " +
                                                   answer.error().message);
     }
   }
-  loop_.repeat(kRefreshEvery, [this] { join_refresh(nullptr); });
-  return {};
 }
 
 Result<void> ClientCore::refresh() {
@@ -123,29 +128,38 @@ void ClientCore::refresh_in_background() {
 
 void ClientCore::join_refresh(Refreshed done) {
   refreshing_.push_back(std::move(done));
-  if (refreshing_.size() == 1) send_hello();
+  if (refreshing_.size() == 1) send_hello(/*hinted=*/false);
 }
 
-void ClientCore::send_hello() {
+wire::HelloRequest ClientCore::hello_request() const {
   wire::HelloRequest request;
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
   // Once known, the cluster is the same for good, whatever another address belongs to.
   const std::string known = directory_.cluster();
   const std::string& cluster = known.empty() ? options_.cluster : known;
   if (!cluster.empty()) request.__set_cluster(cluster);
-
-  const std::string address = coordinators_.current();
-  ASSENT_CALL(wire::Coordinator, hello, wire::HelloReply)
-  (loop_.connection(address), request, std::min(kHelloMax, Millis(options_.connect_timeout_ms)),
-   [this, address](Result<wire::HelloReply> reply) { take_hello(address, std::move(reply)); });
+  return request;
 }
 
-void ClientCore::take_hello(const std::string& address, Result<wire::HelloReply> reply) {
+void ClientCore::send_hello(bool hinted) {
+  const std::string address = coordinators_.current();
+  ASSENT_CALL(wire::Coordinator, hello, wire::HelloReply)
+  (loop_.connection(address), hello_request(),
+   std::min(kHelloMax, Millis(options_.connect_timeout_ms)),
+   [this, address, hinted](Result<wire::HelloReply> reply) {
+     take_hello(address, std::move(reply), hinted);
+   });
+}
+
+// One hint is followed at once; who is sent on again has met an election, and pauses.
+void ClientCore::take_hello(const std::string& address, Result<wire::HelloReply> reply,
+                            bool hinted) {
   Result<void> result;
   if (reply) {
     directory_.learn(*reply, process::monotonic_now());
   } else {
-    coordinators_.failed(address, reply.error().leader);
+    const bool known = coordinators_.failed(address, reply.error().leader);
+    if (known && !hinted && retryable(reply.error())) return send_hello(/*hinted=*/true);
     result = tl::unexpected(std::move(reply.error()));
   }
   for (const auto& done : std::exchange(refreshing_, {})) {
@@ -234,15 +248,44 @@ template <class Reply>
 Result<Reply> ClientCore::ask_coordinators(
     const std::function<Result<Reply>(const std::string& address, Millis within)>& try_once) {
   const MonoTime deadline = process::monotonic_now() + Millis(options_.unknown_after_ms);
-  Backoff backoff;
+  Backoff backoff(kElectionPauseMax);
+  bool moved = false;
+  bool hinted = false;  // the last try went to a replica that was named as the leader
   for (;;) {
     const std::string address = coordinators_.current();
     auto answer = try_once(address, until(deadline));
-    if (answer || !retryable(answer.error().code)) return answer;
-    const Error& error = answer.error();
-    if (error.code != ErrorCode::kOverloaded) coordinators_.failed(address, error.leader);
-    if (!pause(backoff, deadline)) return answer;
+    if (answer || !retryable(answer.error().code)) {
+      // Agents, time and office, as the new leader knows them.
+      if (moved) refresh_in_background();
+      return answer;
+    }
+    hinted = move_on(address, answer.error()) && !hinted;
+    moved = moved || coordinators_.current() != address;
+    if (!hinted && !pause(backoff, deadline)) return answer;
   }
+}
+
+// True when the next try is more than a guess, and needs no pause.
+bool ClientCore::move_on(const std::string& address, const Error& error) {
+  if (error.code == ErrorCode::kOverloaded) return false;
+  const bool leads =
+      error.office != 0 && static_cast<std::int64_t>(error.office) == directory_.office();
+  return leads || coordinators_.failed(address, error.leader);
+}
+
+// Asks one of the other replicas. A follower that hears its leader names it, so this ends no wait
+// for a leader that is only slow.
+bool ClientCore::is_superseded(const std::string& address) {
+  if (coordinators_.count() == 1) return false;
+  const std::string other = coordinators_.next_other();
+  auto hello = loop_.ask<wire::HelloReply>(ASSENT_CALL(wire::Coordinator, hello, wire::HelloReply),
+                                           other, hello_request(), kWhoLeadsMax);
+  if (hello) {
+    coordinators_.leads(other);
+  } else if (!hello.error().leader.empty() && hello.error().leader != address) {
+    coordinators_.failed(address, hello.error().leader);
+  }
+  return coordinators_.current() != address;
 }
 
 Result<wire::CommitReply> ClientCore::commit(wire::CommitRequest& request) {
@@ -261,22 +304,35 @@ Result<wire::CommitReply> ClientCore::commit_once(const std::string& address,
               HeardResult<wire::Coordinator_commit_presult, wire::CommitReply>,
               Heard<wire::CommitReply>>(to, "commit", what, limit, std::move(done));
   };
-  auto heard = loop_.ask<Heard<wire::CommitReply>>(send, address, request, within);
+  promise(request);
+  auto heard = loop_.ask<Heard<wire::CommitReply>>(send, address, request, within,
+                                                   [&] { return is_superseded(address); });
   if (may_have_acted(heard)) request.__set_first(false);
-  return client::answer_of(std::move(heard));
+  auto answer = client::answer_of(std::move(heard));
+  if (!answer) directory_.learn_office(static_cast<std::int64_t>(answer.error().office));
+  return answer;
+}
+
+// `first` is a promise to one office (R9). Where nothing can have been acted upon it is made anew
+// for each try.
+void ClientCore::promise(wire::CommitRequest& request) const {
+  request.__set_office(directory_.office());
+  request.__isset.office = request.first;
 }
 
 Result<wire::AbortReply> ClientCore::abort(const wire::AbortRequest& request) {
   return ask_coordinators<wire::AbortReply>([&](const std::string& address, Millis left) {
     return loop_.ask<wire::AbortReply>(ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply),
-                                       address, request, left);
+                                       address, request, left,
+                                       [&] { return is_superseded(address); });
   });
 }
 
 Result<wire::StatusReply> ClientCore::status(const wire::StatusRequest& request) {
   return ask_coordinators<wire::StatusReply>([&](const std::string& address, Millis left) {
     return loop_.ask<wire::StatusReply>(ASSENT_CALL(wire::Coordinator, status, wire::StatusReply),
-                                        address, request, left);
+                                        address, request, left,
+                                        [&] { return is_superseded(address); });
   });
 }
 
@@ -285,10 +341,21 @@ Result<wire::StatusReply> ClientCore::status(const wire::StatusRequest& request)
 void ClientCore::abort_in_background(wire::AbortRequest request) {
   loop_.post([this, request = std::move(request)] {
     ++background_;
-    ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply)
-    (loop_.connection(coordinators_.current()), request, kAbortInBackgroundMax,
-     [this](const Result<wire::AbortReply>&) { background_done(); });
+    send_abort(request, process::monotonic_now() + kAbortInBackgroundMax);
   });
+}
+
+// Again and again, elsewhere, until a leader has it or the deadline is over.
+void ClientCore::send_abort(const wire::AbortRequest& request, MonoTime deadline) {
+  const std::string address = coordinators_.current();
+  ASSENT_CALL(wire::Coordinator, abort, wire::AbortReply)
+  (loop_.connection(address), request, until(deadline),
+   [this, address, request, deadline](const Result<wire::AbortReply>& reply) {
+     const bool over = process::monotonic_now() + kElectionPauseMax >= deadline;
+     if (reply || !retryable(reply.error()) || over) return background_done();
+     coordinators_.failed(address, reply.error().leader);
+     loop_.after(kElectionPauseMax, [=, this] { send_abort(request, deadline); });
+   });
 }
 
 void ClientCore::cancel_in_background(const std::vector<wire::CancelRequest>& requests) {

@@ -15,6 +15,7 @@
 #include "client/cpp/src/backoff.h"
 #include "client/cpp/src/directory.h"
 #include "client/cpp/src/loop_thread.h"
+#include "runtime/rpc/replicas.h"
 #include "wire/transaction_types.h"
 
 namespace assent {
@@ -26,7 +27,9 @@ class ClientCore {
 
   // Asks for a first hello until connect_timeout_ms is over, then keeps asking in the background.
   Result<void> connect();
-  // Asks for one more hello; callers at the same time share it.
+  // Asks for one hello, until connect_timeout_ms is over.
+  Result<void> reach();
+  // Asks for one more hello, once; callers at the same time share it.
   Result<void> refresh();
 
   [[nodiscard]] TransactionId new_transaction_id() const;
@@ -42,8 +45,8 @@ class ClientCore {
   // Sends each request once, and waits for the answers for two seconds at most.
   void cancel(const std::vector<wire::CancelRequest>& requests);
 
-  // These ask every coordinator in turn until one answers with more than "ask again", or
-  // unknown_after_ms is over.
+  // These ask the leader, or one replica after the other until the leader is found again, until the
+  // answer is more than "ask again", or unknown_after_ms is over.
   //
   // commit() keeps `first` of its request: it stays true for as long as no try can have been acted
   // upon, in this call and in all before it.
@@ -51,8 +54,8 @@ class ClientCore {
   Result<wire::AbortReply> abort(const wire::AbortRequest& request);
   Result<wire::StatusReply> status(const wire::StatusRequest& request);
 
-  // These send their requests once and do not wait. The core's end does, for a moment: otherwise
-  // the last transaction of a program would hold its locks until the agents' idle deadline.
+  // These do not wait. The core's end does, for a moment: otherwise the last transaction of a
+  // program would hold its locks until the agents' idle deadline.
   void abort_in_background(wire::AbortRequest request);
   void cancel_in_background(const std::vector<wire::CancelRequest>& requests);
 
@@ -63,6 +66,10 @@ class ClientCore {
   template <class Reply>
   Result<Reply> ask_coordinators(
       const std::function<Result<Reply>(const std::string& address, Millis within)>& try_once);
+  bool move_on(const std::string& address, const Error& error);
+  // Whether another replica leads by now instead of the one at `address`.
+  bool is_superseded(const std::string& address);
+  void promise(wire::CommitRequest& request) const;
   Result<wire::CommitReply> commit_once(const std::string& address, wire::CommitRequest& request,
                                         Millis within);
   Result<wire::ExecuteReply> execute_once(const wire::ExecuteRequest& request, MonoTime deadline,
@@ -75,15 +82,17 @@ class ClientCore {
 
   // On the loop's thread. `done` may be empty.
   void join_refresh(Refreshed done);
-  void send_hello();
-  void take_hello(const std::string& address, Result<wire::HelloReply> reply);
+  [[nodiscard]] wire::HelloRequest hello_request() const;
+  void send_hello(bool hinted);
+  void take_hello(const std::string& address, Result<wire::HelloReply> reply, bool hinted);
+  void send_abort(const wire::AbortRequest& request, MonoTime deadline);
   // `done` is called once.
   void send_cancel(const wire::CancelRequest& request, std::function<void()> done);
   void background_done();
 
   const ClientOptions options_;
   const std::uint64_t creator_;
-  client::Coordinators coordinators_;
+  rpc::Replicas coordinators_;
   client::Directory directory_;
   std::vector<Refreshed> refreshing_;  // who waits for the hello in flight; loop's thread only
   std::size_t background_ = 0;         // requests in flight for which nobody waits; likewise

@@ -1,34 +1,8 @@
 #include "client/cpp/src/directory.h"
 
-#include <utility>
-
-#include "base/check.h"
+#include <algorithm>
 
 namespace assent::client {
-
-Coordinators::Coordinators(std::vector<std::string> addresses) : addresses_(std::move(addresses)) {
-  CHECK(!addresses_.empty(), "a client has somebody to ask");
-}
-
-const std::string& Coordinators::believed() const {
-  return hinted_.empty() ? addresses_[next_] : hinted_;
-}
-
-std::string Coordinators::current() const {
-  const std::lock_guard lock(mutex_);
-  return believed();
-}
-
-void Coordinators::failed(const std::string& address, const std::string& leader) {
-  const std::lock_guard lock(mutex_);
-  if (address != believed()) return;
-  if (leader != address && !leader.empty()) {
-    hinted_ = leader;
-    return;
-  }
-  hinted_.clear();
-  next_ = (next_ + 1) % addresses_.size();
-}
 
 void Directory::learn(const wire::HelloReply& reply, MonoTime now) {
   const std::lock_guard lock(mutex_);
@@ -39,6 +13,17 @@ void Directory::learn(const wire::HelloReply& reply, MonoTime now) {
   }
   told_ = LogTime(reply.now_ms);
   told_at_ = now;
+  office_ = std::max(office_, reply.office);
+}
+
+void Directory::learn_office(std::int64_t office) {
+  const std::lock_guard lock(mutex_);
+  office_ = std::max(office_, office);
+}
+
+std::int64_t Directory::office() const {
+  const std::lock_guard lock(mutex_);
+  return office_;
 }
 
 std::optional<std::string> Directory::address_of(const std::string& participant) const {

@@ -1,7 +1,8 @@
-// What a client knows of its cluster: which coordinator to ask, where participants are, and the
-// coordinator's time. Every method may be called from any thread.
+// What a client knows of its cluster: where participants are, the coordinator's time, and its
+// present office. Every method may be called from any thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -13,31 +14,7 @@
 
 namespace assent::client {
 
-// The coordinator's addresses, and the one that is believed to lead.
-class Coordinators {
- public:
-  // Precondition: there is at least one address.
-  explicit Coordinators(std::vector<std::string> addresses);
-
-  // The address to ask now.
-  [[nodiscard]] std::string current() const;
-
-  // `address` did not answer or does not lead: the next one is asked, unless somebody has already
-  // moved on. `leader` is the leader's address as `address` told it; empty when it did not.
-  void failed(const std::string& address, const std::string& leader = {});
-
-  [[nodiscard]] std::size_t count() const { return addresses_.size(); }
-
- private:
-  [[nodiscard]] const std::string& believed() const;
-
-  const std::vector<std::string> addresses_;
-  mutable std::mutex mutex_;
-  std::size_t next_ = 0;  // in addresses_; asked when nobody hinted at a leader
-  std::string hinted_;    // asked first; empty: none
-};
-
-// Participants and time, as the latest hello told them.
+// Participants and time, as the latest hello told them; and the latest office of all.
 class Directory {
  public:
   // `now` is this process's clock when the reply came in.
@@ -49,6 +26,11 @@ class Directory {
   // The cluster's name; empty before the first hello.
   [[nodiscard]] std::string cluster() const;
 
+  // A leader named its office in a refusal.
+  void learn_office(std::int64_t office);
+  // To which `first` is promised (R9); 0 before the first hello.
+  [[nodiscard]] std::int64_t office() const;
+
   // The coordinator's time, told forth by this process's clock (R17).
   [[nodiscard]] LogTime time(MonoTime now) const;
 
@@ -58,6 +40,7 @@ class Directory {
   std::map<std::string, std::string> addresses_;  // by participant
   LogTime told_;                                  // by the coordinator
   MonoTime told_at_;                              // by this process's clock
+  std::int64_t office_ = 0;
 };
 
 }  // namespace assent::client

@@ -6,6 +6,9 @@
 namespace assent::client {
 namespace {
 
+// A host that is gone must not cost seconds; one that is alive accepts within its round trip.
+constexpr Millis kConnectMax{500};
+
 // The application's signals are for its own threads: one that it starts inherits the mask of its
 // starter, so ours is started with all signals blocked.
 std::thread start_without_signals(boost::asio::io_context& loop) {
@@ -45,9 +48,20 @@ void LoopThread::rearm() {
   });
 }
 
+void LoopThread::after(Millis pause, std::function<void()> work) {
+  const auto timer = std::make_shared<boost::asio::steady_timer>(loop_);
+  timer->expires_after(std::chrono::milliseconds(pause.value));
+  timer->async_wait([timer, work = std::move(work)](const boost::system::error_code& cancelled) {
+    if (!cancelled) work();
+  });
+}
+
 rpc::Client& LoopThread::connection(const std::string& address) {
   auto& connection = connections_[address];
-  if (!connection) connection = std::make_unique<rpc::Client>(loop_, address);
+  if (!connection) {
+    connection = std::make_unique<rpc::Client>(loop_, address,
+                                               rpc::ClientLimits{.connect_max = kConnectMax});
+  }
   return *connection;
 }
 

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <future>
 #include <map>
@@ -37,13 +38,19 @@ class LoopThread {
   // Runs `work` on the loop's thread again and again, `period` after the last time. Call it once.
   void repeat(Millis period, std::function<void()> work);
 
+  // Runs `work` once, after a pause. On the loop's thread only.
+  void after(Millis pause, std::function<void()> work);
+
   // The connection to an address, made when first asked for. On the loop's thread only. It is kept
   // for the client's life: calls may be in flight on it, and addresses are few.
   [[nodiscard]] rpc::Client& connection(const std::string& address);
 
-  // Makes a call of ASSENT_CALL's kind from another thread and waits for its answer.
+  // Makes a call of ASSENT_CALL's kind from another thread and waits for its answer. Now and then
+  // `is_vain` is asked: with true the wait ends, as kOutcomeUnknown. It must wait for the loop's
+  // thread, which has then made the call, and uses `address` and `request` no more.
   template <class Reply, class Call, class Request>
-  Result<Reply> ask(Call call, const std::string& address, const Request& request, Millis timeout) {
+  Result<Reply> ask(Call call, const std::string& address, const Request& request, Millis timeout,
+                    const std::function<bool()>& is_vain = {}) {
     // Shared, because the waiting side may be gone while the promise is still being fulfilled.
     const auto promise = std::make_shared<std::promise<Result<Reply>>>();
     auto answer = promise->get_future();
@@ -51,10 +58,18 @@ class LoopThread {
       call(connection(address), request, timeout,
            [promise](Result<Reply> result) { promise->set_value(std::move(result)); });
     });
+    while (is_vain && answer.wait_for(kPatience) == std::future_status::timeout) {
+      if (is_vain()) {
+        return failure(ErrorCode::kOutcomeUnknown,
+                       address + " does not lead any more, and has not answered");
+      }
+    }
     return answer.get();
   }
 
  private:
+  static constexpr std::chrono::milliseconds kPatience{500};
+
   void rearm();
 
   boost::asio::io_context loop_;

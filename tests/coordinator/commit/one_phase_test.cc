@@ -213,6 +213,21 @@ TEST(Adr5Point5, AFirstCopyThatComesLastIsARepeat) {
   EXPECT_EQ(s.settled("b", true), "reply 2 COMMITTED in one phase read-only a");
 }
 
+// ── 11: `first` is promised to one office ───────────────────────────────────────────────────────
+
+// Its repeat committed in one phase in an office whose memory went with it.
+TEST(Adr5Point11, AFirstCopyThatComesToALaterOfficeIsARepeat) {
+  OnePhaseStage s;
+  const std::uint64_t office = s.state.office_number();
+  s.repeat(1, s.request);
+  s.read_only("a");
+  s.committed("b");
+  s.restart();
+  EXPECT_EQ(s.promise(2, s.request, office), "prepare a");
+  EXPECT_EQ(s.no("a"), "settle b");
+  EXPECT_EQ(s.settled("b", true), "reply 2 COMMITTED in one phase read-only a");
+}
+
 // ── 6: a definite NO ────────────────────────────────────────────────────────────────────────────
 
 TEST(Adr5Point6, AFirstRequestsNoIsDefinite) {

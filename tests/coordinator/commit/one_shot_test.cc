@@ -34,7 +34,7 @@ TEST(OneShots, R5TheLowWaterMarkRisesWhenTransactionsAreDone) {
                               {Stage::one_shot("a")},
                               Acknowledge::kApplied,
                               kTimeout,
-                              /*first=*/true});
+                              s.state.office_number()});
   };
   const auto leave = [&](std::uint64_t number) {
     const BranchId branch{s.transaction(number), "a", Epoch(1), one_shot_attempt({1, number})};
@@ -53,8 +53,12 @@ TEST(OneShots, R5ARepeatedPrepareHasTheSameAttemptAndThePresentMark) {
   Stage s;
   s.commit(1, {Stage::one_shot("a")});
   const TransactionId other = s.transaction(2);
-  s.feed(
-      CommitAsked{Token(2), other, {Stage::one_shot("a")}, Acknowledge::kApplied, kTimeout, true});
+  s.feed(CommitAsked{Token(2),
+                     other,
+                     {Stage::one_shot("a")},
+                     Acknowledge::kApplied,
+                     kTimeout,
+                     s.state.office_number()});
   s.feed(PrepareLost{{other, "a", Epoch(1), one_shot_attempt({1, 2})}, Error{}});
   s.feed(VoteArrived{{s.t, "a", Epoch(1), one_shot_attempt({1, 1})}, VoteReadOnly{}});
   s.execute();
@@ -168,6 +172,41 @@ TEST(OneShots, R9ARepeatThatHadCommittedInOnePhaseSaysSo) {
   EXPECT_EQ(s.settled("a", true), "reply 1 COMMITTED in one phase read-only b results gone");
   EXPECT_EQ(s.office->driven_count(), 0u);
   EXPECT_EQ(s.state.record_count(), 0u);
+}
+
+// ── ADR 0005, 11: `first` is promised to one office ─────────────────────────────────────────────
+
+TEST(OneShots, R9AFirstCopyThatComesToALaterOfficeIsNotRun) {
+  Stage s;
+  const std::uint64_t office = s.state.office_number();
+  s.restart();
+  EXPECT_EQ(s.promise(1, kBoth, office), "reply 1 error NOT_LEADER");
+  EXPECT_EQ(s.office->driven_count(), 0u) << "nothing was done";
+  EXPECT_EQ(s.promise(2, kBoth, office + 1),
+            "prepare a/1.2#1 one-shot from 1; prepare b/1.2#1 one-shot from 1")
+      << "the promise, made anew";
+}
+
+TEST(OneShots, TheRefusalNamesThePresentOffice) {
+  Stage s;
+  s.restart();
+  const Effects effects =
+      s.office->step(s.now, CommitAsked{Token(1), s.t, kBoth, Acknowledge::kApplied, kTimeout, 1});
+  ASSERT_EQ(effects.replies.size(), 1u);
+  EXPECT_EQ(std::get<Error>(effects.replies[0].answer).office, 2u);
+}
+
+TEST(OneShots, R9WhatIsDrivenOrDecidedAnswersAFirstCopyOfAnyOffice) {
+  Stage s;
+  s.restart();
+  s.promise(1, kBoth, 2);
+  EXPECT_EQ(s.promise(2, kBoth, 1), "") << "it joins";
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.finished("a");
+  s.finished("b");
+  EXPECT_EQ(s.promise(3, kBoth, 1), "reply 3 COMMITTED results gone");
 }
 
 TEST(OneShots, R9ARepeatOfWhatIsDrivenJoins) {

@@ -49,7 +49,9 @@ TEST(RandomWorlds, KeepTheRules) {
                                     tally.unknown_told,
                                     tally.results_told,
                                     tally.results_gone,
-                                    tally.first_came_last}) {
+                                    tally.first_came_last,
+                                    tally.first_to_another_office,
+                                    tally.promises_refused}) {
     EXPECT_GT(times, 100u);
   }
 }

@@ -108,7 +108,7 @@ std::string Stage::feed(const Input& input) {
 std::string Stage::commit(std::uint64_t token, Acknowledge acknowledge,
                           std::vector<RequestedBranch> branches, Millis timeout) {
   return feed(CommitAsked{Token(token), t, std::move(branches), acknowledge, timeout,
-                          /*first=*/true});
+                          state.office_number()});
 }
 
 std::string Stage::commit(std::uint64_t token, std::vector<RequestedBranch> branches) {
@@ -116,8 +116,13 @@ std::string Stage::commit(std::uint64_t token, std::vector<RequestedBranch> bran
 }
 
 std::string Stage::repeat(std::uint64_t token, std::vector<RequestedBranch> branches) {
-  return feed(
-      CommitAsked{Token(token), t, std::move(branches), Acknowledge::kApplied, kTimeout, false});
+  return feed(CommitAsked{Token(token), t, std::move(branches), Acknowledge::kApplied, kTimeout});
+}
+
+std::string Stage::promise(std::uint64_t token, std::vector<RequestedBranch> branches,
+                           std::uint64_t office_number) {
+  return feed(CommitAsked{Token(token), t, std::move(branches), Acknowledge::kApplied, kTimeout,
+                          office_number});
 }
 
 std::string Stage::abort(std::uint64_t token, std::vector<RequestedBranch> branches) {

@@ -42,6 +42,9 @@ class Stage {
   std::string commit(std::uint64_t token, std::vector<RequestedBranch> branches);
   // The same without the promise that it is the first.
   std::string repeat(std::uint64_t token, std::vector<RequestedBranch> branches);
+  // The same with the promise made to that office.
+  std::string promise(std::uint64_t token, std::vector<RequestedBranch> branches,
+                      std::uint64_t office_number);
   // AbortAsked with the promise that commit was never asked for, and without it.
   std::string abort(std::uint64_t token, std::vector<RequestedBranch> branches = {});
   std::string abort_unsure(std::uint64_t token, std::vector<RequestedBranch> branches);

@@ -45,6 +45,7 @@ struct Tally {
   std::uint64_t one_phase = 0, one_phase_told = 0, one_phase_refused = 0;
   std::uint64_t settled_committed = 0, settled_never = 0, unknown_told = 0, results_told = 0;
   std::uint64_t results_gone = 0, first_came_last = 0;
+  std::uint64_t first_to_another_office = 0, promises_refused = 0;
 };
 
 class World {

@@ -80,18 +80,19 @@ void World::ask_abort(const Transaction& transaction) {
 }
 
 // A request waits in its connection for a while, and is lost with the office. The first copy may
-// wait so long that it comes last.
+// wait so long that it comes last, and in another office than it was promised to.
 void World::ask_commit(const Transaction& transaction, bool first) {
   const bool slow = first && random_.chance(25);
   after(slow ? Millis(random_.below(3'000)) : delay(), [=, this, office = office_number_] {
-    if (office != office_number_) return;
+    if (office != office_number_ && !slow) return;
     const Token token(++tokens_);
     const bool applied = random_.chance(70);
     callers_[token] = {transaction, applied};
     if (first && told_.count(transaction.id) == 1) ++tally_.first_came_last;
+    if (first && office != office_number_) ++tally_.first_to_another_office;
     feed(CommitAsked{token, transaction.id, transaction.branches,
                      applied ? Acknowledge::kApplied : Acknowledge::kDecided,
-                     Millis(50 + random_.below(1'500)), first});
+                     Millis(50 + random_.below(1'500)), first ? office : 0});
   });
 }
 
@@ -128,6 +129,13 @@ void World::hear(const Caller& caller, const Error& error) {
     ++tally_.unknown_told;
     if (writer_of(caller.transaction.branches) == nullptr) {
       wrong("unknown without a one-phase commit", transaction);
+    }
+    return ask_commit(caller.transaction, /*first=*/false);
+  }
+  if (error.code == ErrorCode::kNotLeader) {
+    ++tally_.promises_refused;
+    if (error.office != office_number_ || !has_one_shots(caller.transaction.branches)) {
+      wrong("refused a request that no promise was needed for", transaction);
     }
     return ask_commit(caller.transaction, /*first=*/false);
   }

@@ -106,7 +106,7 @@ class OfficeRunnerTest : public testing::Test {
     commit::CommitAsked asked;
     asked.transaction = make_transaction_id(log_.now(), 1, 2, 3);
     asked.branches = {std::move(branch)};
-    asked.first = first;
+    if (first) asked.first_in = log_.state().office_number();
     runner_->commit(asked,
                     [this](Result<commit::CommitAnswer> done) { answer_ = std::move(done); });
   }

@@ -38,11 +38,19 @@ TEST(Errors, EveryDetailSurvivesTheWire) {
   EXPECT_EQ(from_wire(to_wire(error)), error);
 }
 
+TEST(Errors, TheOfficeOfALeaderSurvivesTheWire) {
+  Error error{ErrorCode::kNotLeader, "another office"};
+  error.office = 7;
+
+  EXPECT_EQ(from_wire(to_wire(error)), error);
+}
+
 TEST(Errors, WhatIsEmptyIsAbsentOnTheWire) {
   const wire::AssentError on_wire = to_wire({ErrorCode::kSql, "failed", "", sql_error("22012")});
 
   EXPECT_FALSE(on_wire.__isset.participant);
   EXPECT_FALSE(on_wire.__isset.leader);
+  EXPECT_FALSE(on_wire.__isset.office);
   EXPECT_FALSE(on_wire.sql.__isset.detail);
   EXPECT_FALSE(on_wire.sql.__isset.hint);
   EXPECT_FALSE(on_wire.sql.__isset.position);
