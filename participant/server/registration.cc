@@ -1,26 +1,38 @@
 #include "participant/server/registration.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "runtime/logging.h"
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/ids.h"
+#include "runtime/rpc/replicas.h"
 #include "wire/Replica.h"
 #include "wire/common_constants.h"
 
 namespace assent::participant {
 namespace {
 
-constexpr Millis kCallTimeout{2'000};
-constexpr std::chrono::milliseconds kRetryEvery{200};
+constexpr Millis kEnrolMax{2'000};  // through the log
+constexpr Millis kLeaveMax{500};
+constexpr Millis kConnectMax{500};  // a host that is gone must not cost seconds
+constexpr Millis kRetryEvery{50};   // an election takes a few of these
+constexpr std::size_t kComplaintsMax = 100;
 
 // True when asking again, here or at another replica, may get another answer.
 bool may_pass(ErrorCode code) {
   return retryable(code) || code == ErrorCode::kInternal;
+}
+
+// A leader that is silent for longer is asked no more: the next one must hear of this life in time.
+Millis heartbeat_max(const Config& config) {
+  return std::clamp(config.heartbeat_every, Millis(200), Millis(1'000));
 }
 
 }  // namespace
@@ -28,10 +40,9 @@ bool may_pass(ErrorCode code) {
 class Registration::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(boost::asio::io_context& loop, const Config& config)
-      : loop_(loop), config_(config), retry_(loop), beat_(loop) {
+      : loop_(loop), config_(config), replicas_(config.coordinators), timer_(loop) {
     const std::uint64_t words[2] = {process::random_u64(), process::random_u64()};
     nonce_.assign(reinterpret_cast<const char*>(words), sizeof(words));
-    connect();
   }
 
   void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done) {
@@ -50,10 +61,15 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void leave(std::function<void()> done) {
-    beat_.cancel();
-    left_ = true;
+    stop();
     if (epoch_.value == 0) return done();
-    heartbeat(true, [done = std::move(done)](const Result<wire::HeartbeatReply>&) { done(); });
+    say_that_it_leaves(process::monotonic_now() + kLeaveMax, std::move(done));
+  }
+
+  // No heartbeat any more, and no further try to enrol.
+  void stop() {
+    left_ = true;
+    timer_.cancel();
   }
 
  private:
@@ -75,30 +91,59 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     return out;
   }
 
-  void connect() {
-    client_ = std::make_unique<rpc::Client>(
-        loop_, config_.coordinators[replica_ % config_.coordinators.size()]);
+  // ── whom to ask ───────────────────────────────────────────────────────────────────────────────
+
+  // Kept once made: calls may be in flight on it, and addresses are few.
+  rpc::Client& connection(const std::string& address) {
+    auto& connection = connections_[address];
+    if (!connection) {
+      connection = std::make_unique<rpc::Client>(loop_, address,
+                                                 rpc::ClientLimits{.connect_max = kConnectMax});
+    }
+    return *connection;
   }
 
-  // Another replica may be the one that serves.
-  void rotate() {
-    if (config_.coordinators.size() == 1) return;
-    ++replica_;
-    connect();
+  // After a refusal by the replica at `address`: at another one if it does not lead, at once if
+  // that one was named as the leader. Who is sent on a second time has met an election, and pauses.
+  void try_again(const std::string& address, const Error& error, void (Impl::*act)()) {
+    const bool leads = error.code == ErrorCode::kDisplaced || error.code == ErrorCode::kOverloaded;
+    const bool known = !leads && replicas_.failed(address, error.leader);
+    hinted_ = known && !hinted_;
+    after(hinted_ ? Millis(0) : kRetryEvery, act);
   }
+
+  void after(Millis pause, void (Impl::*act)()) {
+    timer_.expires_after(std::chrono::milliseconds(pause.value));
+    timer_.async_wait([self = shared_from_this(), act](boost::system::error_code cancelled) {
+      if (!cancelled && !self->left_) (self.get()->*act)();
+    });
+  }
+
+  // Once for each that was not heard before: replicas take turns in saying that they do not lead.
+  void complain(const std::string& address, const std::string& why) {
+    if (complaints_.size() >= kComplaintsMax) complaints_.clear();
+    if (!complaints_.insert(why).second) return;
+    log::warning("waiting for the coordinator", {{"address", address}, {"why", why}});
+  }
+
+  // ── enrolment ─────────────────────────────────────────────────────────────────────────────────
 
   void ask() {
+    const std::string address = replicas_.current();
     ASSENT_CALL(wire::Registry, enroll, wire::RegisterReply)
-    (*client_, request_, kCallTimeout,
-     [this](Result<wire::RegisterReply> reply) { on_enrol_reply(std::move(reply)); });
+    (connection(address), request_, kEnrolMax, [this, address](Result<wire::RegisterReply> reply) {
+      on_enrol_reply(address, std::move(reply));
+    });
   }
 
-  void on_enrol_reply(Result<wire::RegisterReply> reply) {
+  void on_enrol_reply(const std::string& address, Result<wire::RegisterReply> reply) {
+    if (left_) return;
     if (reply) {
       const auto ballot = rpc::from_wire(reply->ballot);
       const auto epoch = rpc::positive_from_wire(reply->epoch, "epoch");
       if (!ballot) return enrolled_(tl::unexpected(ballot.error()));
       if (!epoch) return enrolled_(tl::unexpected(epoch.error()));
+      complaints_.clear();
       return enrolled_(Enrolment{Epoch(*epoch), *ballot});
     }
     const Error& error = reply.error();
@@ -107,40 +152,42 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     if (!may_pass(error.code) && !wait_for_silence) {
       return enrolled_(tl::unexpected(error));
     }
-    if (error.message != last_complaint_) {
-      log::warning("waiting for the coordinator",
-                   {{"address", client_->address()}, {"why", error.message}});
-      last_complaint_ = error.message;
-    }
-    retry_.expires_after(kRetryEvery);
-    retry_.async_wait([self = shared_from_this()](boost::system::error_code failed) {
-      if (failed) return;
-      self->rotate();
-      self->ask();
-    });
+    complain(address, error.message);
+    try_again(address, error, &Impl::ask);
   }
+
+  // ── heartbeats ────────────────────────────────────────────────────────────────────────────────
 
   void beat() {
-    if (std::exchange(rotate_first_, false)) rotate();
-    heartbeat(false, [this](const Result<wire::HeartbeatReply>& reply) {
+    const MonoTime next = process::monotonic_now() + config_.heartbeat_every;
+    const std::string address = replicas_.current();
+    heartbeat(address, false, [=, this](const Result<wire::HeartbeatReply>& reply) {
       if (left_) return;
-      if (reply) return floor_(LogTime(reply->floor_ms));
+      if (reply) {
+        hinted_ = false;
+        after(std::max(next - process::monotonic_now(), Millis(0)), &Impl::beat);
+        return floor_(LogTime(reply->floor_ms));
+      }
       if (reply.error().code == ErrorCode::kDisplaced) {
-        left_ = true;
-        beat_.cancel();
+        stop();
         return displaced_(reply.error());
       }
-      log::debug("heartbeat not heard", {{"why", reply.error().message}});
-      // Not here: this runs inside the client that rotate() replaces.
-      rotate_first_ = true;
-    });
-    beat_.expires_after(std::chrono::milliseconds(config_.heartbeat_every.value));
-    beat_.async_wait([self = shared_from_this()](boost::system::error_code failed) {
-      if (!failed && !self->left_) self->beat();
+      log::debug("heartbeat not heard", {{"address", address}, {"why", reply.error().message}});
+      try_again(address, reply.error(), &Impl::beat);
     });
   }
 
-  void heartbeat(bool leaving, Done<wire::HeartbeatReply> done) {
+  void say_that_it_leaves(MonoTime deadline, std::function<void()> done) {
+    const std::string address = replicas_.current();
+    heartbeat(address, true, [=, this](const Result<wire::HeartbeatReply>& reply) {
+      const bool elsewhere = !reply && reply.error().code == ErrorCode::kNotLeader &&
+                             replicas_.failed(address, reply.error().leader);
+      if (!elsewhere || process::monotonic_now() >= deadline) return done();
+      say_that_it_leaves(deadline, done);
+    });
+  }
+
+  void heartbeat(const std::string& address, bool leaving, Done<wire::HeartbeatReply> done) {
     wire::HeartbeatRequest request;
     request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
     request.cluster = config_.cluster;
@@ -148,33 +195,34 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     request.epoch = static_cast<std::int64_t>(epoch_.value);
     request.leaving = leaving;
     ASSENT_CALL(wire::Registry, heartbeat, wire::HeartbeatReply)
-    (*client_, request, leaving ? Millis(500) : kCallTimeout, std::move(done));
+    (connection(address), request, leaving ? kLeaveMax : heartbeat_max(config_), std::move(done));
   }
 
   boost::asio::io_context& loop_;
   const Config& config_;
-  boost::asio::steady_timer retry_;
-  boost::asio::steady_timer beat_;
-  std::unique_ptr<rpc::Client> client_;
-  std::size_t replica_ = 0;
+  rpc::Replicas replicas_;
+  std::map<std::string, std::unique_ptr<rpc::Client>> connections_;  // by address
+  boost::asio::steady_timer timer_;  // of the next try to enrol, later of the next heartbeat
   std::string nonce_;
+  bool hinted_ = false;  // the next try goes to a replica that was named as the leader
+  bool left_ = false;
 
   wire::RegisterRequest request_;
   Done<Enrolment> enrolled_;
   MonoTime give_way_at_;
-  std::string last_complaint_;
+  std::set<std::string> complaints_;  // logged since the last success
 
   Epoch epoch_;
   std::function<void(Error)> displaced_;
   std::function<void(LogTime)> floor_;
-  bool left_ = false;
-  bool rotate_first_ = false;
 };
 
 Registration::Registration(boost::asio::io_context& loop, const Config& config)
     : impl_(std::make_shared<Impl>(loop, config)) {}
 
-Registration::~Registration() = default;
+Registration::~Registration() {
+  impl_->stop();
+}
 
 void Registration::enrol(const postgres::Position& position, Epoch stored_epoch,
                          Done<Enrolment> done) {

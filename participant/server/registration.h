@@ -33,13 +33,14 @@ class Registration {
   Registration(boost::asio::io_context& loop, const Config& config);
   ~Registration();
 
-  // Asks one replica after the other until one answers, for as long as it takes: without the
-  // coordinator nothing could be decided anyway. Fails only with what waiting does not mend:
-  // kDisplaced (another life is alive beyond displaced_wait), kIdentityMismatch, kWrongCluster,
-  // kInvalidArgument …
+  // Asks the leader, or one replica after the other until the leader is found, for as long as it
+  // takes: without the coordinator nothing could be decided anyway. Fails only with what waiting
+  // does not mend: kDisplaced (another life is alive beyond displaced_wait), kIdentityMismatch,
+  // kWrongCluster, kInvalidArgument …
   void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done);
 
-  // Heartbeats from now on. `displaced` is called once, when a newer life was issued its epoch;
+  // Heartbeats from now on, to whoever leads: no answer, and none that says so, ends this life.
+  // `displaced` is called once, when a newer life was issued its epoch;
   // `floor` whenever the coordinator tells its floor (R14).
   void keep_alive(Epoch epoch, std::function<void(Error)> displaced,
                   std::function<void(LogTime)> floor);

@@ -23,9 +23,9 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
               const wire::RegisterRequest& request) override {
     enrolments.push_back(request);
     if (!refusals.empty()) {
-      const Error refusal = refusals.front();
+      const Error next = refusals.front();
       refusals.pop_front();
-      return rpc::answer<wire::RegisterReply>(cob, exn, tl::unexpected(refusal));
+      return rpc::answer<wire::RegisterReply>(cob, exn, tl::unexpected(next));
     }
     wire::RegisterReply reply;
     reply.epoch = 7;
@@ -36,6 +36,8 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
   void heartbeat(rpc::Cob<wire::HeartbeatReply> cob, rpc::ExnCob exn,
                  const wire::HeartbeatRequest& request) override {
     heartbeats.push_back(request);
+    if (silent) return unanswered.push_back(cob);
+    if (refusal) return rpc::answer<wire::HeartbeatReply>(cob, exn, tl::unexpected(*refusal));
     if (displaced) {
       return rpc::answer<wire::HeartbeatReply>(
           cob, exn, failure(ErrorCode::kDisplaced, "a newer life serves"));
@@ -53,9 +55,25 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
   void deliver(std::function<void()> cob, const wire::Delivery&) override { cob(); }
 
   std::deque<Error> refusals;
+  std::optional<Error> refusal;  // of every heartbeat
+  bool silent = false;           // to heartbeats
+  std::vector<rpc::Cob<wire::HeartbeatReply>> unanswered;
   bool displaced = false;
   std::vector<wire::RegisterRequest> enrolments;
   std::vector<wire::HeartbeatRequest> heartbeats;
+};
+
+// One more replica.
+struct Other {
+  explicit Other(boost::asio::io_context& loop)
+      : coordinator(std::make_shared<FakeCoordinator>()),
+        server(loop, "another fake", std::make_shared<wire::ReplicaAsyncProcessor>(coordinator),
+               rpc::ServerLimits{}),
+        address("127.0.0.1:" + std::to_string(server.listen("127.0.0.1:0").value())) {}
+
+  std::shared_ptr<FakeCoordinator> coordinator;
+  rpc::Server server;
+  std::string address;
 };
 
 class RegistrationTest : public testing::Test {
@@ -126,6 +144,85 @@ TEST_F(RegistrationTest, GoesOnToTheNextCoordinator) {
   const auto enrolment = enrol(registration);
 
   EXPECT_TRUE(enrolment) << enrolment.error().message;
+}
+
+TEST_F(RegistrationTest, EnrolsWithTheLeaderThatIsNamed) {
+  Other leader(loop_);
+  Error refusal{ErrorCode::kNotLeader, "another one leads"};
+  refusal.leader = leader.address;
+  coordinator_->refusals = {refusal};
+  Registration registration(loop_, config_);
+
+  const auto enrolment = enrol(registration);
+
+  EXPECT_TRUE(enrolment) << enrolment.error().message;
+  EXPECT_EQ(leader.coordinator->enrolments.size(), 1u);
+}
+
+TEST_F(RegistrationTest, HeartbeatsFollowTheLeader) {
+  Other leader(loop_);
+  Registration registration(loop_, config_);
+  bool over = false;
+  registration.keep_alive(
+      Epoch(7), [&](const Error&) { over = true; }, [](LogTime) {});
+  ASSERT_TRUE(run_until([&] { return !coordinator_->heartbeats.empty(); }));
+
+  coordinator_->refusal = Error{ErrorCode::kNotLeader, "another one leads"};
+  coordinator_->refusal->leader = leader.address;
+
+  ASSERT_TRUE(run_until([&] { return leader.coordinator->heartbeats.size() >= 3; }));
+  EXPECT_FALSE(over);
+}
+
+TEST_F(RegistrationTest, NoReplicaWithoutALeaderEndsALife) {
+  Other second(loop_);
+  config_.coordinators.push_back(second.address);
+  config_.heartbeat_every = Millis(60'000);
+  for (auto* each : {coordinator_.get(), second.coordinator.get()}) {
+    each->refusal = Error{ErrorCode::kNotLeader, "an election is under way"};
+  }
+  Registration registration(loop_, config_);
+  bool over = false;
+  bool heard = false;
+  registration.keep_alive(
+      Epoch(7), [&](const Error&) { over = true; }, [&](LogTime) { heard = true; });
+  const auto asked = [&] {
+    return coordinator_->heartbeats.size() >= 3 && second.coordinator->heartbeats.size() >= 3;
+  };
+  ASSERT_TRUE(run_until(asked)) << "long before the next heartbeat is due";
+
+  second.coordinator->refusal.reset();
+
+  ASSERT_TRUE(run_until([&] { return heard; }));
+  EXPECT_FALSE(over);
+}
+
+TEST_F(RegistrationTest, ALeaderThatIsSilentIsNotWaitedFor) {
+  Other leader(loop_);
+  config_.coordinators.push_back(leader.address);
+  coordinator_->silent = true;
+  Registration registration(loop_, config_);
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+
+  EXPECT_TRUE(run_until([&] { return leader.coordinator->heartbeats.size() >= 2; }));
+}
+
+TEST_F(RegistrationTest, LeavingIsSaidToTheLeader) {
+  Other leader(loop_);
+  Registration registration(loop_, config_);
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+  ASSERT_TRUE(run_until([&] { return !coordinator_->heartbeats.empty(); }));
+  coordinator_->refusal = Error{ErrorCode::kNotLeader, "another one leads"};
+  coordinator_->refusal->leader = leader.address;
+  bool said = false;
+
+  registration.leave([&] { said = true; });
+
+  ASSERT_TRUE(run_until([&] { return said; }));
+  ASSERT_FALSE(leader.coordinator->heartbeats.empty());
+  EXPECT_TRUE(leader.coordinator->heartbeats.back().leaving);
 }
 
 TEST_F(RegistrationTest, WaitsForTheEarlierLifesSilence) {
