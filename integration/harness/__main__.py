@@ -7,12 +7,19 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from harness import (  # noqa: E402
-    cluster_command, demo_command, latency_command, simulation_command, test_command)
+    cluster_command,
+    demo_command,
+    latency_command,
+    leader_kills_command,
+    simulation_command,
+    test_command,
+)
 
 COMMANDS = {
     "cluster": cluster_command.main,
     "demo": demo_command.main,
     "latency": latency_command.main,
+    "leader_kills": leader_kills_command.main,
     "simulation": simulation_command.main,
     "test": test_command.main,
 }

@@ -1,4 +1,4 @@
-"""A local cluster: PostgreSQL servers, one coordinator, one agent for each server.
+"""A local cluster: PostgreSQL servers, replicas of the coordinator, one agent for each server.
 
 All that belongs to a cluster lies in its directory, and `cluster.json` in it says what runs, so
 that any later process can end it. The file is written anew after each start of a process.
@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 
-from . import interrupts, ports
+from . import interrupts, ports, status
 from .errors import HarnessError
 from .postgres import SUPERUSER, Postgres
 from .programs import Agent, Coordinator
@@ -43,6 +43,15 @@ class Cluster:
     def restart(self, name):
         """Begins the next life of a killed process and returns when it is ready."""
         self.begin_life(self.service(name))
+
+    def leader(self):
+        """The replica of the coordinator that leads; waits for an election that is under way."""
+        return status.wait_for_leader(self.coordinators)
+
+    def follower(self):
+        """A replica that does not lead, None when there is none."""
+        leader = self.leader()
+        return next((each for each in self.coordinators if each is not leader), None)
 
     def prepared_transactions(self):
         """For each server by name its gids, None when the server does not run."""
@@ -97,12 +106,19 @@ class Cluster:
         self.begin_life(server)
         server.create_database()
 
-    def add_coordinator(self, replica, allocator):
-        """Makes and starts a replica of the coordinator."""
-        numbers = _program_ports(allocator, ports.FIRST.get)
-        coordinator = self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
-        coordinator.create(self.name, replica)
-        self.begin_life(coordinator)
+    def add_coordinators(self, replicas, allocator):
+        """Makes and starts a group of replicas; returns when one leads and all others follow it."""
+        for replica in range(1, replicas + 1):
+            numbers = _program_ports(allocator, ports.FIRST.get)
+            self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
+        for coordinator in self.coordinators:
+            coordinator.create(self.name, self.coordinators)
+        for coordinator in self.coordinators:
+            coordinator.spawn()
+        self.save()
+        for coordinator in self.coordinators:
+            coordinator.wait_ready()
+        self.leader()
 
     def add_agent(self, server, allocator):
         """Makes and starts the agent of a server."""
@@ -141,15 +157,15 @@ def participant_of(server):
     return server.name.removeprefix("postgres-")
 
 
-def up(directory, name, databases, bin_directory, say=lambda line: None):
-    """Makes a cluster with that many databases and returns it when all of it serves.
+def up(directory, name, databases, bin_directory, say=lambda line: None, replicas=1):
+    """Makes a cluster of that many databases and replicas; returns it when all of it serves.
 
     `say` is told each step. On any failure, Ctrl-C too, nothing of it is left.
     """
     cluster = Cluster(_claim(directory), name, bin_directory)
     try:
         with ports.exclusive():
-            _start(cluster, databases, say)
+            _start(cluster, databases, replicas, say)
     except BaseException:
         with interrupts.ignored():
             cluster.abandon()
@@ -173,13 +189,13 @@ def load(directory):
     return cluster
 
 
-def _start(cluster, databases, say):
+def _start(cluster, databases, replicas, say):
     allocator = ports.Allocator()
     for number in range(1, databases + 1):
         say(f"PostgreSQL server db{number}")
         cluster.add_server(f"db{number}", allocator)
-    say("coordinator")
-    cluster.add_coordinator(1, allocator)
+    say("coordinator" if replicas == 1 else f"coordinator of {replicas} replicas")
+    cluster.add_coordinators(replicas, allocator)
     for server in cluster.servers:
         say(f"agent of {participant_of(server)}")
         cluster.add_agent(server, allocator)

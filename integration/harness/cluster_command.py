@@ -5,7 +5,7 @@ import getpass
 import json
 import sys
 
-from . import cluster, interrupts, postgres, processes, repository
+from . import cluster, interrupts, postgres, processes, repository, status
 from .cluster import RECORD
 from .errors import HarnessError
 
@@ -44,8 +44,7 @@ def _parse(arguments):
 
 def _add_up(parser):
     _add_directory(parser)
-    parser.add_argument("--replicas", type=int, default=1, metavar="N",
-                        help="replicas of the coordinator; only 1 so far")
+    repository.add_replicas_option(parser)
     parser.add_argument("--databases", type=int, default=2, metavar="N",
                         help="PostgreSQL servers, each with an agent: db1, db2 ... (default: 2)")
     parser.add_argument("--name", default="local", help="the cluster's name (default: local)")
@@ -77,15 +76,14 @@ def _up(options):
     if repository.missing_programs(bin_directory) or not postgres.BIN.exists():
         repository.build_programs(options)
     made = cluster.up(options.dir, options.name, options.databases, bin_directory,
-                      say=lambda step: print(f"starting: {step}", flush=True))
+                      say=lambda step: print(f"starting: {step}", flush=True),
+                      replicas=options.replicas)
     print(f"The cluster is up; {made.directory}/{RECORD} describes it.")
     _print_entries(made)
     return 0
 
 
 def _check_sizes(options):
-    if options.replicas != 1:
-        raise HarnessError("A coordinator has one replica so far: --replicas must be 1.")
     if not 1 <= options.databases <= 16:
         raise HarnessError("--databases must be from 1 to 16.")
 
@@ -114,23 +112,35 @@ def _status(options):
 
 
 def _status_json(found):
-    status = found.to_json()
-    for entry, service in zip(status["processes"], found.services()):
+    told = found.to_json()
+    roles = _roles(found)
+    for entry, service in zip(told["processes"], found.services()):
         entry["running"] = service.is_running()
         entry["cpu_seconds"] = processes.cpu_seconds(service.identity) if service.identity else 0
+        if service.name in roles:
+            entry["role"] = roles[service.name]
     prepared = found.prepared_transactions()
-    for entry, server in zip(status["databases"], found.servers):
+    for entry, server in zip(told["databases"], found.servers):
         entry["prepared_transactions"] = prepared[server.name]
-    return status
+    return told
+
+
+def _roles(found):
+    """For each replica of the coordinator that runs what it says of itself, by its name."""
+    running = [each for each in found.coordinators if each.is_running()]
+    return {each.name: told.facts["role"] if told else "silent"
+            for each, told in zip(running, status.of(running))}
 
 
 def _print_entries(found):
     prepared = found.prepared_transactions()
+    roles = _roles(found)
     for service in found.services():
         state = f"pid {service.identity.pid}" if service.is_running() else "not running"
         numbers = "  ".join(f"{role} {number}" for role, number in service.ports.items())
         left = prepared.get(service.name)
         extra = "" if left is None else f"  prepared transactions {len(left)}"
+        extra += f"  {roles[service.name]}" if service.name in roles else ""
         print(f"  {service.name:<15} {state:<13} {numbers}{extra}")
     for server in found.servers:
         print(f"  {_psql(server)}")

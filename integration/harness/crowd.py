@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 
-from . import cluster, processes, waiting
+from . import cluster, processes, status, waiting
 from .errors import HarnessError
 from .programs import address
 
@@ -63,7 +63,7 @@ def gather(made, connections, transactions, accounts):
         connected = usage(coordinator)
         with _halted(made.agents):
             print("go", file=process.stdin, flush=True)
-            waiting.until(lambda: counters(made, coordinator)["driven"] >= transactions, 60,
+            waiting.until(lambda: counters(coordinator)["driven"] >= transactions, 60,
                           f"{transactions} transactions at {coordinator.name}")
             driving = usage(coordinator)
         report = _wait(process, made.directory / "crowd.json")
@@ -77,15 +77,12 @@ def usage(service):
     return Usage(int(fields["VmRSS"].split()[0]), int(fields["Threads"]))
 
 
-def counters(made, service):
+def counters(service):
     """The counters that a process of ours tells on its admin port."""
-    command = [made.bin_directory / "assent-bench", "counters",
-               "--admin", address(service.ports["admin"])]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False)
-    if done.returncode != 0:
-        raise HarnessError(f"{service.name} tells no counters: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    told, = status.of([service])
+    if told is None:
+        raise HarnessError(f"{service.name} tells no counters.")
+    return told.counters
 
 
 def _share(before, after, count):

@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+from . import status
 from .ports import HOST
 from .service import Service
 
@@ -34,10 +35,13 @@ class Program(Service):
     def is_ready(self):
         return f"{self.kind} ready" in self.new_log_text() and super().is_ready()
 
+    def addresses(self, *roles):
+        """Where it listens, by the role of the port."""
+        return {role: address(self.ports[role]) for role in roles}
+
     def _write_config(self, head, tables):
         self.directory.mkdir(mode=0o755)
-        listen = {role: address(port) for role, port in self.ports.items()}
-        text = toml({"": head, "listen": listen, **tables, "log": {"level": "info"}})
+        text = toml({"": head, "listen": self.addresses(*self.ports), **tables, "log": {"level": "info"}})
         self.config.write_text(text, encoding="utf-8")
 
 
@@ -46,14 +50,27 @@ class Coordinator(Program):
 
     kind = "coordinator"
 
-    def create(self, cluster, replica):
-        """Makes its directory and configuration."""
+    def __init__(self, name, directory, port_numbers, bin_directory):
+        super().__init__(name, directory, port_numbers, bin_directory)
+        self.replica = int(name.rpartition("-")[2])
+
+    def create(self, cluster, group):
+        """Makes its directory and configuration; `group` are all replicas, this one included."""
         head = {
             "cluster": cluster,
-            "replica": replica,
+            "replica": self.replica,
             "data_directory": str(self.data_directory),
         }
-        self._write_config(head, {})
+        members = {f"replicas.{each.replica}": each.addresses("client", "peer") for each in group
+                   if len(group) > 1}
+        self._write_config(head, members)
+
+    def is_ready(self):
+        """True when it serves, or follows a replica that does."""
+        if not Service.is_ready(self):
+            return False
+        told, = status.of([self])
+        return told is not None and told.ready
 
 
 class Agent(Program):

@@ -19,6 +19,12 @@ def add_build_options(parser):
                         help="run the programs of this build as they are; nothing is built")
 
 
+def add_replicas_option(parser):
+    """The size of the coordinator's group."""
+    parser.add_argument("--replicas", type=int, choices=(1, 3, 5), default=3, metavar="N",
+                        help="replicas of the coordinator: 1, 3 or 5 (default: 3)")
+
+
 def bin_directory(options):
     """Where the programs are that add_build_options() has chosen."""
     directory = options.build_dir or build_directory(options.preset)

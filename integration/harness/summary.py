@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from .bank_run import Books
 from .workload import Result
 
 
@@ -16,26 +17,19 @@ class Kill:
 
 @dataclasses.dataclass(frozen=True)
 class Played:
-    """One run; lists have one element for each server."""
+    """One run; `participants` has one element for each server."""
 
     participants: list
     result: Result
     one_shot: bool  # statements travelled with the commit
     kill: Kill | None
     cpu_seconds: dict  # by the name of the process
-    settle_seconds: float  # from the last client's end until nothing was prepared
-    before: list  # sums of the balances
-    after: list
-    prepared: list  # counted in pg_prepared_xacts
+    books: Books
 
 
 def problems(played, min_commits):
     """Why the run was no success, as sentences; none when it was."""
-    found = []
-    if sum(played.before) != sum(played.after):
-        found.append(f"The sum was {sum(played.before)} and is {sum(played.after)}.")
-    if sum(played.prepared) != 0:
-        found.append(f"{sum(played.prepared)} prepared transactions are left.")
+    found = played.books.problems()
     if played.result.committed < min_commits:
         found.append(f"{played.result.committed} transactions committed, expected {min_commits}.")
     if played.kill is not None and not played.kill.was_at_work:
@@ -46,8 +40,8 @@ def problems(played, min_commits):
 def praise(played):
     """What a run without problems has proved, in one sentence."""
     killed = f" {played.kill.name} was killed at work;" if played.kill is not None else ""
-    return (f"{killed} no money was lost or made, nothing is left prepared, and every process"
-            " stopped in good order.").strip()
+    return (f"{killed} no money was lost or made, nothing is left prepared, all replicas have"
+            " executed the same, and every process stopped in good order.").strip()
 
 
 def show(played):
@@ -71,11 +65,16 @@ def _rows(played):
     yield "errors told to clients", f"{sum(result.errors.values()):,}", _counts(result.errors)
     yield "latency p50", f"{result.latency_p50:,.1f} ms", ""
     yield "latency p99", f"{result.latency_p99:,.1f} ms", ""
-    yield "longest time without a commit", f"{result.longest_gap:,.0f} ms", _outage(played.kill)
-    yield "settled after the last client", f"{played.settle_seconds * 1000:,.0f} ms", ""
+    yield "commits stood still for", f"{result.longest_gap:,.0f} ms", _outage(played.kill)
+    yield "settled after the last client", f"{played.books.settle_seconds * 1000:,.0f} ms", ""
+    yield "replicas equal again", _slots(played.books.executed), "the last slot that all executed"
     yield "commits per fsync of the log", f"{result.commits_per_flush:,.1f}", ""
     cpu = sum(played.cpu_seconds.values()) / committed
     yield "CPU per transaction", f"{cpu * 1e6:,.0f} µs", _cpu_shares(played, committed)
+
+
+def _slots(executed):
+    return f"{executed[0]:,}" if len(set(executed)) == 1 and executed[0] else "no"
 
 
 def _mode(one_shot):
@@ -87,7 +86,7 @@ def _mode(one_shot):
 def _outage(kill):
     if kill is None:
         return ""
-    return f"{kill.name} was down for {kill.down_seconds * 1000:,.0f} ms of it"
+    return f"at most; {kill.name} was down for {kill.down_seconds * 1000:,.0f} ms"
 
 
 def _counts(counts):
@@ -102,6 +101,7 @@ def _cpu_shares(played, committed):
 
 def _server_rows(played):
     yield ["", *played.participants, "total"]
-    for label, values in (("sum before", played.before), ("sum after", played.after),
-                          ("prepared transactions left", played.prepared)):
+    books = played.books
+    for label, values in (("sum before", books.before), ("sum after", books.after),
+                          ("prepared transactions left", books.prepared)):
         yield [label, *(f"{value:,}" for value in values), f"{sum(values):,}"]

@@ -11,6 +11,7 @@ from . import processes
 from .errors import HarnessError
 
 PROGRESS = re.compile(r"^ *[0-9.]+ s +(\d+) committed")
+STALL = re.compile(r"^stall from ([0-9.]+) to ([0-9.]+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +33,16 @@ class Result:
 class Workload:
     """Transfers by several clients, from construction until wait() or stop().
 
-    A thread reads the progress lines, prints them, and keeps their latest counts.
+    A thread reads the progress lines, prints them if `show` is set, and keeps their latest counts.
     """
 
-    def __init__(self, command, report):
+    def __init__(self, command, report, show=True):
         self._report = report
+        self._show = show
+        # Times without a commit, as (beginning, end) in time.monotonic(); with --stalls.
+        self.stalls = []
         self._begun = time.monotonic()
+        self._committed_at = 0.0
         self._counts = [0, 0]  # committed, as the last two progress lines say
         self._process = subprocess.Popen(
             [str(word) for word in [*command, "--progress", "--json", report]],
@@ -54,6 +59,19 @@ class Workload:
         """True when the last progress line shows more commits than the one before."""
         before, now = self._counts
         return now > before
+
+    def committed_at(self):
+        """When the last progress line came that showed new commits, in time.monotonic()."""
+        return self._committed_at
+
+    def is_running(self):
+        """True until its end."""
+        return self._process.poll() is None
+
+    def end(self, seconds):
+        """Lets it finish what is under way, and returns its Result."""
+        self._process.terminate()
+        return self.wait(seconds)
 
     def wait(self, seconds):
         """Waits for its end and returns its Result."""
@@ -76,8 +94,13 @@ class Workload:
     def _read(self):
         for line in self._process.stdout:
             if found := PROGRESS.match(line):
-                print(f"  {line.rstrip()}", flush=True)
                 self._counts = [self._counts[1], int(found[1])]
+                if self.is_at_work():
+                    self._committed_at = time.monotonic()
+                if self._show:
+                    print(f"  {line.rstrip()}", flush=True)
+            elif found := STALL.match(line):
+                self.stalls.append((float(found[1]), float(found[2])))
 
     def _read_report(self):
         try:

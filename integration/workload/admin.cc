@@ -28,12 +28,17 @@ Result<ProcessStatus> ask_admin(const std::string& address) {
   ASSENT_CALL(wire::Admin, process_status, wire::ProcessStatusReply)
   (connection, request, kAnswerMax, [&](Result<wire::ProcessStatusReply> reply) {
     status = std::move(reply).map([](const wire::ProcessStatusReply& told) {
-      return ProcessStatus{told.pid, told.counters};
+      return ProcessStatus{told.pid, told.ready, told.facts, told.counters};
     });
     loop.stop();
   });
   loop.run();
   return status;
+}
+
+bool leads(const ProcessStatus& replica) {
+  const auto role = replica.facts.find("role");
+  return role != replica.facts.end() && role->second == "leader";
 }
 
 std::map<std::string, std::int64_t> difference(const ProcessStatus& before,

@@ -23,7 +23,8 @@ std::string key_of(const Error& error) {
   return std::string(name(error.code));
 }
 
-Recorder::Recorder(Clock::time_point started) : last_commit_(started) {}
+Recorder::Recorder(Clock::time_point started, Clock::duration stall_min)
+    : last_commit_(started), stall_min_(stall_min) {}
 
 void Recorder::record(const CommitResult& result, Clock::time_point began) {
   const std::lock_guard lock(mutex_);
@@ -50,6 +51,7 @@ void Recorder::record_commit(Clock::time_point began) {
   ++interval_.committed;
   interval_.latency_us.add(static_cast<std::uint64_t>(latency.count()));
   longest_gap_ = std::max(longest_gap_, now - last_commit_);
+  if (now - last_commit_ >= stall_min_) stalls_.push_back({last_commit_, now});
   last_commit_ = now;
 }
 
@@ -57,6 +59,11 @@ Tally Recorder::take_interval() {
   const std::lock_guard lock(mutex_);
   merge(before_, interval_);
   return std::exchange(interval_, {});
+}
+
+std::vector<Stall> Recorder::take_stalls() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(stalls_, {});
 }
 
 Tally Recorder::total() const {

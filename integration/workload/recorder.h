@@ -25,19 +25,28 @@ struct Tally {
   std::map<std::string, std::uint64_t> errors;  // by code; those of PostgreSQL as "SQL 40001"
 };
 
+// A time without any commit, from one to the next.
+struct Stall {
+  Clock::time_point began;
+  Clock::time_point ended;
+};
+
 // The code, or "SQL 40001" for a refusal by PostgreSQL.
 std::string key_of(const Error& error);
 
 // Every method may be called from any thread.
 class Recorder {
  public:
-  explicit Recorder(Clock::time_point started);
+  // Stalls of `stall_min` or more are kept; none by default.
+  explicit Recorder(Clock::time_point started, Clock::duration stall_min = Clock::duration::max());
 
   // `began` is when the transaction began. An abort and an unknown outcome count their reason.
   void record(const CommitResult& result, Clock::time_point began);
 
   // Since the last call.
   Tally take_interval();
+  // Those that ended since the last call.
+  std::vector<Stall> take_stalls();
   // Of the whole run.
   [[nodiscard]] Tally total() const;
   // The longest time without any commit, the one up to `now` included.
@@ -53,6 +62,8 @@ class Recorder {
   Tally interval_;  // the present one
   Clock::time_point last_commit_;
   Clock::duration longest_gap_{};
+  const Clock::duration stall_min_;
+  std::vector<Stall> stalls_;
   std::vector<std::string> unknown_;
 };
 

@@ -140,6 +140,11 @@ std::string progress_line(Clock::duration at, const Tally& so_far, const Tally& 
       percentile_ms(interval.latency_us, 99));
 }
 
+std::string stall_line(const Stall& stall) {
+  return formatted("stall from %.6f to %.6f", seconds(stall.began.time_since_epoch()),
+                   seconds(stall.ended.time_since_epoch()));
+}
+
 std::string summary(const Report& report) {
   const Tally& tally = report.tally;
   std::string text =

@@ -40,6 +40,9 @@ struct CrowdReport {
 std::string progress_line(Clock::duration at, const Tally& so_far, const Tally& interval,
                           Clock::duration interval_length);
 
+// A line with the stall's beginning and end in seconds of the machine's monotonic clock.
+std::string stall_line(const Stall& stall);
+
 // Several lines, the last one ended.
 std::string summary(const Report& report);
 std::string summary(const CrowdReport& report);

@@ -20,8 +20,10 @@ struct Arguments {
   TransferOptions transfers;
   double seconds = 10;
   bool progress = false;
+  int progress_every_ms = 1'000;
+  int stall_ms = 0;
   std::string json;
-  std::string admin;
+  std::vector<std::string> admins;
 };
 
 const std::map<std::string, Acknowledge> kAcknowledge = {{"applied", Acknowledge::kApplied},
@@ -56,9 +58,19 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->capture_default_str();
   command.add_option("--seed", transfers.seed, "of the choice of accounts")->capture_default_str();
   command.add_flag("--progress", arguments.progress, "a line each second");
+  command.add_option("--progress-every", arguments.progress_every_ms, "milliseconds instead")
+      ->check(CLI::Range(10, 60'000))
+      ->capture_default_str();
+  command
+      .add_option("--stalls", arguments.stall_ms,
+                  "a line for each time of so many milliseconds without a commit; 0: none")
+      ->check(CLI::Range(0, 60'000))
+      ->capture_default_str();
   command.add_option("--json", arguments.json, "file to write the results to");
-  command.add_option("--admin", arguments.admin,
-                     "host:port of the coordinator's admin port, for its counters");
+  command
+      .add_option("--admin", arguments.admins,
+                  "host:port of the replicas' admin ports, for the leader's counters")
+      ->delimiter(',');
 }
 
 // Blocks SIGINT and SIGTERM for the process, to be waited for. Before any thread is started.
@@ -80,10 +92,14 @@ bool stopped_before(const sigset_t& signals, Clock::time_point until) {
   return sigtimedwait(&signals, nullptr, &limit) > 0;
 }
 
-void print_progress(Recorder& recorder, Clock::time_point started, Clock::time_point last) {
-  const auto now = Clock::now();
-  const Tally interval = recorder.take_interval();
-  std::puts(progress_line(now - started, recorder.total(), interval, now - last).c_str());
+void print_progress(const Arguments& arguments, Recorder& recorder, Clock::time_point started,
+                    Clock::time_point last) {
+  for (const Stall& stall : recorder.take_stalls()) std::puts(stall_line(stall).c_str());
+  if (arguments.progress) {
+    const auto now = Clock::now();
+    const Tally interval = recorder.take_interval();
+    std::puts(progress_line(now - started, recorder.total(), interval, now - last).c_str());
+  }
   std::fflush(stdout);
 }
 
@@ -93,9 +109,9 @@ void wait_for_end(const Arguments& arguments, const sigset_t& signals, Recorder&
   const auto length = std::chrono::duration<double>(arguments.seconds);
   const auto end = started + std::chrono::duration_cast<Clock::duration>(length);
   for (auto last = started; last < end;) {
-    const auto next = std::min(end, last + std::chrono::seconds(1));
+    const auto next = std::min(end, last + std::chrono::milliseconds(arguments.progress_every_ms));
     const bool stopped = stopped_before(signals, next);
-    if (arguments.progress) print_progress(recorder, started, last);
+    print_progress(arguments, recorder, started, last);
     if (stopped) return;
     last = next;
   }
@@ -123,17 +139,36 @@ Resolved resolve(Client& client, const std::vector<std::string>& transactions,
   return resolved;
 }
 
-Result<ProcessStatus> ask_if_wanted(const std::string& admin) {
-  if (admin.empty()) return failure(ErrorCode::kUnavailable, "not wanted");
-  auto status = ask_admin(admin);
-  if (!status) std::fprintf(stderr, "no counters: %s\n", status.error().message.c_str());
-  return status;
+// What each of the replicas tells, by its pid; one that does not answer is left out.
+std::map<std::int32_t, ProcessStatus> ask_all(const std::vector<std::string>& admins) {
+  std::map<std::int32_t, ProcessStatus> all;
+  for (const std::string& admin : admins) {
+    if (auto status = ask_admin(admin)) {
+      all[status->pid] = std::move(*status);
+    } else {
+      std::fprintf(stderr, "no counters: %s\n", status.error().message.c_str());
+    }
+  }
+  return all;
+}
+
+// How far the counters of the replica that leads in the end have gone.
+std::map<std::string, std::int64_t> leaders_counters(
+    const std::map<std::int32_t, ProcessStatus>& before,
+    const std::map<std::int32_t, ProcessStatus>& after) {
+  for (const auto& [pid, replica] : after) {
+    if (!leads(replica)) continue;
+    const auto then = before.find(pid);
+    return difference(then == before.end() ? ProcessStatus{} : then->second, replica);
+  }
+  return {};
 }
 
 Report measure(Client& client, const Arguments& arguments, const sigset_t& signals) {
-  const auto before = ask_if_wanted(arguments.admin);
+  const auto before = ask_all(arguments.admins);
   const auto started = Clock::now();
-  Recorder recorder(started);
+  const auto stall_min = std::chrono::milliseconds(arguments.stall_ms);
+  Recorder recorder(started, arguments.stall_ms > 0 ? stall_min : Clock::duration::max());
   Transfers transfers(client, arguments.transfers, recorder);
   wait_for_end(arguments, signals, recorder, started);
   transfers.stop();
@@ -145,8 +180,7 @@ Report measure(Client& client, const Arguments& arguments, const sigset_t& signa
   report.longest_gap = recorder.longest_gap(ended);
   report.resolved = resolve(client, recorder.unknown_transactions(),
                             std::chrono::milliseconds(arguments.client.unknown_after_ms));
-  const auto after = ask_if_wanted(arguments.admin);
-  if (after) report.counters = difference(before.value_or(ProcessStatus{}), *after);
+  report.counters = leaders_counters(before, ask_all(arguments.admins));
   return report;
 }
 

@@ -124,9 +124,9 @@ class ClusterCommand(fixtures.DirectoryTest):
         return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=120, check=False)
 
-    def up(self, databases=2):
+    def up(self, databases=2, *options):
         return self.run_command("up", "--databases", str(databases),
-                                "--build-dir", fixtures.BUILD_DIRECTORY)
+                                "--build-dir", fixtures.BUILD_DIRECTORY, *options)
 
     def record(self):
         return json.loads((self.path / cluster.RECORD).read_text(encoding="utf-8"))
@@ -163,13 +163,28 @@ class ClusterCommand(fixtures.DirectoryTest):
         running = {entry["name"]: entry["running"]
                    for entry in json.loads(status.stdout)["processes"]}
         self.assertEqual(running,
-                         {"postgres-db1": True, "coordinator-1": True, "agent-db1": False})
+                         {"postgres-db1": True, "coordinator-1": True, "coordinator-2": True,
+                          "coordinator-3": True, "agent-db1": False})
 
-    def test_more_replicas_than_there_can_be_are_refused(self):
-        refused = self.run_command("up", "--replicas", "3")
+    def test_status_tells_who_leads(self):
+        self.assertEqual(self.up(1).returncode, 0)
 
-        self.assertEqual(refused.returncode, 1)
-        self.assertIn("--replicas must be 1", refused.stderr)
+        status = self.run_command("status", "--json")
+
+        roles = [entry["role"] for entry in json.loads(status.stdout)["processes"]
+                 if entry["kind"] == "coordinator"]
+        self.assertEqual(sorted(roles), ["follower", "follower", "leader"])
+
+    def test_a_group_of_one_serves(self):
+        self.assertEqual(self.up(1, "--replicas", "1").returncode, 0)
+
+        self.assertRegex(self.run_command("status").stdout, "coordinator-1 .* leader")
+
+    def test_a_group_of_two_is_refused(self):
+        refused = self.run_command("up", "--replicas", "2")
+
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("choose from 1, 3, 5", refused.stderr)
 
     def test_down_without_a_cluster_says_so(self):
         down = self.run_command("down")
@@ -179,7 +194,8 @@ class ClusterCommand(fixtures.DirectoryTest):
 
     def _check_processes(self, entries):
         self.assertEqual(sorted(entry["name"] for entry in entries),
-                         ["agent-db1", "agent-db2", "agent-db3", "coordinator-1",
+                         ["agent-db1", "agent-db2", "agent-db3",
+                          "coordinator-1", "coordinator-2", "coordinator-3",
                           "postgres-db1", "postgres-db2", "postgres-db3"])
         for entry in entries:
             self.assertTrue(processes.is_running(processes.identify(entry["pid"])))

@@ -32,13 +32,20 @@ class _Demo(unittest.TestCase):
         return done.stdout
 
 
-class CoordinatorKilled(_Demo):
-    """--kill coordinator"""
+class LeaderKilled(_Demo):
+    """--kill leader"""
 
-    victim = "coordinator"
+    victim = "leader"
 
     def test_money_is_safe(self):
-        self.check_money_is_safe()
+        output = self.check_money_is_safe()
+
+        self.assertRegex(output, r"kill -9 coordinator-\d, the leader")
+        self.assertRegex(output, r"commits stood still for +[0-9,]+ ms")
+        self.assertRegex(output, r"replicas equal again +[0-9,]+ ")
+
+    def test_a_group_of_one_loses_none_either(self):
+        self.check_money_is_safe("--replicas", "1")
 
     def test_too_few_commits_are_a_failure(self):
         done = self.run_demo("--min-commits", "100000000")
@@ -49,10 +56,20 @@ class CoordinatorKilled(_Demo):
 
     def _remove_what_was_kept(self, output):
         kept = pathlib.Path(output.rpartition("kept in ")[2].strip())
-        self.assertTrue((kept / "coordinator-1" / "log").exists())
+        for replica in (1, 2, 3):
+            self.assertTrue((kept / f"coordinator-{replica}" / "log").exists())
         self.assertEqual(fixtures.processes_of(kept), [])
         subprocess.run([repository.ROOT / "integration" / "cluster", "down", "--dir", kept],
                        stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+class FollowerKilled(_Demo):
+    """--kill follower"""
+
+    victim = "follower"
+
+    def test_money_is_safe(self):
+        self.check_money_is_safe()
 
 
 class AgentKilled(_Demo):
@@ -73,10 +90,10 @@ class PostgresKilled(_Demo):
         self.check_money_is_safe()
 
 
-class OneShotsCoordinatorKilled(_Demo):
-    """--one-shot --kill coordinator"""
+class OneShotsLeaderKilled(_Demo):
+    """--one-shot --kill leader"""
 
-    victim = "coordinator"
+    victim = "leader"
 
     def test_money_is_safe(self):
         output = self.check_money_is_safe("--one-shot")

@@ -44,6 +44,7 @@ class ClusterTest(unittest.TestCase):
     """Tests that share one whole cluster; each leaves it as it found it."""
 
     databases = 1
+    replicas = 1
 
     @classmethod
     def setUpClass(cls):
@@ -51,7 +52,7 @@ class ClusterTest(unittest.TestCase):
         directory.chmod(0o755)
         cls.addClassCleanup(shutil.rmtree, directory, ignore_errors=True)
         cls.cluster = cluster.up(directory / "cluster", "test", cls.databases,
-                                 BUILD_DIRECTORY / "bin")
+                                 BUILD_DIRECTORY / "bin", replicas=cls.replicas)
         cls.addClassCleanup(cls.cluster.abandon)
         cls.prepare()
 

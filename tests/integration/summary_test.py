@@ -8,6 +8,7 @@ import unittest
 from unittest import mock
 
 from harness import cpu, crowd, programs, summary
+from harness.bank_run import Books
 from harness.workload import PROGRESS, Result
 
 GOOD = summary.Played(
@@ -18,10 +19,8 @@ GOOD = summary.Played(
     one_shot=False,
     kill=summary.Kill("coordinator-1", was_at_work=True, down_seconds=1.1),
     cpu_seconds={"coordinator-1": 0.1},
-    settle_seconds=0.0,
-    before=[500, 500],
-    after=[400, 600],
-    prepared=[0, 0],
+    books=Books(before=[500, 500], after=[400, 600], prepared=[0, 0], settle_seconds=0.0,
+                executed=[77, 77, 77]),
 )
 
 
@@ -34,11 +33,24 @@ class Summary(unittest.TestCase):
     def test_money_that_moved_is_no_problem(self):
         self.assertEqual(self.problems(), [])
 
+    def problems_of_books(self, **changes):
+        return self.problems(books=dataclasses.replace(GOOD.books, **changes))
+
     def test_lost_money_is(self):
-        self.assertEqual(self.problems(after=[400, 599]), ["The sum was 1000 and is 999."])
+        self.assertEqual(self.problems_of_books(after=[400, 599]),
+                         ["The sum was 1000 and is 999."])
 
     def test_a_prepared_transaction_is(self):
-        self.assertEqual(self.problems(prepared=[0, 1]), ["1 prepared transactions are left."])
+        self.assertEqual(self.problems_of_books(prepared=[0, 1]),
+                         ["1 prepared transactions are left."])
+
+    def test_a_replica_that_has_executed_less_is(self):
+        self.assertEqual(self.problems_of_books(executed=[77, 76, 77]),
+                         ["The replicas have executed different slots: [77, 76, 77]."])
+
+    def test_a_replica_that_does_not_answer_is(self):
+        self.assertEqual(self.problems_of_books(executed=[77, 77, None]),
+                         ["The replicas have executed different slots: [77, 77, None]."])
 
     def test_too_few_commits_are(self):
         few = dataclasses.replace(GOOD.result, committed=999)

@@ -47,6 +47,22 @@ TEST(Recorder, CountsCommitsInOnePhase) {
   EXPECT_EQ(recorder.total().committed, 2U);
 }
 
+TEST(Recorder, KeepsTheTimesWithoutACommit) {
+  const auto start = Clock::now() - std::chrono::seconds(1);
+  Recorder recorder(start, std::chrono::milliseconds(900));
+  recorder.record(ended(CommitState::kAborted), start);
+  EXPECT_TRUE(recorder.take_stalls().empty()) << "an abort ends none";
+
+  recorder.record(ended(CommitState::kCommitted), start);
+  recorder.record(ended(CommitState::kCommitted), start);
+
+  const auto stalls = recorder.take_stalls();
+  ASSERT_EQ(stalls.size(), 1U);
+  EXPECT_EQ(stalls[0].began, start);
+  EXPECT_GE(stalls[0].ended - stalls[0].began, std::chrono::seconds(1));
+  EXPECT_TRUE(recorder.take_stalls().empty());
+}
+
 TEST(Recorder, TellsIntervalsApartAndKeepsTheTotal) {
   const auto start = Clock::now();
   Recorder recorder(start);
@@ -76,12 +92,14 @@ TEST(Recorder, AbortsDoNotShortenAGap) {
 }
 
 TEST(Counters, AreComparedWithinOneLifeOnly) {
-  const ProcessStatus before{17, {{"committed", 100}, {"log_flushes", 10}, {"driven", 4}}};
-  const ProcessStatus after{17, {{"committed", 150}, {"log_flushes", 13}, {"driven", 2}}};
+  const ProcessStatus before{.pid = 17,
+                             .counters = {{"committed", 100}, {"log_flushes", 10}, {"driven", 4}}};
+  const ProcessStatus after{.pid = 17,
+                            .counters = {{"committed", 150}, {"log_flushes", 13}, {"driven", 2}}};
   EXPECT_THAT(difference(before, after),
               ElementsAre(Pair("committed", 50), Pair("log_flushes", 3)));
 
-  const ProcessStatus restarted{18, {{"committed", 20}}};
+  const ProcessStatus restarted{.pid = 18, .counters = {{"committed", 20}}};
   EXPECT_THAT(difference(before, restarted), ElementsAre(Pair("committed", 20)));
 }
 

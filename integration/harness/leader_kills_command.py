@@ -1,0 +1,139 @@
+"""The command integration/faults/leader_kills: the leader dies under load, again and again."""
+
+import argparse
+import dataclasses
+import math
+import time
+
+from . import bank_run, waiting
+
+RUN_SECONDS = 86_400  # the workload is told to end when the last kill is over
+WORK_SECONDS = 60  # within which commits must flow
+STALL_MS = 20  # shorter times without a commit are none
+PROGRESS_MS = 100
+
+DESCRIPTION = """\
+Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
+servers, kills the leader with -9 under that load many times in a row, starts it again each time, and
+tells how long it took each time until commits went on."""
+
+EPILOG = """\
+Exit code 0 only if no money was lost or made, no prepared transaction is left on any server, all
+replicas have executed the same, commits were flowing before each kill and after it, p99 of the gaps
+is at most --gap-max, and all processes stopped in good order."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kill:
+    """One death of a leader."""
+
+    victim: str
+    successor: str
+    gap_ms: float  # from the kill until commits went on
+
+
+def main(arguments):
+    """Runs the command; returns its exit code."""
+    options = _parse(arguments)
+    return bank_run.run("leader_kills", options,
+                        lambda money, steps: _Kills(money, options, steps).run())
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="integration/faults/leader_kills", description=DESCRIPTION, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, metavar="N",
+                        help="how often the leader dies (default: 20)")
+    parser.add_argument("--gap-max", type=int, default=1000, metavar="MS",
+                        help="a longer gap at p99 is a failure (default: 1000)")
+    bank_run.add_options(parser, clients=8)
+    options = parser.parse_args(arguments)
+    bank_run.check_options(parser, options)
+    if options.kills < 1:
+        parser.error("--kills must be at least 1")
+    return options
+
+
+def percentile(values, percent):
+    """The smallest of the values that so many percent of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
+
+
+def gap_ms(stalls, killed, ended):
+    """Milliseconds from `killed` until the longest stall that began before `ended` was over.
+
+    Answers that were on their way when the leader died still come in: the first commit after the
+    kill proves nothing.
+    """
+    after = [stall for stall in stalls if stall[1] > killed and stall[0] < ended]
+    if not after:
+        return STALL_MS
+    longest = max(after, key=lambda stall: stall[1] - stall[0])
+    return (longest[1] - killed) * 1000
+
+
+class _Kills:
+    """The run itself, on a cluster that is up."""
+
+    def __init__(self, money, options, steps):
+        self._money = money
+        self._cluster = money.cluster
+        self._options = options
+        self._steps = steps
+
+    def run(self):
+        """Returns the Verdict, and has printed what happened."""
+        self._money.open()
+        self._steps.say(f"{self._options.clients} clients move money until the last kill is over")
+        with self._money.workload(RUN_SECONDS, "--progress-every", PROGRESS_MS,
+                                  "--stalls", STALL_MS, show=False) as workload:
+            kills = [self._kill(number, workload) for number in range(1, self._options.kills + 1)]
+            result = workload.end(WORK_SECONDS)
+        books = self._money.close()
+        gaps = [kill.gap_ms for kill in kills]
+        self._show(gaps, result, books)
+        problems = books.problems()
+        if percentile(gaps, 99) > self._options.gap_max:
+            problems.append(f"The gaps' p99 is {percentile(gaps, 99):,.0f} ms,"
+                            f" the most allowed is {self._options.gap_max:,} ms.")
+        return bank_run.Verdict(
+            problems, f"the leader was killed {len(kills)} times at work; no money was lost or"
+                      " made, nothing is left prepared, all replicas have executed the same, and"
+                      " every process stopped in good order.")
+
+    def _kill(self, number, workload):
+        self._wait_for_commits(workload)
+        victim = self._cluster.leader()
+        killed = time.monotonic()
+        self._cluster.kill(victim.name)
+        if len(self._cluster.coordinators) == 1:
+            self._cluster.restart(victim.name)
+        successor = self._cluster.leader()
+        self._wait_for_commits(workload)
+        if not victim.is_running():
+            self._cluster.restart(victim.name)
+        kill = Kill(victim.name, successor.name,
+                    gap_ms(workload.stalls, killed, time.monotonic()))
+        self._steps.say(f"kill {number:>3}: {kill.victim} died, {kill.successor} leads;"
+                        f" commits went on after {kill.gap_ms:,.0f} ms")
+        return kill
+
+    @staticmethod
+    def _wait_for_commits(workload):
+        # The progress line after the next one speaks of commits from now on only.
+        since = time.monotonic() + 2 * PROGRESS_MS / 1000
+        waiting.until(lambda: workload.committed_at() > since or not workload.is_running(),
+                      WORK_SECONDS, "commits")
+
+    def _show(self, gaps, result, books):
+        rate = result.committed / result.seconds
+        print(f"\n{'committed':>30} {result.committed:>12,}  {rate:,.0f} per second")
+        print(f"{'aborted':>30} {result.aborted:>12,}")
+        print(f"{'unknown to its client':>30} {result.unknown:>12,}")
+        for name, value in (("gap, median", percentile(gaps, 50)),
+                            ("gap, p99", percentile(gaps, 99)), ("gap, longest", max(gaps))):
+            print(f"{name:>30} {value:>9,.0f} ms")
+        print(f"{'sum before and after':>30} {sum(books.before):>12,} {sum(books.after):,}")
+        print(f"{'prepared transactions left':>30} {sum(books.prepared):>12,}", flush=True)
