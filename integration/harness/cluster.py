@@ -27,6 +27,7 @@ class Cluster:
         self.servers = []
         self.coordinators = []
         self.agents = []
+        self._allocator = ports.Allocator()
 
     def services(self):
         """All services, in the order in which they start."""
@@ -71,6 +72,7 @@ class Cluster:
         problems += [_prepared_problem(server) for server in self.servers]
         problems += [server.stop() for server in self.servers]
         problems = [problem for problem in problems if problem is not None]
+        self._allocator.release()
         if keep or problems:
             self.save()
         else:
@@ -99,17 +101,17 @@ class Cluster:
         self.save()
         service.wait_ready()
 
-    def add_server(self, name, allocator):
+    def add_server(self, name):
         """Makes and starts a PostgreSQL server with an empty database of participant `name`."""
-        server = self._new(self.servers, Postgres, f"postgres-{name}", _postgres_ports(allocator))
+        server = self._new(self.servers, Postgres, f"postgres-{name}", self._postgres_ports())
         server.create()
         self.begin_life(server)
         server.create_database()
 
-    def add_coordinators(self, replicas, allocator):
+    def add_coordinators(self, replicas):
         """Makes and starts a group of replicas; returns when one leads and all others follow it."""
         for replica in range(1, replicas + 1):
-            numbers = _program_ports(allocator, ports.FIRST.get)
+            numbers = self._program_ports(ports.FIRST.get)
             self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
         for coordinator in self.coordinators:
             coordinator.create(self.name, self.coordinators)
@@ -120,10 +122,10 @@ class Cluster:
             coordinator.wait_ready()
         self.leader()
 
-    def add_agent(self, server, allocator):
+    def add_agent(self, server):
         """Makes and starts the agent of a server."""
         participant = participant_of(server)
-        numbers = _program_ports(allocator, ports.agent_first)
+        numbers = self._program_ports(ports.agent_first)
         agent = self._new(self.agents, Agent, f"agent-{participant}", numbers)
         peers = [coordinator.ports["peer"] for coordinator in self.coordinators]
         agent.create(self.name, participant, server, peers)
@@ -143,7 +145,14 @@ class Cluster:
         for service in reversed(self.services()):
             if service.is_running():
                 service.kill()
+        self._allocator.release()
         shutil.rmtree(self.directory)
+
+    def _postgres_ports(self):
+        return {"postgres": self._allocator.take(ports.FIRST["postgres"])}
+
+    def _program_ports(self, first_of):
+        return {role: self._allocator.take(first_of(role)) for role in ("client", "peer", "admin")}
 
     def _new(self, group, kind, name, numbers):
         own = () if kind is Postgres else (self.bin_directory,)
@@ -190,15 +199,14 @@ def load(directory):
 
 
 def _start(cluster, databases, replicas, say):
-    allocator = ports.Allocator()
     for number in range(1, databases + 1):
         say(f"PostgreSQL server db{number}")
-        cluster.add_server(f"db{number}", allocator)
+        cluster.add_server(f"db{number}")
     say("coordinator" if replicas == 1 else f"coordinator of {replicas} replicas")
-    cluster.add_coordinators(replicas, allocator)
+    cluster.add_coordinators(replicas)
     for server in cluster.servers:
         say(f"agent of {participant_of(server)}")
-        cluster.add_agent(server, allocator)
+        cluster.add_agent(server)
 
 
 def _claim(directory):
@@ -217,14 +225,6 @@ def _claim(directory):
     except FileExistsError:
         raise HarnessError(f"Another cluster is starting in {path}.") from None
     return path
-
-
-def _postgres_ports(allocator):
-    return {"postgres": allocator.take(ports.FIRST["postgres"])}
-
-
-def _program_ports(allocator, first_of):
-    return {role: allocator.take(first_of(role)) for role in ("client", "peer", "admin")}
 
 
 def _prepared_problem(server):

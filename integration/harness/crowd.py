@@ -56,7 +56,7 @@ class Gathered:
 
 def gather(made, connections, transactions, accounts):
     """Brings a crowd to a cluster that is up, and returns the Gathered when all is answered."""
-    coordinator = made.coordinators[0]
+    coordinator = made.leader()
     before = usage(coordinator)
     with _crowd(made, connections, transactions, accounts) as process:
         _read_until(process, "connections are open")
@@ -94,7 +94,7 @@ def _crowd(made, connections, transactions, accounts):
     """The program while it runs; whatever happens, it does not outlive the block."""
     words = [
         made.bin_directory / "assent-bench", "crowd", "--step",
-        "--coordinators", ",".join(address(each.ports["client"]) for each in made.coordinators),
+        "--coordinators", address(made.leader().ports["client"]),
         "--participants", ",".join(cluster.participant_of(server) for server in made.servers),
         "--connections", connections, "--transactions", transactions,
         "--sql", SQL.format(accounts), "--json", made.directory / "crowd.json"]

@@ -41,18 +41,34 @@ def accepts(port):
 
 
 class Allocator:
-    """Hands out free ports, each once. Nobody holds them: see exclusive()."""
+    """Hands out free ports, each once, and keeps other allocators from them until release().
+
+    So nobody takes the port of a process that was killed and will be started again, as long as the
+    process of the allocator lives. See exclusive() for how the locks work.
+    """
 
     def __init__(self):
-        self._given = set()
+        self._locks = {}
 
     def take(self, first):
         """The lowest free port of the SPAN from `first`."""
         for port in range(first, first + SPAN):
-            if port not in self._given and is_free(port):
-                self._given.add(port)
+            if port not in self._locks and is_free(port) and self._reserve(port):
                 return port
         raise HarnessError(f"No port from {first} to {first + SPAN - 1} is free on {HOST}.")
+
+    def release(self):
+        """Others may have the ports."""
+        while self._locks:
+            self._locks.popitem()[1].close()
+
+    def _reserve(self, port):
+        lock = socket.socket(socket.AF_UNIX)
+        if not _try_lock(lock, f"port-{port}"):
+            lock.close()
+            return False
+        self._locks[port] = lock
+        return True
 
 
 @contextlib.contextmanager
@@ -63,13 +79,14 @@ def exclusive(seconds=120):
     exactly those who share the ports (one network namespace).
     """
     with socket.socket(socket.AF_UNIX) as lock:
-        waiting.until(lambda: _try_lock(lock), seconds, "another cluster that is starting")
+        waiting.until(lambda: _try_lock(lock, "cluster-ports"), seconds,
+                      "another cluster that is starting")
         yield
 
 
-def _try_lock(lock):
+def _try_lock(lock, name):
     try:
-        lock.bind("\0assent-cluster-ports")
+        lock.bind(f"\0assent-{name}")
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

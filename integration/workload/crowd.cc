@@ -55,6 +55,7 @@ void Crowd::hello(std::size_t number) {
 
 void Crowd::on_hello(Result<wire::HelloReply> reply) {
   if (reply) {
+    office_ = reply->office;
     told_ = LogTime(reply->now_ms);
     told_at_ = process::monotonic_now();
     ++greeted_;
@@ -83,6 +84,7 @@ wire::CommitRequest Crowd::request() const {
       now, process::random_u64(), process::random_u64(), creator_tag("assent-bench")));
   request.__set_timeout_ms(options_.timeout_ms);
   request.__set_first(true);
+  request.__set_office(office_);
   for (const auto& participant : options_.participants) {
     auto& branch = request.branches.emplace_back();
     branch.participant = participant;

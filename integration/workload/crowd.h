@@ -66,6 +66,7 @@ class Crowd {
   std::vector<std::unique_ptr<rpc::Client>> connections_;
   std::size_t greeted_ = 0;      // connections on which hello was answered
   std::optional<Error> failed_;  // the first failure of hello
+  std::int64_t office_ = 0;      // the leader's, as hello told it last
   LogTime told_;                 // the coordinator's time, at told_at_
   MonoTime told_at_;
   CrowdTally tally_;

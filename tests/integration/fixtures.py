@@ -32,7 +32,7 @@ class ServerTest(DirectoryTest):
         self.cluster.directory.mkdir()
         self.addCleanup(self._end)
         with ports.exclusive():
-            self.cluster.add_server("db1", ports.Allocator())
+            self.cluster.add_server("db1")
         self.server = self.cluster.servers[0]
 
     def _end(self):

@@ -3,7 +3,7 @@
 import unittest
 
 import fixtures
-from harness import bank, cluster, ports, processes
+from harness import bank, cluster, processes
 from harness.errors import HarnessError
 
 
@@ -56,7 +56,7 @@ class PostgresServer(fixtures.ServerTest):
         other.directory.mkdir()
 
         with self.assertRaisesRegex(HarnessError, "too long for a unix socket"):
-            other.add_server("db1", ports.Allocator())
+            other.add_server("db1")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ using client::pause;
 using client::until;
 
 constexpr Millis kRefreshEvery{20'000};  // agents move and clocks drift, neither quickly
-constexpr Millis kHelloMax{2'000};
+constexpr Millis kHelloMax{1'000};
 constexpr Millis kWhoLeadsMax{500};  // of the other replicas, while one does not answer
 constexpr Millis kAbortInBackgroundMax{5'000};
 constexpr Millis kCancelMax{2'000};

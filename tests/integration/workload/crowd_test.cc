@@ -47,6 +47,7 @@ TEST_F(CrowdOfFive, SendsOneShotsUnderIdsOfTheirOwn) {
   ASSERT_TRUE(crowd.connect());
 
   EXPECT_EQ(crowd.commit().committed, 12U);
+  EXPECT_EQ(cluster_.first.commit.requests()[0].office, fake::Cluster::kOffice);
 
   std::set<std::string> ids;
   for (const auto& request : cluster_.first.commit.requests()) {
