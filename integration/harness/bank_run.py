@@ -168,7 +168,7 @@ def _run(name, options, act):
     repository.build_programs(options)
     directory = tempfile.mkdtemp(prefix=f"assent-{name.replace('_', '-')}-", dir="/tmp")
     steps.say(f"starting a cluster in {directory}")
-    made = cluster.up(directory, "demo", options.databases, repository.bin_directory(options),
+    made = cluster.up(directory, name, options.databases, repository.bin_directory(options),
                       say=lambda step: steps.say(f"starting: {step}"), replicas=options.replicas)
     try:
         verdict = act(Bank(made, options, steps), steps)

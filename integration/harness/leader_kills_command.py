@@ -6,6 +6,7 @@ import math
 import time
 
 from . import bank_run, waiting
+from .errors import HarnessError
 
 RUN_SECONDS = 86_400  # the workload is told to end when the last kill is over
 WORK_SECONDS = 60  # within which commits must flow
@@ -126,8 +127,11 @@ class _Kills:
         since = time.monotonic() + 2 * PROGRESS_MS / 1000
         waiting.until(lambda: workload.committed_at() > since or not workload.is_running(),
                       WORK_SECONDS, "commits")
+        if not workload.is_running():
+            raise HarnessError("The workload ended before the last kill.")
 
-    def _show(self, gaps, result, books):
+    @staticmethod
+    def _show(gaps, result, books):
         rate = result.committed / result.seconds
         print(f"\n{'committed':>30} {result.committed:>12,}  {rate:,.0f} per second")
         print(f"{'aborted':>30} {result.aborted:>12,}")

@@ -30,8 +30,6 @@ class Replicas {
   // believed one when there is no other.
   [[nodiscard]] std::string next_other();
 
-  [[nodiscard]] std::size_t count() const { return addresses_.size(); }
-
  private:
   [[nodiscard]] const std::string& believed() const;
 

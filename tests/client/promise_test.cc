@@ -65,17 +65,6 @@ TEST_F(Promise, IsMadeAnewToALaterOfficeThatHasDoneNothing) {
   EXPECT_EQ(requests[2].office, fake::Cluster::kOffice + 1);
 }
 
-TEST_F(Promise, IsNotMadeToAnEarlierOffice) {
-  Error late{ErrorCode::kNotLeader, "it does not know yet that it is over"};
-  late.office = fake::Cluster::kOffice - 1;
-  cluster_.first.commit.next(late);
-
-  ASSERT_TRUE(transfer(client_).commit().committed());
-
-  EXPECT_EQ(cluster_.first.commit.requests().size(), 1U);
-  EXPECT_EQ(cluster_.second.commit.requests().at(0).office, fake::Cluster::kOffice);
-}
-
 TEST_F(Promise, OnceBrokenNamesNoOffice) {
   cluster_.first.commit.next(fake::Disconnect{});
 

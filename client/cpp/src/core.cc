@@ -268,16 +268,15 @@ Result<Reply> ClientCore::ask_coordinators(
 // True when the next try is more than a guess, and needs no pause.
 bool ClientCore::move_on(const std::string& address, const Error& error) {
   if (error.code == ErrorCode::kOverloaded) return false;
-  const bool leads =
-      error.office != 0 && static_cast<std::int64_t>(error.office) == directory_.office();
+  const bool leads = error.office != 0;
   return leads || coordinators_.failed(address, error.leader);
 }
 
 // Asks one of the other replicas. A follower that hears its leader names it, so this ends no wait
 // for a leader that is only slow.
 bool ClientCore::is_superseded(const std::string& address) {
-  if (coordinators_.count() == 1) return false;
   const std::string other = coordinators_.next_other();
+  if (other == address) return false;
   auto hello = loop_.ask<wire::HelloReply>(ASSENT_CALL(wire::Coordinator, hello, wire::HelloReply),
                                            other, hello_request(), kWhoLeadsMax);
   if (hello) {
@@ -309,7 +308,9 @@ Result<wire::CommitReply> ClientCore::commit_once(const std::string& address,
                                                    [&] { return is_superseded(address); });
   if (may_have_acted(heard)) request.__set_first(false);
   auto answer = client::answer_of(std::move(heard));
-  if (!answer) directory_.learn_office(static_cast<std::int64_t>(answer.error().office));
+  if (!answer && answer.error().office != 0) {
+    directory_.learn_office(static_cast<std::int64_t>(answer.error().office));
+  }
   return answer;
 }
 

@@ -1,7 +1,5 @@
 #include "client/cpp/src/directory.h"
 
-#include <algorithm>
-
 namespace assent::client {
 
 void Directory::learn(const wire::HelloReply& reply, MonoTime now) {
@@ -13,12 +11,12 @@ void Directory::learn(const wire::HelloReply& reply, MonoTime now) {
   }
   told_ = LogTime(reply.now_ms);
   told_at_ = now;
-  office_ = std::max(office_, reply.office);
+  office_ = reply.office;
 }
 
 void Directory::learn_office(std::int64_t office) {
   const std::lock_guard lock(mutex_);
-  office_ = std::max(office_, office);
+  office_ = office;
 }
 
 std::int64_t Directory::office() const {

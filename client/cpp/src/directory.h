@@ -14,7 +14,7 @@
 
 namespace assent::client {
 
-// Participants and time, as the latest hello told them; and the latest office of all.
+// Participants, time and office, as they were told last.
 class Directory {
  public:
   // `now` is this process's clock when the reply came in.
@@ -26,7 +26,7 @@ class Directory {
   // The cluster's name; empty before the first hello.
   [[nodiscard]] std::string cluster() const;
 
-  // A leader named its office in a refusal.
+  // A leader named its office in a refusal, not in a hello.
   void learn_office(std::int64_t office);
   // To which `first` is promised (R9); 0 before the first hello.
   [[nodiscard]] std::int64_t office() const;
