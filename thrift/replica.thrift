@@ -93,6 +93,22 @@ struct TakeOver {
   1: common.Ballot ballot
 }
 
+/** A snapshot of the state, as one replica keeps it. */
+struct SnapshotInfo {
+  /** The state after this slot. */
+  1: i64 through
+  /** Of exactly these bytes. */
+  2: i64 id
+  /** How many. */
+  3: i64 bytes
+}
+
+/** The leader of `ballot` no longer keeps the values that the receiver lacks. */
+struct SnapshotOffer {
+  1: common.Ballot ballot
+  2: SnapshotInfo snapshot
+}
+
 union PaxosMessage {
   1: PreVote pre_vote
   2: PreVoteAnswer pre_vote_answer
@@ -102,6 +118,7 @@ union PaxosMessage {
   6: AcceptedThrough accepted_through
   7: PaxosRefused refused
   8: TakeOver take_over
+  9: SnapshotOffer snapshot_offer
 }
 
 /** All that one replica has to say to another at the end of a turn of its event loop. */
@@ -118,10 +135,30 @@ struct Delivery {
   5: list<PaxosMessage> messages
 }
 
+struct SnapshotPartRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Cluster that the caller belongs to; another one is answered WRONG_CLUSTER. */
+  2: string cluster
+  /** As it was offered; one that is no longer kept is answered EXPIRED. */
+  3: SnapshotInfo snapshot
+  /** From 0; beyond the end is INVALID_ARGUMENT. */
+  4: i64 offset
+}
+
+struct SnapshotPartReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** The bytes from `offset` on, as many as fit well into a message; at least one. */
+  2: binary bytes
+}
+
 /** Peer port of a replica: agents use what is inherited. */
 service Replica extends participant.Registry {
   /** Who is at this address, and is it the leader. */
   IdentifyReply identify(1: IdentifyRequest request) throws (1: common.AssentError error)
   /** Messages of consensus. No answer: each may be lost, and is sent again where it matters. */
   oneway void deliver(1: Delivery delivery)
+  /** A part of a snapshot that this replica has offered. */
+  SnapshotPartReply snapshot_part(1: SnapshotPartRequest request) throws (1: common.AssentError error)
 }

@@ -48,6 +48,10 @@ AcceptedValue Acceptor::settle(Slot slot) {
   return out;
 }
 
+void Acceptor::settle_through(Slot through) {
+  accepted_.erase(accepted_.begin(), accepted_.upper_bound(through));
+}
+
 void Acceptor::check_invariants(Slot chosen) const {
   for (const auto& [slot, accepted] : accepted_) {
     CHECK_LT(chosen, slot, "what is chosen has left");

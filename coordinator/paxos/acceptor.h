@@ -34,6 +34,9 @@ class Acceptor {
   // Takes the value of a slot that is now known chosen. Precondition: it is the lowest one held.
   AcceptedValue settle(Slot slot);
 
+  // A snapshot has settled all slots up to this one.
+  void settle_through(Slot through);
+
   void check_invariants(Slot chosen) const;
 
  private:

@@ -25,6 +25,7 @@ std::string_view name(const Message& message) {
                         [](const AcceptedThrough&) { return "AcceptedThrough"; },
                         [](const Refused&) { return "Refused"; },
                         [](const TakeOver&) { return "TakeOver"; },
+                        [](const SnapshotOffer&) { return "SnapshotOffer"; },
                     },
                     message);
 }
@@ -54,6 +55,10 @@ std::vector<ChosenValue> Consensus::restore(const Record& record) {
   see(acceptor_.promised());
   mark_unwritten_ = false;
   return std::move(turn.effects.chosen);
+}
+
+void Consensus::restore_snapshot(Slot through) {
+  learner_.restore(through);
 }
 
 // Nobody is heard yet, so nobody is disturbed by a candidacy that begins early.
@@ -106,6 +111,25 @@ void Consensus::on(Turn& turn, const PeerLost& lost) {
   follower->election_at = std::min(follower->election_at, turn.now + soon);
 }
 
+void Consensus::on(Turn& turn, const CheckpointAsked& /*asked*/) {
+  write(turn, Promised{acceptor_.promised()});
+}
+
+void Consensus::on(Turn& /*turn*/, const SnapshotKept& kept) {
+  snapshot_ = kept.snapshot;
+}
+
+// A snapshot says only what is chosen: promises, and what was accepted above it, stay as they are.
+// The mark need not be written, for the snapshot itself says it.
+void Consensus::on(Turn& turn, const SnapshotInstalled& installed) {
+  if (installed.through <= learner_.chosen_through()) return;
+  if (std::holds_alternative<Leader>(role_)) return;
+  // Phase 1 asked from a slot that is settled now.
+  if (std::holds_alternative<Candidate>(role_)) become_follower(turn, std::nullopt);
+  acceptor_.settle_through(installed.through);
+  learner_.skip_to(installed.through);
+}
+
 void Consensus::on(Turn& turn, const Tick& /*tick*/) {
   if (auto* leader = std::get_if<Leader>(&role_)) return keep_office(turn, *leader);
   if (turn.now < next_deadline()) return;
@@ -122,6 +146,9 @@ void Consensus::on(Turn& turn, const Tick& /*tick*/) {
 void Consensus::on(Turn& turn, ReplicaId from, const Prepare& prepare) {
   see(prepare.ballot);
   if (prepare.ballot < acceptor_.promised()) return refuse(turn, from, prepare.ballot);
+  // What was chosen in a slot that is no longer kept cannot be reported. To promise and to hide it
+  // would let the candidate propose another value (P2c): so no promise. Others may give theirs.
+  if (prepare.from < learner_.first()) return;
   if (acceptor_.promised() < prepare.ballot) {
     raise_promise(turn, prepare.ballot);
     become_follower(turn, std::nullopt);
@@ -198,6 +225,15 @@ void Consensus::raise_promise(Turn& turn, const Ballot& ballot) {
 
 void Consensus::refuse(Turn& turn, ReplicaId from, const Ballot& ballot) {
   send_durable(turn, from, Refused{ballot, acceptor_.promised()});
+}
+
+// Not a word of consensus: the ballot only tells a leader's offer from an old one's.
+void Consensus::on(Turn& turn, ReplicaId from, const SnapshotOffer& offer) {
+  see(offer.ballot);
+  if (offer.ballot < acceptor_.promised()) return refuse(turn, from, offer.ballot);
+  if (learner_.chosen_through() < offer.snapshot.through) {
+    turn.effects.offered = SnapshotOffered{from, offer.snapshot};
+  }
 }
 
 // ── the learner ─────────────────────────────────────────────────────────────────────────────────

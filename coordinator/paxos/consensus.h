@@ -80,10 +80,24 @@ struct TransferAsked {
 struct PeerLost {
   ReplicaId peer;
 };
+// Writes the promise down again: what stands in front of this record is then needed for its
+// accepted values only (docs/adr/0007).
+struct CheckpointAsked {};
+// This replica has a whole, durable snapshot to offer.
+struct SnapshotKept {
+  SnapshotInfo snapshot;
+};
+// The caller has taken in a whole, durable snapshot of a state that is further than the chosen
+// mark. Ignored by a leader, and when the mark has passed it meanwhile: see chosen_through()
+// afterwards.
+struct SnapshotInstalled {
+  Slot through;
+};
 // Time has passed; due at next_deadline().
 struct Tick {};
 
-using Input = std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, Tick>;
+using Input = std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost,
+                           CheckpointAsked, SnapshotKept, SnapshotInstalled, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -97,6 +111,12 @@ struct ReadReady {
   Slot index;
 };
 
+// This replica lacks values that its leader no longer keeps.
+struct SnapshotOffered {
+  ReplicaId from;
+  SnapshotInfo snapshot;
+};
+
 // Carried out in the order of the fields. Messages may go before the records are durable: those
 // that must not are kept back here until Persisted comes (R2).
 struct Effects {
@@ -104,7 +124,8 @@ struct Effects {
   std::vector<Envelope> send;
   std::vector<ChosenValue> chosen;  // execute in this order
   std::vector<ReadReady> reads;
-  std::vector<ReadToken> reads_lost;  // asked of a leader that is none any more, or too many
+  std::vector<ReadToken> reads_lost;       // asked of a leader that is none any more, or too many
+  std::optional<SnapshotOffered> offered;  // the last one
 };
 
 // ── roles ───────────────────────────────────────────────────────────────────────────────────────
@@ -145,6 +166,8 @@ class Consensus {
   // Takes in a record of an earlier life, in the order of the log. Answers what it shows to be
   // chosen, to be executed.
   std::vector<ChosenValue> restore(const Record& record);
+  // Before any record: a snapshot of the state after this slot was loaded.
+  void restore_snapshot(Slot through);
   void start(MonoTime now);
 
   Effects step(MonoTime now, const Input& input);
@@ -186,6 +209,9 @@ class Consensus {
   void on(Turn& turn, const ReadAsked& asked);
   void on(Turn& turn, const TransferAsked& asked);
   void on(Turn& turn, const PeerLost& lost);
+  void on(Turn& turn, const CheckpointAsked& asked);
+  void on(Turn& turn, const SnapshotKept& kept);
+  void on(Turn& turn, const SnapshotInstalled& installed);
   void on(Turn& turn, const Tick& tick);
   void on(Turn& turn, ReplicaId from, const PreVote& question);
   void on(Turn& turn, ReplicaId from, const PreVoteAnswer& answer);
@@ -195,6 +221,7 @@ class Consensus {
   void on(Turn& turn, ReplicaId from, const AcceptedThrough& accepted);
   void on(Turn& turn, ReplicaId from, const Refused& refused);
   void on(Turn& turn, ReplicaId from, const TakeOver& order);
+  void on(Turn& turn, ReplicaId from, const SnapshotOffer& offer);
   RecordIndex write(Turn& turn, Record record);
   void send_durable(Turn& turn, ReplicaId to, Message message);
   void send_now(Turn& turn, ReplicaId to, Message message);
@@ -228,6 +255,7 @@ class Consensus {
   void send_values(Turn& turn, Leader& leader, ReplicaId to, Peer& peer);
   [[nodiscard]] Accept next_values(const Leader& leader, const Peer& peer) const;
   void send_heartbeats(Turn& turn, Leader& leader);
+  void offer_snapshots(Turn& turn, const Leader& leader);
   void count_own(Turn& turn, Leader& leader);
   void take_progress(Turn& turn, Peer& peer, const AcceptedThrough& accepted, Slot last);
   void advance_chosen(Turn& turn, Leader& leader);
@@ -250,6 +278,7 @@ class Consensus {
   Ballot asked_about_;  // in the last question whether a candidacy is welcome
   // The mark is written with the next record that must be: alone it would cost a flush.
   bool mark_unwritten_ = false;
+  std::optional<SnapshotInfo> snapshot_;  // the latest that can be offered
   std::uint64_t candidacies_ = 0;
   std::uint64_t elections_won_ = 0;
 };

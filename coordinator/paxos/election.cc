@@ -113,9 +113,11 @@ void Consensus::on(Turn& turn, ReplicaId from, const PreVote& question) {
 //    that comes back, or lost its own way to the leader only, disturbs nobody.
 // 2. A ballot that would be refused is not welcome: the answer says what it must exceed.
 // 3. One that is far behind is not welcome: it would have to learn all that before it could serve.
-//    Whoever is the furthest of a quorum is welcome to all of it, so somebody always is.
+//    Whoever is the furthest of a quorum is welcome to all of it, so somebody always is. Nor is one
+//    that lacks what is no longer kept here: it could not be told (on Prepare).
 bool Consensus::welcome(MonoTime now, const PreVote& question) const {
   return !hears_leader(now) && acceptor_.promised() < question.ballot &&
+         learner_.first() <= question.chosen_through.next() &&
          learner_.chosen_through().value <= question.chosen_through.value + options_.lag_max;
 }
 

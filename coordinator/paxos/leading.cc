@@ -44,6 +44,8 @@ void Consensus::propose(Turn& turn, Leader& leader, Slot slot, const Value& valu
 void Consensus::pump(Turn& turn, Leader& leader) {
   for (auto& [id, peer] : leader.peers) {
     if (id == options_.self || !peer.known) continue;
+    // What it lacks is no longer kept: its heartbeats bring an offer of a snapshot.
+    if (peer.sent_through.next() < learner_.first()) continue;
     while (peer.sent_through < leader.last &&
            peer.in_flight.size() < options_.messages_in_flight_max) {
       send_values(turn, leader, id, peer);
@@ -185,6 +187,20 @@ void Consensus::send_heartbeats(Turn& turn, Leader& leader) {
   leader.probe = leader.probe.next();
   leader.heartbeat_at = turn.now + options_.heartbeat_every;
   send_to_peers(turn, Accept{leader.ballot, Slot(), {}, learner_.chosen_through(), leader.probe});
+  offer_snapshots(turn, leader);
+}
+
+// Again with every heartbeat, until the member has told that it is further. A snapshot that ends
+// before what is kept of the log would lead nowhere; a later one is on its way then.
+void Consensus::offer_snapshots(Turn& turn, const Leader& leader) {
+  if (!snapshot_ || snapshot_->through.next() < learner_.first()) return;
+  for (const auto& [id, peer] : leader.peers) {
+    if (id == options_.self || !peer.known) continue;
+    if (peer.accepted_through.next() < learner_.first() &&
+        peer.accepted_through < snapshot_->through) {
+      send_now(turn, id, SnapshotOffer{leader.ballot, *snapshot_});
+    }
+  }
 }
 
 bool Consensus::hears_quorum(MonoTime now, const Leader& leader) const {

@@ -79,8 +79,15 @@ struct TakeOver {
   Ballot ballot;
 };
 
+// The leader of `ballot` no longer keeps the values that the receiver lacks; this snapshot has what
+// they led to ("Paxos Made Live", section 5.5).
+struct SnapshotOffer {
+  Ballot ballot;
+  SnapshotInfo snapshot;
+};
+
 using Message = std::variant<PreVote, PreVoteAnswer, Prepare, Promise, Accept, AcceptedThrough,
-                             Refused, TakeOver>;
+                             Refused, TakeOver, SnapshotOffer>;
 
 std::string_view name(const Message& message);
 

@@ -50,14 +50,27 @@ using Record = std::variant<Promised, Accepted, ChosenMark>;
 // Counts the records that this life of the replica has written, from 1.
 using RecordIndex = Strong<struct RecordIndexTag>;
 
+// A whole snapshot of the state after a slot, as a replica keeps it.
+struct SnapshotInfo {
+  Slot through;
+  std::uint64_t id = 0;     // of exactly these bytes
+  std::uint64_t bytes = 0;  // how many
+
+  bool operator==(const SnapshotInfo&) const = default;
+};
+
 // Reads chosen values that are no longer kept in memory. Implemented over the write-ahead log; it
 // answers from what is durable or cached and blocks for a disk read at most.
 class ChosenLog {
  public:
   virtual ~ChosenLog() = default;
 
+  // The lowest slot from which on every one up to the chosen mark can be read. It rises when the
+  // log is truncated below a snapshot.
+  [[nodiscard]] virtual Slot first() const { return Slot(1); }
+
   // The last accepted value of a slot that is chosen here.
-  // Precondition: `slot` is at most the chosen mark and has an Accepted record in the log.
+  // Precondition: `slot` is from first() to the chosen mark.
   [[nodiscard]] virtual AcceptedValue read(Slot slot) const = 0;
 };
 

@@ -37,8 +37,14 @@ void give_back(std::vector<T>& from, std::size_t keep, std::vector<T>& to) {
 Core::Core(Options options, const paxos::ChosenLog& log)
     : options_(std::move(options)),
       consensus_(options_.paxos, log),
-      state_(options_.state),
+      state_(std::make_shared<state::StateMachine>(options_.state)),
       clock_(LogTime(), MonoTime(), true) {}
+
+void Core::restore(std::shared_ptr<state::StateMachine> state) {
+  CHECK_EQ(state_->executed(), Slot(0), "a snapshot is restored before anything else");
+  state_ = std::move(state);
+  consensus_.restore_snapshot(state_->executed());
+}
 
 void Core::restore(Now now, const paxos::Record& record) {
   Effects none;
@@ -48,8 +54,8 @@ void Core::restore(Now now, const paxos::Record& record) {
 // Log time goes on from the last entry; the first entry of all takes the wall clock's: there is
 // nothing yet that it could expire.
 void Core::start(Now now) {
-  const bool fresh = state_.executed() == Slot(0);
-  clock_ = LogClock(fresh ? now.wall : state_.time(), now.mono, fresh);
+  const bool fresh = state_->executed() == Slot(0);
+  clock_ = LogClock(fresh ? now.wall : state_->time(), now.mono, fresh);
   consensus_.start(now.mono);
 }
 
@@ -80,6 +86,17 @@ void Core::on(Now now, Effects& out, const TurnEnded& /*ended*/) {
   maybe_propose(now, out);
 }
 
+// What was executed here up to now is part of what the snapshot's state came from: both come from
+// the same chosen slots.
+void Core::on(Now now, Effects& out, const Install& install) {
+  const Slot through = install.state->executed();
+  if (leads_ || through <= state_->executed()) return;
+  feed(now, out, paxos::SnapshotInstalled{through});
+  if (consensus_.chosen_through() != through) return;
+  state_ = install.state;
+  clock_.observe(state_->time(), now.mono);
+}
+
 template <class PaxosInput>
 void Core::on(Now now, Effects& out, const PaxosInput& input) {
   feed(now, out, input);
@@ -95,11 +112,12 @@ void Core::feed(Now now, Effects& out, const paxos::Input& input) {
   follow_office(now, out);
   for (const paxos::ChosenValue& chosen : effects.chosen) execute(now, out, chosen);
   for (const paxos::ReadReady& read : effects.reads) {
-    CHECK_LE(read.index, state_.executed(), "what is chosen is executed at once");
+    CHECK_LE(read.index, state_->executed(), "what is chosen is executed at once");
     out.reads.push_back(read.token);
   }
   std::move(effects.reads_lost.begin(), effects.reads_lost.end(),
             std::back_inserter(out.reads_lost));
+  if (effects.offered) out.offered = effects.offered;
 }
 
 // A new leader's first value is its own no-op: once that is executed it knows all that was chosen
@@ -114,7 +132,7 @@ void Core::follow_office(Now /*now*/, Effects& out) {
   waiting_.tokens.push_back(CommandToken());
   if (!canary(Canary::kServeBeforeOwnNoOp)) return;
   office_ = leads_;
-  out.office.push_back(OfficeTaken{*office_, state_.office_number()});
+  out.office.push_back(OfficeTaken{*office_, state_->office_number()});
 }
 
 // Commands that were proposed may still be chosen, under this ballot or a later one, or never.
@@ -137,14 +155,14 @@ void Core::execute(Now now, Effects& out, const paxos::ChosenValue& chosen) {
   state::Entry entry = entry_of(chosen);
   if (!paxos::is_noop(chosen.value)) clock_.observe(entry.time, now.mono);
   if (canary(Canary::kLocalTime)) entry.time = now.wall;
-  const auto results = state_.execute(chosen.slot, entry);
+  const auto results = state_->execute(chosen.slot, entry);
   answer(out, chosen.slot, results);
   if (office_ || !leads_) return;
   for (const state::Command& command : entry.commands) {
     const auto* taken = std::get_if<state::OfficeTaken>(&command);
     if (taken == nullptr || taken->ballot != *leads_) continue;
     office_ = leads_;
-    out.office.push_back(OfficeTaken{*office_, state_.office_number()});
+    out.office.push_back(OfficeTaken{*office_, state_->office_number()});
   }
 }
 
@@ -201,7 +219,7 @@ std::size_t Core::pending_count() const {
 
 void Core::check_invariants() const {
   consensus_.check_invariants();
-  CHECK_EQ(state_.executed(), consensus_.chosen_through(), "what is chosen is executed at once");
+  CHECK_EQ(state_->executed(), consensus_.chosen_through(), "what is chosen is executed at once");
   CHECK(!office_ || office_ == leads_, "only a leader serves");
   CHECK(leads_ == consensus_.leading(), "the office follows consensus");
   CHECK(leads_ || (waiting_.commands.empty() && proposed_.empty()),

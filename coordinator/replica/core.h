@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -45,8 +46,15 @@ struct Submit {
 // The commands submitted in this turn of the event loop go into a slot together.
 struct TurnEnded {};
 
+// A state that is further than this replica's, from a whole snapshot that is durable here. Ignored
+// when this replica leads or has come that far by itself.
+struct Install {
+  std::shared_ptr<state::StateMachine> state;
+};
+
 using Input = std::variant<paxos::Arrived, paxos::Persisted, paxos::ReadAsked, paxos::TransferAsked,
-                           paxos::PeerLost, paxos::Tick, Submit, TurnEnded>;
+                           paxos::PeerLost, paxos::CheckpointAsked, paxos::SnapshotKept,
+                           paxos::Tick, Submit, TurnEnded, Install>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,6 +86,7 @@ struct Effects {
   std::vector<CommandToken> refused;  // too many wait: certainly not proposed
   std::vector<ReadToken> reads;       // ready: what state() shows now is linearizable for them
   std::vector<ReadToken> reads_lost;  // ask again, perhaps elsewhere
+  std::optional<paxos::SnapshotOffered> offered;
 };
 
 class Core {
@@ -85,6 +94,8 @@ class Core {
   // `log` outlives the core. Restore first, then start, then step.
   Core(Options options, const paxos::ChosenLog& log);
 
+  // Before any record: the state of a snapshot.
+  void restore(std::shared_ptr<state::StateMachine> state);
   // Takes in a record of an earlier life, in the order of the log.
   void restore(Now now, const paxos::Record& record);
   void start(Now now);
@@ -95,7 +106,11 @@ class Core {
 
   // Between OfficeTaken and OfficeLost: commands and reads are taken.
   [[nodiscard]] bool serving() const { return office_.has_value(); }
-  [[nodiscard]] const state::StateMachine& state() const { return state_; }
+  [[nodiscard]] const state::StateMachine& state() const { return *state_; }
+  // Hands out a snapshot of the state as it is now, in chunks (docs/adr/0007).
+  void begin_snapshot() { state_->begin_snapshot(); }
+  std::optional<std::string> next_chunk(std::size_t records) { return state_->next_chunk(records); }
+
   [[nodiscard]] const paxos::Consensus& consensus() const { return consensus_; }
   // The log's time now: what the next entry would carry (R17). Monotone within an office.
   [[nodiscard]] LogTime log_time(Now now) { return clock_.advance(now.mono, now.wall); }
@@ -113,6 +128,7 @@ class Core {
 
   void on(Now now, Effects& out, const Submit& submit);
   void on(Now now, Effects& out, const TurnEnded& ended);
+  void on(Now now, Effects& out, const Install& install);
   template <class PaxosInput>
   void on(Now now, Effects& out, const PaxosInput& input);
   void feed(Now now, Effects& out, const paxos::Input& input);
@@ -125,7 +141,7 @@ class Core {
 
   const Options options_;
   paxos::Consensus consensus_;
-  state::StateMachine state_;
+  std::shared_ptr<state::StateMachine> state_;  // never null; replaced by Install only
   LogClock clock_;
 
   std::optional<Ballot> leads_;   // as consensus says; its no-op may not be executed yet

@@ -95,6 +95,13 @@ void fill(wire::PaxosMessage& out, const paxos::TakeOver& message) {
   out.__set_take_over(one);
 }
 
+void fill(wire::PaxosMessage& out, const paxos::SnapshotOffer& message) {
+  wire::SnapshotOffer one;
+  one.ballot = rpc::to_wire(message.ballot);
+  one.snapshot = to_wire(message.snapshot);
+  out.__set_snapshot_offer(one);
+}
+
 // ── from the wire ───────────────────────────────────────────────────────────────────────────────
 
 tl::unexpected<Error> refuse(const std::string& what) {
@@ -227,7 +234,32 @@ Result<paxos::Message> take(const wire::TakeOver& message, ReplicaId sender) {
   });
 }
 
+Result<paxos::Message> take(const wire::SnapshotOffer& message, ReplicaId sender) {
+  const auto ballot = own_ballot(message.ballot, sender);
+  if (!ballot) return tl::unexpected(ballot.error());
+  return from_wire(message.snapshot).map([&](const paxos::SnapshotInfo& info) -> paxos::Message {
+    return paxos::SnapshotOffer{*ballot, info};
+  });
+}
+
 }  // namespace
+
+wire::SnapshotInfo to_wire(const paxos::SnapshotInfo& snapshot) {
+  wire::SnapshotInfo out;
+  out.through = number(snapshot.through);
+  out.id = static_cast<std::int64_t>(snapshot.id);
+  out.bytes = static_cast<std::int64_t>(snapshot.bytes);
+  return out;
+}
+
+Result<paxos::SnapshotInfo> from_wire(const wire::SnapshotInfo& snapshot) {
+  if (!counts({snapshot.through, snapshot.bytes}) || snapshot.through == 0) {
+    return refuse("a number of a snapshot is out of range");
+  }
+  return paxos::SnapshotInfo{Slot(static_cast<std::uint64_t>(snapshot.through)),
+                             static_cast<std::uint64_t>(snapshot.id),
+                             static_cast<std::uint64_t>(snapshot.bytes)};
+}
 
 wire::PaxosMessage to_wire(const paxos::Message& message) {
   wire::PaxosMessage out;
@@ -244,6 +276,7 @@ Result<paxos::Message> from_wire(wire::PaxosMessage& message, ReplicaId sender) 
   if (message.__isset.promise) return take(message.promise);
   if (message.__isset.refused) return take(message.refused);
   if (message.__isset.take_over) return take(message.take_over, sender);
+  if (message.__isset.snapshot_offer) return take(message.snapshot_offer, sender);
   return refuse("a message of a kind that this version does not know");
 }
 

@@ -15,6 +15,9 @@ wire::PaxosMessage to_wire(const paxos::Message& message);
 // `message`.
 Result<paxos::Message> from_wire(wire::PaxosMessage& message, ReplicaId sender);
 
+wire::SnapshotInfo to_wire(const paxos::SnapshotInfo& snapshot);
+Result<paxos::SnapshotInfo> from_wire(const wire::SnapshotInfo& snapshot);
+
 // About how many bytes it takes on the wire.
 std::size_t wire_size(const paxos::Message& message);
 

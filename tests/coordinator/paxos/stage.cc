@@ -6,6 +6,7 @@
 namespace assent::paxos {
 
 AcceptedValue RecordedLog::read(Slot slot) const {
+  if (slot < kept_from) ADD_FAILURE() << "slot " << slot.value << " is not kept any more";
   for (auto at = durable.rbegin(); at != durable.rend(); ++at) {
     const auto* accepted = std::get_if<Accepted>(&*at);
     if (accepted != nullptr && accepted->slot == slot) return {accepted->ballot, accepted->value};
@@ -59,6 +60,7 @@ void Stage::take_in(std::uint32_t id, Effects effects) {
     wire_.push_back({ReplicaId(id), sent.to, std::move(sent.message)});
   }
   std::move(effects.chosen.begin(), effects.chosen.end(), std::back_inserter(one.chosen));
+  if (effects.offered) one.offered = effects.offered;
   one.reads.insert(one.reads.end(), effects.reads.begin(), effects.reads.end());
   one.reads_lost.insert(one.reads_lost.end(), effects.reads_lost.begin(), effects.reads_lost.end());
 }

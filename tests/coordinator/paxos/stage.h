@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,8 +26,10 @@ inline Ballot ballot(std::uint64_t round, std::uint32_t id) {
 // The log of one replica, whole; it outlives the replica's lives.
 class RecordedLog final : public ChosenLog {
  public:
+  [[nodiscard]] Slot first() const override { return kept_from; }
   [[nodiscard]] AcceptedValue read(Slot slot) const override;
 
+  Slot kept_from{1};  // values below it are gone, as after a truncation
   std::vector<Record> durable;
   std::vector<Record> written;  // not durable yet
 };
@@ -39,6 +42,7 @@ struct Player {
   std::vector<ChosenValue> chosen;  // of all lives
   std::vector<ReadReady> reads;
   std::vector<ReadToken> reads_lost;
+  std::optional<SnapshotOffered> offered;  // the last one
 };
 
 class Stage {

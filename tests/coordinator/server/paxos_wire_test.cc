@@ -94,6 +94,15 @@ TEST(PaxosWire, CarriesValuesAndTheirAcceptance) {
   EXPECT_EQ(accepted.probe, paxos::Probe(11));
 }
 
+TEST(PaxosWire, CarriesOffersOfSnapshots) {
+  const paxos::SnapshotInfo info{Slot(9), 0xFFFF'FFFF'FFFF'FFFFu, 77};
+
+  const auto offer = again(paxos::SnapshotOffer{kBallot, info});
+
+  EXPECT_EQ(offer.ballot, kBallot);
+  EXPECT_EQ(offer.snapshot, info);
+}
+
 bool refused(wire::PaxosMessage message) {
   return !from_wire(message, kSender).has_value();
 }
@@ -103,6 +112,7 @@ TEST(PaxosWire, RefusesABallotOfAnotherReplica) {
   EXPECT_TRUE(refused(to_wire(paxos::Prepare{kOther, Slot(1)})));
   EXPECT_TRUE(refused(to_wire(paxos::Accept{kOther, Slot(1), {}, Slot(0), paxos::Probe(0)})));
   EXPECT_TRUE(refused(to_wire(paxos::TakeOver{kOther})));
+  EXPECT_TRUE(refused(to_wire(paxos::SnapshotOffer{kOther, {Slot(1), 1, 1}})));
 }
 
 TEST(PaxosWire, RefusesABallotOfNobody) {
