@@ -98,6 +98,14 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     }));
   }
 
+  void snapshot_part(Cob<wire::SnapshotPartReply> cob, ExnCob exn,
+                     const wire::SnapshotPartRequest& request) override {
+    auto caller = check_caller(request.protocol_version, request.cluster);
+    answer<wire::SnapshotPartReply>(
+        cob, exn, caller ? failure(ErrorCode::kExpired, "this replica keeps no snapshots")
+                         : tl::unexpected(caller.error()));
+  }
+
   void deliver(std::function<void()> cob, const wire::Delivery& delivery) override {
     if (auto accepted = check_delivery(delivery)) {
       take(delivery);

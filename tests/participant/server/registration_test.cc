@@ -52,6 +52,11 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
     rpc::answer<wire::IdentifyReply>(cob, exn, wire::IdentifyReply());
   }
 
+  void snapshot_part(rpc::Cob<wire::SnapshotPartReply> cob, rpc::ExnCob exn,
+                     const wire::SnapshotPartRequest&) override {
+    rpc::answer<wire::SnapshotPartReply>(cob, exn, wire::SnapshotPartReply());
+  }
+
   void deliver(std::function<void()> cob, const wire::Delivery&) override { cob(); }
 
   std::deque<Error> refusals;
