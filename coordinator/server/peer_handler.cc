@@ -102,8 +102,9 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
                      const wire::SnapshotPartRequest& request) override {
     auto caller = check_caller(request.protocol_version, request.cluster);
     answer<wire::SnapshotPartReply>(
-        cob, exn, caller ? failure(ErrorCode::kExpired, "this replica keeps no snapshots")
-                         : tl::unexpected(caller.error()));
+        cob, exn,
+        caller ? failure(ErrorCode::kExpired, "this replica keeps no snapshots")
+               : tl::unexpected(caller.error()));
   }
 
   void deliver(std::function<void()> cob, const wire::Delivery& delivery) override {
