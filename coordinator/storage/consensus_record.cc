@@ -57,17 +57,6 @@ Result<paxos::Record> decode_chosen_mark(std::string_view payload) {
 
 }  // namespace
 
-std::string to_string(const Identity& identity) {
-  return "replica " + to_string(identity.replica) + " of cluster " + identity.cluster;
-}
-
-Record encode(const Identity& identity) {
-  Encoder out;
-  out.put_u32(identity.replica.value);
-  out.put_string(identity.cluster);
-  return {RecordType::kIdentity, out.take()};
-}
-
 Record encode(const paxos::Record& record) {
   Encoder out;
   const RecordType type = std::visit(Overloaded{
@@ -92,14 +81,17 @@ Record encode(const paxos::Record& record) {
   return {type, std::move(payload)};
 }
 
-Result<Identity> decode_identity(std::string_view payload) {
+Record encode_base(Slot through) {
+  Encoder out;
+  out.put_u64(through.value);
+  return {RecordType::kBase, out.take()};
+}
+
+Result<Slot> decode_base(std::string_view payload) {
   Decoder in(payload);
-  const ReplicaId replica(in.get_u32());
-  Identity identity{std::string(in.get_string()), replica};
-  if (!in.finished() || replica == ReplicaId(0) || !valid_cluster_name(identity.cluster)) {
-    return refuse("the identity of a log");
-  }
-  return identity;
+  const Slot through(in.get_u64());
+  if (!in.finished() || through == Slot(0)) return refuse("a base");
+  return through;
 }
 
 Result<paxos::Record> decode_record(RecordType type, std::string_view payload) {
@@ -110,7 +102,7 @@ Result<paxos::Record> decode_record(RecordType type, std::string_view payload) {
       return decode_accepted(payload);
     case RecordType::kChosenMark:
       return decode_chosen_mark(payload);
-    case RecordType::kIdentity:
+    case RecordType::kBase:
       break;
   }
   CHECK(false, "only records of consensus are decoded");

@@ -12,22 +12,14 @@
 
 namespace assent::storage {
 
-// Whose log it is.
-struct Identity {
-  std::string cluster;
-  ReplicaId replica;
-
-  bool operator==(const Identity&) const = default;
-};
-std::string to_string(const Identity& identity);  // "replica 1 of cluster demo"
-
 inline constexpr std::size_t kAcceptedPrefixBytes = 28;  // slot and ballot, in front of the value
 
-Record encode(const Identity& identity);
 Record encode(const paxos::Record& record);
+// A record of the log's own: see ReplicaLog::rebase.
+Record encode_base(Slot through);
 
 // Bytes that no encode() would have written are refused (kInternal), and nothing is taken of them.
-Result<Identity> decode_identity(std::string_view payload);
+Result<Slot> decode_base(std::string_view payload);
 // Precondition: `type` is one of paxos::Record's.
 Result<paxos::Record> decode_record(RecordType type, std::string_view payload);
 

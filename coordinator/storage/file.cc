@@ -42,10 +42,14 @@ File::~File() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<std::string> File::read_all() const {
+Result<std::uint64_t> File::size() const {
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0) return io_failure("inspect", path_, errno);
-  return read_at(0, static_cast<std::size_t>(status.st_size));
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<std::string> File::read_all() const {
+  return size().and_then([this](std::uint64_t bytes) { return read_at(0, bytes); });
 }
 
 Result<std::string> File::read_at(std::uint64_t offset, std::size_t count) const {
@@ -81,6 +85,11 @@ Result<void> File::reserve(std::uint64_t bytes) {
   return io_failure("reserve " + std::to_string(bytes) + " bytes for", path_, error);
 }
 
+Result<void> File::truncate(std::uint64_t bytes) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) == 0) return {};
+  return io_failure("cut", path_, errno);
+}
+
 Result<void> File::flush() {
   if (::fdatasync(descriptor_) != 0) return io_failure("flush", path_, errno);
   return {};
@@ -112,6 +121,11 @@ Result<void> flush_directory(const std::string& directory) {
   return opened->flush();
 }
 
+Result<void> remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) == 0) return {};
+  return io_failure("remove", path, errno);
+}
+
 Result<void> make_directory(const std::string& directory) {
   if (::mkdir(directory.c_str(), S_IRWXU) != 0) {
     if (errno == EEXIST) return {};
@@ -119,6 +133,19 @@ Result<void> make_directory(const std::string& directory) {
   }
   const auto parent = std::filesystem::absolute(directory).lexically_normal().parent_path();
   return flush_directory(parent.string());
+}
+
+Result<File> lock_directory(const std::string& directory) {
+  if (auto done = make_directory(directory); !done) return tl::unexpected(std::move(done.error()));
+  Result<File> file = File::open(directory + "/LOCK", O_RDWR | O_CREAT);
+  if (!file) return file;
+  const Result<bool> locked = file->try_lock();
+  if (!locked) return tl::unexpected(locked.error());
+  if (!*locked) {
+    return failure(ErrorCode::kUnavailable,
+                   "the log in " + directory + " is in use by another process");
+  }
+  return file;
 }
 
 }  // namespace assent::storage

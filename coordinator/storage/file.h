@@ -21,6 +21,9 @@ class File {
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
+  // Bytes in the file.
+  [[nodiscard]] Result<std::uint64_t> size() const;
+
   // All bytes of the file.
   [[nodiscard]] Result<std::string> read_all() const;
 
@@ -32,6 +35,9 @@ class File {
 
   // Makes the file `bytes` long with blocks of its own, so that later writes cannot lack space.
   [[nodiscard]] Result<void> reserve(std::uint64_t bytes);
+
+  // Cuts off what stands behind the first `bytes`, or adds zeros.
+  [[nodiscard]] Result<void> truncate(std::uint64_t bytes);
 
   // Makes what was written durable. After a failure it is unknown what is: never try again.
   [[nodiscard]] Result<void> flush();
@@ -58,7 +64,14 @@ std::string at_offset(const std::string& path, std::uint64_t offset);
 // Makes names made, changed and removed in the directory durable.
 [[nodiscard]] Result<void> flush_directory(const std::string& directory);
 
+// Removes the name, which must be there; durable after flush_directory() only.
+[[nodiscard]] Result<void> remove_file(const std::string& path);
+
 // Makes the directory, durably, unless it is there. Its parent must exist.
 [[nodiscard]] Result<void> make_directory(const std::string& directory);
+
+// Makes the directory unless it is there, and takes it for this process, until the file is closed.
+// kUnavailable: another process has it.
+Result<File> lock_directory(const std::string& directory);
 
 }  // namespace assent::storage

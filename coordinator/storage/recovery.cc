@@ -81,13 +81,13 @@ Result<Segment> load_segment(const SegmentFile& named) {
 }
 
 Result<void> check_type(std::uint8_t type, const std::string& where) {
-  if (type < static_cast<std::uint8_t>(RecordType::kIdentity)) {
+  if (type < static_cast<std::uint8_t>(RecordType::kPromised)) {
     return failure(ErrorCode::kUnsupportedVersion,
                    where + " has a record of type " + std::to_string(type) +
                        ", of an older format of the log, which is not converted: run the version "
                        "that wrote it, or begin a new cluster in an empty data directory.");
   }
-  if (static_cast<std::uint8_t>(RecordType::kChosenMark) < type) {
+  if (static_cast<std::uint8_t>(RecordType::kBase) < type) {
     return newer(where, "a record of type " + std::to_string(type));
   }
   return {};
@@ -168,18 +168,34 @@ Result<void> recover_segment(const SegmentFile& named, const SegmentFile* follow
                                             : check_torn(*segment, *scan);
   if (!complete) return complete;
   found.next = scan->next;
-  if (follower != nullptr) return {};
+  if (follower != nullptr) {
+    found.earlier.push_back({named.first, segment->bytes.size()});
+    return {};
+  }
   found.torn_bytes = torn_bytes(segment->bytes, scan->end);
   found.tail = make_tail(std::move(*segment), *scan);
   return {};
 }
 
+// Where the log begins. What lay in front of it was not needed, if all is well.
+Result<Sequence> check_beginning(const std::string& directory,
+                                 const std::vector<SegmentFile>& files, Sequence needed_from) {
+  if (files.empty() && needed_from == Sequence(1)) return needed_from;
+  if (!files.empty() && files.front().first <= needed_from) return files.front().first;
+  return damage(
+      "The segment that begins with record " + to_string(needed_from) + " is missing in " +
+      (files.empty() ? directory + ", which has none." : "front of " + files.front().path + "."));
+}
+
 }  // namespace
 
-Result<Recovered> recover(const std::string& directory, const WriteAheadLog::Replay& replay) {
+Result<Recovered> recover(const std::string& directory, Sequence needed_from,
+                          const WriteAheadLog::Replay& replay) {
   const Result<std::vector<SegmentFile>> files = list_segments(directory);
   if (!files) return tl::unexpected(files.error());
-  Recovered found;
+  const Result<Sequence> first = check_beginning(directory, *files, needed_from);
+  if (!first) return tl::unexpected(first.error());
+  Recovered found{.next = *first};
   for (std::size_t i = 0; i < files->size(); ++i) {
     const SegmentFile* follower = i + 1 < files->size() ? &(*files)[i + 1] : nullptr;
     const auto recovered = recover_segment((*files)[i], follower, replay, found);

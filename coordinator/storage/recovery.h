@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -29,15 +30,24 @@ struct Tail {
   std::uint64_t proven = 0;  // all records in front of this offset are known durable
 };
 
+// A segment that is full.
+struct SegmentExtent {
+  Sequence first;           // of its first record
+  std::uint64_t bytes = 0;  // of the file
+};
+
 struct Recovered {
-  Sequence next{1};              // of the first record to append
-  std::uint64_t torn_bytes = 0;  // behind the last intact record
-  std::optional<Tail> tail;      // none: there is no segment yet
+  Sequence next{1};                     // of the first record to append
+  std::uint64_t torn_bytes = 0;         // behind the last intact record
+  std::deque<SegmentExtent> earlier{};  // segments in front of the tail
+  std::optional<Tail> tail{};           // none: there is no segment yet
 };
 
 // Reads all records in order and hands each to `replay`. Changes nothing. Refuses, naming file and
-// offset: damage (kInternal), a newer format (kUnsupportedVersion), and what `replay` refuses.
-Result<Recovered> recover(const std::string& directory, const WriteAheadLog::Replay& replay);
+// offset: damage (kInternal), a newer format (kUnsupportedVersion), and what `replay` refuses. A
+// log that begins behind the record `needed_from` is damaged.
+Result<Recovered> recover(const std::string& directory, Sequence needed_from,
+                          const WriteAheadLog::Replay& replay);
 
 // Makes durable what was read and is not proven so, and zero all that stands behind it.
 Result<OpenSegment> settle(Tail tail);

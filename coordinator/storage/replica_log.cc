@@ -1,5 +1,6 @@
 #include "coordinator/storage/replica_log.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -15,9 +16,10 @@ tl::unexpected<Error> impossible(std::string what) {
                                            "was changed; restore the files.");
 }
 
-Slot slot_of(const paxos::Record& record) {
-  const auto* accepted = std::get_if<paxos::Accepted>(&record);
-  return accepted == nullptr ? Slot(0) : accepted->slot;
+// Why an older snapshot is used, or none, belongs to what follows from it.
+Error with_damaged(Error error, const SnapshotStore& snapshots) {
+  for (const std::string& sentence : snapshots.damaged()) error.message += " " + sentence;
+  return error;
 }
 
 }  // namespace
@@ -30,88 +32,148 @@ ReplicaLog::ReplicaLog(ReplicaLogOptions options)
 
 ReplicaLog::~ReplicaLog() = default;
 
-Result<void> ReplicaLog::open(const Restore& restore, OnPersisted persisted) {
+// ── opening ─────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> ReplicaLog::open(const Restore& restore, OnPersisted persisted,
+                              const TakeChunk& load) {
   CHECK(log_ == nullptr, "a log is opened once");
+  return open_directory()
+      .and_then([&] { return load_snapshot(load); })
+      .and_then([&] { return open_log(restore, std::move(persisted)); })
+      .and_then([&] { return begin_life(); });
+}
+
+Result<void> ReplicaLog::refuse_snapshots(std::string_view) {
+  return failure(ErrorCode::kInternal, "a snapshot was found, and nobody takes it");
+}
+
+Result<void> ReplicaLog::open_directory() {
+  const std::string& directory = options_.log.directory;
+  Result<File> lock = lock_directory(directory);
+  if (!lock) return tl::unexpected(std::move(lock.error()));
+  lock_ = std::move(*lock);
+  auto identity = IdentityFile::open(directory, options_.cluster, options_.replica);
+  if (!identity) return tl::unexpected(std::move(identity.error()));
+  identity_ = std::move(*identity);
+  auto snapshots = SnapshotStore::open(
+      {.directory = directory, .cluster = options_.cluster, .post = options_.log.post});
+  if (!snapshots) return tl::unexpected(std::move(snapshots.error()));
+  snapshots_ = std::move(*snapshots);
+  snapshot_ = snapshots_->newest();
+  return {};
+}
+
+Result<void> ReplicaLog::load_snapshot(const TakeChunk& load) {
+  if (!snapshot_) return {};
+  index_.begin_at(snapshot_->through);
+  return snapshots_->load(snapshot_->through, load);
+}
+
+Result<void> ReplicaLog::open_log(const Restore& restore, OnPersisted persisted) {
+  const Sequence needed_from = snapshot_ ? snapshot_->replay_from : Sequence(1);
   auto opened = WriteAheadLog::open(
-      options_.log, [&](const FoundInLog& found) { return replay(found, restore); },
+      options_.log, *std::exchange(lock_, std::nullopt), needed_from,
+      [&](const FoundInLog& found) { return replay(found, restore); },
       // The callback may destroy this log: it is kept here, and nothing follows it.
       [this, persisted = std::move(persisted)](const Flushed& flushed) {
-        on_flushed(flushed);
-        const std::uint64_t through = flushed.through - unnumbered_;
-        if (through > 0) persisted(paxos::RecordIndex(through));
+        if (on_flushed(flushed)) persisted(paxos::RecordIndex(persisted_));
       });
-  if (!opened) return tl::unexpected(std::move(opened.error()));
+  if (!opened) return tl::unexpected(with_damaged(std::move(opened.error()), *snapshots_));
   log_ = std::move(opened->log);
   torn_bytes_ = opened->torn_bytes;
-  if (identified_) return {};
-  const Record identity = encode(Identity{options_.cluster, options_.replica});
-  unnumbered_ = 1;
-  ++appended_;
-  unplaced_.emplace_back();
-  log_->append({&identity, 1});
+  return {};
+}
+
+// The mark of this life may be the snapshot's: the log alone does not tell what was chosen up to
+// it.
+Result<void> ReplicaLog::begin_life() {
+  if (identity_->fresh() && replayed_ > 0) {
+    return impossible("a record beside an identity that is not settled");
+  }
+  if (auto settled = identity_->settle(); !settled) return settled;
+  if (chosen_ < loaded()) rebase(loaded());
+  index_.connect();
   return {};
 }
 
 // ── earlier lives ───────────────────────────────────────────────────────────────────────────────
 
 Result<void> ReplicaLog::replay(const FoundInLog& found, const Restore& restore) {
-  if (!identified_) {
-    auto checked = check_identity(found);
-    identified_ = checked.has_value();
-    return checked;
-  }
-  if (found.type == RecordType::kIdentity) return impossible("a second identity");
+  if (found.type == RecordType::kBase)
+    return decode_base(found.payload).and_then([this](Slot base) { return take_base(base); });
   const Result<paxos::Record> record = decode_record(found.type, found.payload);
   if (!record) return tl::unexpected(record.error());
   if (auto taken = take_in(*record, found.place); !taken) return taken;
   ++replayed_;
-  restore(*record);
+  restore_above_snapshot(*record, restore);
   return {};
 }
 
-// Ballots and slots of one replica mean nothing in the log of another: it would keep promises that
-// it never gave, and forget its own.
-Result<void> ReplicaLog::check_identity(const FoundInLog& found) const {
-  if (found.type != RecordType::kIdentity) return impossible("a first record that is no identity");
-  const Result<Identity> identity = decode_identity(found.payload);
-  if (!identity) return tl::unexpected(identity.error());
-  const Identity own{options_.cluster, options_.replica};
-  if (*identity == own) return {};
-  return failure(ErrorCode::kIdentityMismatch,
-                 "the log was written by " + to_string(*identity) + ", and this is " +
-                     to_string(own) +
-                     ": correct the cluster, the replica id or the data directory.");
+void ReplicaLog::restore_above_snapshot(const paxos::Record& record, const Restore& restore) const {
+  std::visit(Overloaded{
+                 [&](const paxos::Promised&) { restore(record); },
+                 [&](const paxos::Accepted& accepted) {
+                   const bool above = loaded() < accepted.slot;
+                   restore(above ? record : paxos::Promised{accepted.ballot});
+                 },
+                 [&](const paxos::ChosenMark& mark) {
+                   if (loaded() < mark.through) restore(record);
+                 },
+             },
+             record);
 }
 
 // What consensus relies on in a record that it restores, and would end the process for.
 Result<void> ReplicaLog::take_in(const paxos::Record& record, const Place& place) {
-  const auto raise = [&](const Ballot& ballot) -> Result<void> {
-    if (ballot < promised_) {
-      return impossible("ballot " + to_string(ballot) + " behind the higher ballot " +
-                        to_string(promised_));
-    }
-    promised_ = ballot;
-    return {};
-  };
   return std::visit(
       Overloaded{
-          [&](const paxos::Promised& promised) { return raise(promised.ballot); },
+          [&](const paxos::Promised& promised) { return take_ballot(promised.ballot, place); },
           [&](const paxos::Accepted& accepted) {
             index_.put(accepted.slot, place);
-            return raise(accepted.ballot);
+            return take_ballot(accepted.ballot, place);
           },
-          [&](const paxos::ChosenMark& mark) -> Result<void> {
-            if (mark.through < chosen_ || index_.contiguous_through() < mark.through) {
-              return impossible("slot " + to_string(mark.through) +
-                                " as the chosen mark, behind mark " + to_string(chosen_) +
-                                " and values of all slots up to " +
-                                to_string(index_.contiguous_through()));
-            }
-            chosen_ = mark.through;
-            return {};
-          },
+          [&](const paxos::ChosenMark& mark) { return take_mark(mark.through); },
       },
       record);
+}
+
+Result<void> ReplicaLog::take_ballot(const Ballot& ballot, const Place& place) {
+  if (ballot < promised_) {
+    return impossible("ballot " + to_string(ballot) + " behind the higher ballot " +
+                      to_string(promised_));
+  }
+  promised_ = ballot;
+  last_ballot_ = place.segment;
+  return {};
+}
+
+Result<void> ReplicaLog::take_mark(Slot through) {
+  if (loaded() < through) index_.connect();
+  if (through < chosen_ || index_.contiguous_through() < through) {
+    return impossible("slot " + to_string(through) + " as the chosen mark, behind mark " +
+                      to_string(chosen_) + " and values of all slots up to " +
+                      to_string(index_.contiguous_through()));
+  }
+  chosen_ = through;
+  return {};
+}
+
+// The life that wrote it had its state from a snapshot. With an older one, what the log says of the
+// slots between is not known to be chosen.
+Result<void> ReplicaLog::take_base(Slot through) {
+  if (through <= chosen_) {
+    return impossible("slot " + to_string(through) + " as the base, behind mark " +
+                      to_string(chosen_));
+  }
+  if (loaded() < through) {
+    return failure(ErrorCode::kInternal,
+                   "the log goes on from the state after slot " + to_string(through) +
+                       ", which only " + snapshot_name(through) + " has, or a newer one. Nothing " +
+                       "was changed; restore that file, or replace this replica under a new id.");
+  }
+  chosen_ = through;
+  index_.restart_behind(through);
+  return {};
 }
 
 // ── this life ───────────────────────────────────────────────────────────────────────────────────
@@ -129,24 +191,31 @@ void ReplicaLog::append(const std::vector<paxos::Record>& records) {
 
 void ReplicaLog::queue(const paxos::Record& record) {
   ++appended_;
-  unplaced_.push_back(slot_of(record));
   const auto* accepted = std::get_if<paxos::Accepted>(&record);
+  const auto* mark = std::get_if<paxos::ChosenMark>(&record);
+  unplaced_.push_back({accepted ? accepted->slot : Slot(0), mark == nullptr, true});
+  if (mark != nullptr) chosen_ = mark->through;
   if (accepted == nullptr) return;
   queued_.insert_or_assign(accepted->slot, Queued{appended_, {accepted->ballot, accepted->value}});
 }
 
-// What was queued has its place now, unless the slot has a later value in the queue.
-void ReplicaLog::on_flushed(const Flushed& flushed) {
-  std::uint64_t record = flushed.through - flushed.places.size();
+// What was queued has its place now, unless the slot has a later value in the queue. True: there
+// are records of consensus among them.
+bool ReplicaLog::on_flushed(const Flushed& flushed) {
+  const std::uint64_t before = persisted_;
+  std::uint64_t count = flushed.through - flushed.places.size();
   for (const Place& place : flushed.places) {
-    ++record;
-    const Slot slot = unplaced_.front();
+    ++count;
+    const Unplaced record = unplaced_.front();
     unplaced_.pop_front();
-    if (slot == Slot(0)) continue;
-    index_.put(slot, place);
-    const auto queued = queued_.find(slot);
-    if (queued->second.behind == record) queued_.erase(queued);
+    persisted_ += record.numbered ? 1 : 0;
+    if (record.ballot) last_ballot_ = place.segment;
+    if (record.slot == Slot(0)) continue;
+    index_.put(record.slot, place);
+    const auto queued = queued_.find(record.slot);
+    if (queued->second.behind == count) queued_.erase(queued);
   }
+  return before < persisted_;
 }
 
 // A slot can be chosen by others before this disk has its value: then it is still queued here.
@@ -163,6 +232,50 @@ paxos::AcceptedValue ReplicaLog::read(Slot slot) const {
   CHECK(accepted != nullptr && accepted->slot == slot,
         "The record in " + reader_.where(*place) + " is not the value of slot " + to_string(slot));
   return {accepted->ballot, accepted->value};
+}
+
+// ── snapshots ───────────────────────────────────────────────────────────────────────────────────
+
+const Identity& ReplicaLog::identity() const {
+  CHECK(identity_, "an open log has an identity");
+  return identity_->identity();
+}
+
+SnapshotStore& ReplicaLog::snapshots() {
+  CHECK(snapshots_, "an open log has its snapshots");
+  return *snapshots_;
+}
+
+const SnapshotStore& ReplicaLog::snapshots() const {
+  CHECK(snapshots_, "an open log has its snapshots");
+  return *snapshots_;
+}
+
+// Ballots of the log never go back, and an accepted value implies the promise of its ballot: so the
+// last record with a ballot repeats every promise. No such record: nothing was ever deleted.
+Sequence ReplicaLog::replay_from(Slot through) const {
+  CHECK_LE(chosen_, through, "a snapshot is of the state as it is now");
+  if (!last_ballot_) return Sequence(1);
+  const auto values = index_.lowest_segment_above(through);
+  return values ? std::min(*values, *last_ballot_) : *last_ballot_;
+}
+
+void ReplicaLog::rebase(Slot through) {
+  CHECK(log_ != nullptr, "a log is opened before it is appended to");
+  CHECK_LT(chosen_, through, "a state is never taken back");
+  ++appended_;
+  unplaced_.emplace_back();
+  const Record base = encode_base(through);
+  log_->append({&base, 1});
+  chosen_ = through;
+  index_.restart_behind(through);
+}
+
+void ReplicaLog::truncate() {
+  const Sequence keep_from = snapshots().needed_from();
+  index_.forget_before(keep_from);
+  reader_.forget_before(keep_from);
+  log_->truncate(keep_from);
 }
 
 const WriteAheadLogCounters& ReplicaLog::counters() const {

@@ -1,4 +1,5 @@
-// What one replica keeps on its disk: the records of consensus, in the order in which it made them.
+// What one replica keeps on its disk: who it is, the records of consensus in the order in which it
+// made them, and snapshots of the state.
 #pragma once
 
 #include <cstdint>
@@ -6,20 +7,23 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
 #include "coordinator/paxos/record.h"
+#include "coordinator/storage/identity.h"
 #include "coordinator/storage/segment_reader.h"
 #include "coordinator/storage/slot_index.h"
+#include "coordinator/storage/snapshot_store.h"
 #include "coordinator/storage/write_ahead_log.h"
 
 namespace assent::storage {
 
 struct ReplicaLogOptions {
-  WriteAheadLogOptions log;
+  WriteAheadLogOptions log;  // its directory is made when missing; the parent must exist
   // Whose log it is; that of another cluster or replica is refused.
   std::string cluster;
   ReplicaId replica{1};
@@ -29,6 +33,8 @@ struct ReplicaLogOptions {
 // gathered during the fsync before. A failed one ends the process.
 class ReplicaLog final : public paxos::ChosenLog {
  public:
+  using Restore = std::function<void(const paxos::Record&)>;
+
   // Runs on the event loop: this record and all before it are on stable storage. Once for a flush,
   // with the highest index; it may destroy the log.
   using OnPersisted = std::function<void(paxos::RecordIndex through)>;
@@ -39,12 +45,18 @@ class ReplicaLog final : public paxos::ChosenLog {
   // Writes out what is queued. No callback runs after it.
   ~ReplicaLog() override;
 
-  // Reads the log and hands every record of earlier lives to `restore`, in order; all of them are
-  // durable on return. Errors are those of WriteAheadLog::open, and kIdentityMismatch for the log
-  // of another cluster or replica; `restore` has then taken a part, to be thrown away with this.
+  // Takes the directory's lock (kUnavailable when another process holds it) and checks whose it is.
+  // Hands the chunks of the newest usable snapshot to `load`, in order; snapshot() says which it is
+  // from the first call on. Then reads the log and hands every record of earlier lives to
+  // `restore`, in order, all of them durable on return: but records of slots that the snapshot has
+  // only as the promises that they imply. Behind both, the chosen mark is the snapshot's or the
+  // last that was restored, whichever is higher.
+  //
+  // Errors are those of IdentityFile::open, SnapshotStore::open and WriteAheadLog::open, and what
+  // `load` refuses; a part was handed on then, to be thrown away with this.
   // Precondition: called once.
-  [[nodiscard]] Result<void> open(const std::function<void(const paxos::Record&)>& restore,
-                                  OnPersisted persisted);
+  [[nodiscard]] Result<void> open(const Restore& restore, OnPersisted persisted,
+                                  const TakeChunk& load = refuse_snapshots);
 
   // Appends. Records count from 1 in this life, in the order of the calls. Those of one call go out
   // together; those of many calls share a flush. Precondition: open.
@@ -53,7 +65,36 @@ class ReplicaLog final : public paxos::ChosenLog {
   // The last Accepted record of the slot, appended or replayed, durable or still queued. From the
   // disk it costs one or two reads of the page cache or the device; damage there ends the process,
   // with file and offset: what is chosen must not be answered otherwise.
+  // Precondition: the slot is not below first_slot().
   [[nodiscard]] paxos::AcceptedValue read(Slot slot) const override;
+
+  // Every slot from this one to the chosen mark can be read.
+  [[nodiscard]] Slot first_slot() const { return index_.first(); }
+
+  // ── snapshots; preconditions: open ──
+
+  // Whose directory it is.
+  [[nodiscard]] const Identity& identity() const;
+  // The snapshot that was loaded at open.
+  [[nodiscard]] const std::optional<SnapshotInfo>& snapshot() const { return snapshot_; }
+  [[nodiscard]] SnapshotStore& snapshots();
+  [[nodiscard]] const SnapshotStore& snapshots() const;
+
+  // From where on the log is needed beside a snapshot of the state after `through`: the first
+  // record of a segment. Only what is durable by now counts, so the answer holds whatever a crash
+  // takes. Cost: linear in the slots above `through`.
+  // Precondition: the state after `through` is the state now: no mark above it was appended.
+  [[nodiscard]] Sequence replay_from(Slot through) const;
+
+  // The state after `through` was taken from a snapshot, which is durable: values of slots up to it
+  // that are in the log need not be those that were chosen, and marks that follow count on the
+  // snapshot. Without it this log is refused from now on. Called before a mark is appended that is
+  // higher. Precondition: `through` is above the chosen mark.
+  void rebase(Slot through);
+
+  // Deletes the segments that none of the kept snapshots needs. Slots that go with them are below
+  // first_slot() on return.
+  void truncate();
 
   [[nodiscard]] const WriteAheadLogCounters& counters() const;
   // Records of earlier lives, and bytes cut off a torn tail, at open.
@@ -66,29 +107,47 @@ class ReplicaLog final : public paxos::ChosenLog {
     std::uint64_t behind = 0;
     paxos::AcceptedValue accepted;
   };
+  // A record that is not known durable.
+  struct Unplaced {
+    Slot slot;              // of an Accepted; 0: it is none
+    bool ballot = false;    // it carries one
+    bool numbered = false;  // it is a record of consensus, which the caller counts
+  };
 
-  using Restore = std::function<void(const paxos::Record&)>;
+  [[nodiscard]] static Result<void> refuse_snapshots(std::string_view chunk);
+  [[nodiscard]] Result<void> open_directory();
+  [[nodiscard]] Result<void> load_snapshot(const TakeChunk& load);
+  [[nodiscard]] Result<void> open_log(const Restore& restore, OnPersisted persisted);
+  [[nodiscard]] Result<void> begin_life();
 
   [[nodiscard]] Result<void> replay(const FoundInLog& found, const Restore& restore);
-  [[nodiscard]] Result<void> check_identity(const FoundInLog& found) const;
   [[nodiscard]] Result<void> take_in(const paxos::Record& record, const Place& place);
+  [[nodiscard]] Result<void> take_ballot(const Ballot& ballot, const Place& place);
+  [[nodiscard]] Result<void> take_mark(Slot through);
+  [[nodiscard]] Result<void> take_base(Slot through);
+  void restore_above_snapshot(const paxos::Record& record, const Restore& restore) const;
+
   void queue(const paxos::Record& record);
-  void on_flushed(const Flushed& flushed);
+  bool on_flushed(const Flushed& flushed);
+  [[nodiscard]] Slot loaded() const { return snapshot_ ? snapshot_->through : Slot(0); }
 
   const ReplicaLogOptions options_;
-  bool identified_ = false;  // the log begins with its identity
+  std::optional<File> lock_;  // until the write-ahead log has it
+  std::optional<IdentityFile> identity_;
+  std::unique_ptr<SnapshotStore> snapshots_;
+  std::optional<SnapshotInfo> snapshot_;
   std::uint64_t replayed_ = 0;
   std::uint64_t torn_bytes_ = 0;
-  std::uint64_t unnumbered_ = 0;  // records of this life that are not of consensus
 
-  // What replay has seen, to refuse what no replica would have written.
-  Ballot promised_;
-  Slot chosen_;
+  Ballot promised_;  // by replay, to refuse what no replica would have written
+  Slot chosen_;      // the last mark, or the base if that is higher
 
-  SlotIndex index_;            // of durable records
-  std::deque<Slot> unplaced_;  // of records not known durable, in order; 0: no Accepted
+  SlotIndex index_;                      // of durable records
+  std::optional<Sequence> last_ballot_;  // the segment of the last durable record with a ballot
+  std::deque<Unplaced> unplaced_;        // records not known durable, in order
   std::uint64_t appended_ = 0;
-  std::map<Slot, Queued> queued_;  // the last value of each slot that is among them
+  std::uint64_t persisted_ = 0;    // records of consensus among those of this life known durable
+  std::map<Slot, Queued> queued_;  // the last value of each slot that is among `unplaced_`
   mutable SegmentReader reader_;
 
   std::unique_ptr<WriteAheadLog> log_;  // last: its destructor writes out what is queued

@@ -25,6 +25,11 @@ class SegmentReader {
   // does not give it back intact. Blocks for the disk.
   Result<Payload> read(const Place& place);
 
+  // Lets go of a segment in front of this one: it may be deleted.
+  void forget_before(Sequence segment) {
+    if (open_ && open_->first < segment) open_.reset();
+  }
+
   // The file that holds the place, and its offset there, for messages.
   [[nodiscard]] std::string where(const Place& place) const;
 

@@ -18,11 +18,17 @@ std::vector<Place> Batch::finish() {
   return std::exchange(places, {});
 }
 
-SegmentWriter::SegmentWriter(OpenSegment segment, Sequence next, SpareSegment spare)
-    : segment_(std::move(segment)),
+SegmentWriter::SegmentWriter(std::string directory, std::deque<SegmentExtent> earlier,
+                             OpenSegment segment, Sequence next, SpareSegment spare)
+    : directory_(std::move(directory)),
+      earlier_(std::move(earlier)),
+      segment_(std::move(segment)),
       next_(next),
       durable_(next.value - 1),
-      spare_(std::move(spare)) {}
+      spare_(std::move(spare)) {
+  counters_.bytes_held = segment_.size;
+  for (const SegmentExtent& extent : earlier_) counters_.bytes_held += extent.bytes;
+}
 
 Result<void> SegmentWriter::write(Batch& batch) {
   std::size_t begin = 0;  // of the records sealed and not yet written
@@ -66,8 +72,29 @@ Result<void> SegmentWriter::put(std::string_view records) {
 Result<void> SegmentWriter::begin_segment() {
   Result<OpenSegment> next = spare_.become_segment(next_);
   if (!next) return tl::unexpected(std::move(next.error()));
+  earlier_.push_back({segment_.first, segment_.size});
   segment_ = std::move(*next);
+  counters_.bytes_held += segment_.size;
   spare_refused_ = false;
+  return {};
+}
+
+bool SegmentWriter::wants_deletion() const {
+  if (earlier_.empty()) return false;
+  const Sequence behind = earlier_.size() > 1 ? earlier_[1].first : segment_.first;
+  return behind <= keep_from_;
+}
+
+Result<void> SegmentWriter::delete_oldest() {
+  const SegmentExtent oldest = earlier_.front();
+  const auto done = remove_file(directory_ + "/" + segment_name(oldest.first)).and_then([this] {
+    return flush_directory(directory_);
+  });
+  if (!done) return done;
+  earlier_.pop_front();
+  ++counters_.segments_deleted;
+  counters_.bytes_held -= oldest.bytes;
+  spare_refused_ = false;  // there is room again
   return {};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,10 @@ struct Batch {
 
 class SegmentWriter {
  public:
-  // Writes go on behind the records in `segment`; `next` is the sequence of the next record.
-  SegmentWriter(OpenSegment segment, Sequence next, SpareSegment spare);
+  // Writes go on behind the records in `segment`, which follows the `earlier` ones; `next` is the
+  // sequence of the next record.
+  SegmentWriter(std::string directory, std::deque<SegmentExtent> earlier, OpenSegment segment,
+                Sequence next, SpareSegment spare);
 
   // Writes all records and makes them durable: one flush, and one more for each new segment.
   [[nodiscard]] Result<void> write(Batch& batch);
@@ -45,6 +48,12 @@ class SegmentWriter {
   // Does a small part of it. A full disk is no error yet: the segment in use has room.
   [[nodiscard]] Result<void> prepare_spare();
 
+  // Segments wholly in front of this record are not needed any more.
+  void keep_from(Sequence keep_from) { keep_from_ = keep_from; }
+  [[nodiscard]] bool wants_deletion() const;
+  // Deletes the oldest segment, durably. Precondition: a deletion is wanted.
+  [[nodiscard]] Result<void> delete_oldest();
+
   [[nodiscard]] const WriteAheadLogCounters& counters() const { return counters_; }
 
  private:
@@ -52,11 +61,14 @@ class SegmentWriter {
   [[nodiscard]] Result<void> put(std::string_view records);
   [[nodiscard]] Result<void> begin_segment();
 
+  std::string directory_;
+  std::deque<SegmentExtent> earlier_;  // in front of `segment_`
   OpenSegment segment_;
   Sequence next_;     // of the next record to seal
   Sequence durable_;  // of the last record known durable
   SpareSegment spare_;
   bool spare_refused_ = false;  // no space for it: tried again when it is needed
+  Sequence keep_from_{1};
   WriteAheadLogCounters counters_;
 };
 

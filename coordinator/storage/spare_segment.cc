@@ -4,18 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <utility>
+
+#include "coordinator/storage/random.h"
 
 namespace assent::storage {
 namespace {
 
 constexpr std::size_t kSliceBytes = 256u << 10;  // about two milliseconds with its flush
-
-std::uint64_t random_salt() {
-  std::random_device random;
-  return std::uint64_t{random()} << 32 | random();
-}
 
 }  // namespace
 
@@ -55,7 +51,7 @@ Result<void> SpareSegment::finish() {
 // header; the name is durable before any record, so that no record is lost with it.
 Result<OpenSegment> SpareSegment::become_segment(Sequence first) {
   if (auto done = finish(); !done) return tl::unexpected(std::move(done.error()));
-  OpenSegment segment{*std::exchange(file_, std::nullopt), first, random_salt(),
+  OpenSegment segment{*std::exchange(file_, std::nullopt), first, random_number(),
                       kSegmentHeaderBytes, bytes_};
   const std::string header = encode(SegmentHeader{.first = first, .salt = segment.salt});
   const auto named =

@@ -1,9 +1,9 @@
 #include "coordinator/storage/write_ahead_log.h"
 
-#include <fcntl.h>
-
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,18 +23,18 @@ struct LoopSide {
   bool open = true;  // false once the log is being destroyed, which a callback may do
 };
 
-// A batch that has become durable, on its way to the event loop.
+// What the flush thread has done, on its way to the event loop.
 struct Completion {
   std::weak_ptr<LoopSide> side;
   WriteAheadLogCounters counters;
-  Flushed flushed;
+  std::optional<Flushed> flushed;  // a batch that has become durable
 };
 
 void complete(const Completion& completion) {
   const std::shared_ptr<LoopSide> side = completion.side.lock();
   if (!side) return;
   side->counters = completion.counters;
-  if (side->open) side->on_flushed(completion.flushed);
+  if (side->open && completion.flushed) side->on_flushed(*completion.flushed);
 }
 
 // A failed write or flush leaves unknown what the disk holds, and a second try may report success
@@ -54,18 +54,6 @@ Result<void> check_options(const WriteAheadLogOptions& options) {
                      " bytes");
 }
 
-Result<File> lock_directory(const std::string& directory) {
-  Result<File> file = File::open(directory + "/LOCK", O_RDWR | O_CREAT);
-  if (!file) return file;
-  const Result<bool> locked = file->try_lock();
-  if (!locked) return tl::unexpected(locked.error());
-  if (!*locked) {
-    return failure(ErrorCode::kUnavailable,
-                   "the log in " + directory + " is in use by another process");
-  }
-  return file;
-}
-
 // Readies the end of the log for appending. Names are flushed too: a segment that an earlier
 // process had renamed, and died, may be known to the page cache only.
 Result<OpenSegment> open_end(const std::string& directory, Recovered& found, SpareSegment& spare) {
@@ -82,13 +70,18 @@ class WriteAheadLog::Impl {
   ~Impl();
 
   void append(std::span<const Record> records);
+  void truncate(Sequence keep_from);
   [[nodiscard]] const WriteAheadLogCounters& counters() const { return side_->counters; }
 
  private:
   void run();
   bool take_batch();
   void flush_batch();
+  [[nodiscard]] bool wants_upkeep() const;
+  void upkeep();
   void prepare_spare();
+  void delete_oldest();
+  void tell(std::optional<Flushed> flushed);
 
   const WriteAheadLogOptions options_;
   const File lock_;
@@ -99,6 +92,7 @@ class WriteAheadLog::Impl {
   std::mutex mutex_;
   std::condition_variable wake_;
   Batch waiting_;          // guarded by mutex_
+  Sequence keep_from_{1};  // guarded by mutex_
   bool stopping_ = false;  // guarded by mutex_
 
   // The flush thread's own.
@@ -112,7 +106,7 @@ WriteAheadLog::Impl::Impl(WriteAheadLogOptions options, File lock, SegmentWriter
                           OnFlushed on_flushed)
     : options_(std::move(options)),
       lock_(std::move(lock)),
-      side_(std::make_shared<LoopSide>(LoopSide{std::move(on_flushed), {}, true})),
+      side_(std::make_shared<LoopSide>(LoopSide{std::move(on_flushed), writer.counters(), true})),
       writer_(std::move(writer)),
       thread_([this] { run(); }) {}
 
@@ -136,27 +130,35 @@ void WriteAheadLog::Impl::append(std::span<const Record> records) {
   }
 }
 
+void WriteAheadLog::Impl::truncate(Sequence keep_from) {
+  const std::lock_guard guard(mutex_);
+  keep_from_ = std::max(keep_from_, keep_from);
+  wake_.notify_one();
+}
+
 void WriteAheadLog::Impl::run() {
   while (take_batch()) {
     flush_batch();
     // Under load the thread is never idle: a slice with every batch has the spare ready in time.
-    if (writer_.wants_spare()) prepare_spare();
+    if (wants_upkeep()) upkeep();
   }
 }
 
-// Waits for records and takes all of them; idle time goes into the next segment. False: the log is
-// being closed and nothing is left to write.
+// Waits for records and takes all of them; idle time goes into the segments, the next one and those
+// that are not needed any more. False: the log is being closed and nothing is left to write.
 bool WriteAheadLog::Impl::take_batch() {
   std::unique_lock lock(mutex_);
   while (waiting_.empty() && !stopping_) {
-    if (writer_.wants_spare()) {
+    writer_.keep_from(keep_from_);
+    if (wants_upkeep()) {
       lock.unlock();
-      prepare_spare();
+      upkeep();
       lock.lock();
     } else {
       wake_.wait(lock);
     }
   }
+  writer_.keep_from(keep_from_);
   std::swap(waiting_, flushing_);
   return !flushing_.empty();
 }
@@ -164,9 +166,32 @@ bool WriteAheadLog::Impl::take_batch() {
 void WriteAheadLog::Impl::flush_batch() {
   const auto written = writer_.write(flushing_);
   CHECK(written, last_words(written.error()));
-  auto completion = std::make_shared<Completion>(Completion{side_, writer_.counters(), {}});
-  completion->flushed = {writer_.counters().records, flushing_.finish()};
+  tell(Flushed{writer_.counters().records, flushing_.finish()});
+}
+
+void WriteAheadLog::Impl::tell(std::optional<Flushed> flushed) {
+  auto completion =
+      std::make_shared<Completion>(Completion{side_, writer_.counters(), std::move(flushed)});
   options_.post([completion = std::move(completion)] { complete(*completion); });
+}
+
+bool WriteAheadLog::Impl::wants_upkeep() const {
+  return writer_.wants_deletion() || writer_.wants_spare();
+}
+
+// A little at a time: records wait for it. Room is made before room is taken.
+void WriteAheadLog::Impl::upkeep() {
+  if (writer_.wants_deletion()) {
+    delete_oldest();
+  } else {
+    prepare_spare();
+  }
+}
+
+void WriteAheadLog::Impl::delete_oldest() {
+  const auto deleted = writer_.delete_oldest();
+  CHECK(deleted, last_words(deleted.error()));
+  tell(std::nullopt);
 }
 
 void WriteAheadLog::Impl::prepare_spare() {
@@ -174,20 +199,19 @@ void WriteAheadLog::Impl::prepare_spare() {
   CHECK(prepared, last_words(prepared.error()));
 }
 
-Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options,
-                                                  const Replay& replay, OnFlushed on_flushed) {
+Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options, File lock,
+                                                  Sequence needed_from, const Replay& replay,
+                                                  OnFlushed on_flushed) {
   if (auto done = check_options(options); !done) return tl::unexpected(std::move(done.error()));
   const std::string& directory = options.directory;
-  if (auto done = make_directory(directory); !done) return tl::unexpected(std::move(done.error()));
-  Result<File> lock = lock_directory(directory);
-  if (!lock) return tl::unexpected(std::move(lock.error()));
-  Result<Recovered> found = recover(directory, replay);
+  Result<Recovered> found = recover(directory, needed_from, replay);
   if (!found) return tl::unexpected(std::move(found.error()));
   SpareSegment spare(directory, options.segment_bytes);
   Result<OpenSegment> end = open_end(directory, *found, spare);
   if (!end) return tl::unexpected(std::move(end.error()));
-  SegmentWriter writer(std::move(*end), found->next, std::move(spare));
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(*lock), std::move(writer),
+  SegmentWriter writer(directory, std::move(found->earlier), std::move(*end), found->next,
+                       std::move(spare));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(lock), std::move(writer),
                                      std::move(on_flushed));
   return Opened{std::unique_ptr<WriteAheadLog>(new WriteAheadLog(std::move(impl))),
                 found->torn_bytes};
@@ -198,6 +222,10 @@ WriteAheadLog::~WriteAheadLog() = default;
 
 void WriteAheadLog::append(std::span<const Record> records) {
   impl_->append(records);
+}
+
+void WriteAheadLog::truncate(Sequence keep_from) {
+  impl_->truncate(keep_from);
 }
 
 const WriteAheadLogCounters& WriteAheadLog::counters() const {

@@ -11,17 +11,18 @@
 #include <vector>
 
 #include "base/error.h"
+#include "coordinator/storage/file.h"
 #include "coordinator/storage/segment.h"
 
 namespace assent::storage {
 
 // What a record is; the number stands in the file. 1 was an entry of a coordinator that was not
-// replicated.
+// replicated, 2 the identity, which has a file of its own now.
 enum class RecordType : std::uint8_t {
-  kIdentity = 2,    // whose log this is: the first record, and no other
   kPromised = 3,    // paxos::Promised
   kAccepted = 4,    // paxos::Accepted
   kChosenMark = 5,  // paxos::ChosenMark
+  kBase = 6,        // marks behind it count on a snapshot; see ReplicaLog::rebase
 };
 
 struct Record {
@@ -32,7 +33,7 @@ struct Record {
 };
 
 struct WriteAheadLogOptions {
-  std::string directory;                      // made when missing; its parent must exist
+  std::string directory;
   std::uint64_t segment_bytes = 16u << 20;    // preallocated size of one segment file
   std::uint32_t record_bytes_max = 8u << 20;  // of one payload; a segment must hold it
   // Runs a function on the event loop; called from the flush thread.
@@ -42,7 +43,9 @@ struct WriteAheadLogOptions {
 struct WriteAheadLogCounters {
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t flushes = 0;  // fdatasync calls that made records durable
+  std::uint64_t flushes = 0;           // fdatasync calls that made records durable
+  std::uint64_t segments_deleted = 0;  // by truncate()
+  std::uint64_t bytes_held = 0;        // by the segments that are there now, with their free space
 
   bool operator==(const WriteAheadLogCounters&) const = default;
 };
@@ -75,12 +78,13 @@ class WriteAheadLog {
   // Runs on the event loop once for each batch, in order: what it names is on stable storage (R2).
   using OnFlushed = std::function<void(const Flushed& flushed)>;
 
-  // Takes the directory's lock (kUnavailable when another process holds it), reads every record,
-  // cuts a torn tail off, and is ready to append. Everything replayed is durable on return, and not
-  // before: act on nothing until then. A damaged log is kInternal, a newer format
-  // kUnsupportedVersion; both name file and offset, and nothing is changed then.
-  static Result<Opened> open(WriteAheadLogOptions options, const Replay& replay,
-                             OnFlushed on_flushed);
+  // Reads every record, cuts a torn tail off, and is ready to append. Everything replayed is
+  // durable on return, and not before: act on nothing until then. The log may begin with any record
+  // up to `needed_from`; one that begins behind it lacks a segment. A damaged log is kInternal, a
+  // newer format kUnsupportedVersion; both name file and offset, and nothing is changed then.
+  // `lock` is that of the directory (lock_directory), and is kept.
+  static Result<Opened> open(WriteAheadLogOptions options, File lock, Sequence needed_from,
+                             const Replay& replay, OnFlushed on_flushed);
 
   // Writes out what is queued, then stops the thread. No callback runs after it.
   ~WriteAheadLog();
@@ -89,7 +93,12 @@ class WriteAheadLog {
   // Precondition: each payload is at most record_bytes_max long.
   void append(std::span<const Record> records);
 
-  // As of the last callback that ran; read on the event loop.
+  // Deletes the segments that lie wholly in front of `keep_from`, but never the last. The flush
+  // thread does it when it is idle, or one segment after each batch; the oldest goes first, durably
+  // before the next one, so a crash leaves no gap.
+  void truncate(Sequence keep_from);
+
+  // As of the last flush, or deleted segment, that the event loop was told of.
   [[nodiscard]] const WriteAheadLogCounters& counters() const;
 
  private:

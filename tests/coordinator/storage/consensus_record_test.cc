@@ -60,8 +60,8 @@ TEST(ConsensusRecord, IsWrittenAsDocumented) {
       (Record{RecordType::kAccepted, std::string("\x2a\0\0\0\0\0\0\0", 8) + ballot + "value"}));
   EXPECT_EQ(encode(paxos::Record(paxos::ChosenMark{Slot(41)})),
             (Record{RecordType::kChosenMark, std::string("\x29\0\0\0\0\0\0\0", 8)}));
-  EXPECT_EQ(encode(Identity{"demo", ReplicaId(3)}),
-            (Record{RecordType::kIdentity, std::string("\3\0\0\0\4demo", 9)}));
+  EXPECT_EQ(encode_base(Slot(40)),
+            (Record{RecordType::kBase, std::string("\x28\0\0\0\0\0\0\0", 8)}));
 }
 
 TEST(ConsensusRecord, CutShortItIsRefused) {
@@ -116,30 +116,22 @@ TEST(ConsensusRecord, RandomBytesAreRefusedOrMeanThemselves) {
       ++read_back;
       EXPECT_EQ(encode(*record), (Record{type, bytes}));
     }
-    const auto identity = decode_identity(bytes);
-    if (identity) {
-      EXPECT_EQ(encode(*identity).payload, bytes);
+    const auto base = decode_base(bytes);
+    if (base) {
+      EXPECT_EQ(encode_base(*base).payload, bytes);
     }
   }
   EXPECT_GT(read_back, 1'000);
 }
 
-TEST(Identity, SurvivesEncoding) {
-  const Identity identity{"demo-1", ReplicaId(3)};
-  EXPECT_EQ(decode_identity(encode(identity).payload), identity);
-  EXPECT_EQ(to_string(identity), "replica 3 of cluster demo-1");
-}
-
-TEST(Identity, HostileBytesAreRefused) {
-  const std::string whole = encode(Identity{"demo", ReplicaId(3)}).payload;
+TEST(BaseRecord, SurvivesEncodingAndOtherBytesAreRefused) {
+  const std::string whole = encode_base(Slot(42)).payload;
+  EXPECT_EQ(decode_base(whole), Slot(42));
   for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
-    EXPECT_FALSE(decode_identity(whole.substr(0, bytes)).has_value()) << bytes;
+    EXPECT_FALSE(decode_base(whole.substr(0, bytes)).has_value()) << bytes;
   }
-  EXPECT_FALSE(decode_identity(whole + 'x').has_value());
-  EXPECT_FALSE(decode_identity(encode(Identity{"demo", ReplicaId(0)}).payload).has_value());
-  for (const std::string& name : {std::string(), std::string("De mo"), std::string(33, 'x')}) {
-    EXPECT_FALSE(decode_identity(encode(Identity{name, ReplicaId(1)}).payload).has_value()) << name;
-  }
+  EXPECT_FALSE(decode_base(whole + 'x').has_value());
+  EXPECT_FALSE(decode_base(encode_base(Slot(0)).payload).has_value());
 }
 
 }  // namespace

@@ -61,7 +61,6 @@ class Fsync : public ReplicaLogFixture {
 
 TEST_F(Fsync, OneForEachBatch) {
   open();
-  reopen();  // the identity is written by now
   const int before = calls;
   loop_.close_gate();
   append({accepted(1, 1, "first")});

@@ -261,7 +261,7 @@ TEST_F(Recovery, WhatReplayRefusesIsRefusedWithItsPlace) {
   const auto before = contents(directory_.path());
 
   const auto opened = WriteAheadLog::open(
-      small_segments(directory_.path(), loop),
+      small_segments(directory_.path(), loop), *lock_directory(directory_.path()), Sequence(1),
       [](const FoundInLog& record) -> Result<void> {
         if (record.payload == "two") return failure(ErrorCode::kUnsupportedVersion, "strange");
         return {};
@@ -337,7 +337,8 @@ TEST_F(Recovery, OnlyTheLastBatchIsNotProvenDurable) {
   const SegmentImage image = two_batches();
   write(image);
 
-  const auto found = recover(directory_.path(), [](const FoundInLog&) { return Result<void>(); });
+  const auto found =
+      recover(directory_.path(), Sequence(1), [](const FoundInLog&) { return Result<void>(); });
 
   ASSERT_TRUE(found.has_value()) << found.error().message;
   ASSERT_TRUE(found->tail.has_value());

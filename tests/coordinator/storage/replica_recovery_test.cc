@@ -172,7 +172,9 @@ TEST(ReplicaRecovery, AFileCutAnywhereInTheLastBatchKeepsAllThatWasTold) {
   ASSERT_LT(begin, end);
   for (std::size_t at = begin + 8; at <= end; at += 7) {
     SCOPED_TRACE(at);
-    expect_recovery({{name, torn.after.at(name).substr(0, at)}}, torn, 100);
+    const Files disk = {{name, torn.after.at(name).substr(0, at)},
+                        {"identity", torn.after.at("identity")}};
+    expect_recovery(disk, torn, 100);
     if (HasFatalFailure()) return;
   }
 }

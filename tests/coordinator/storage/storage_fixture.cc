@@ -149,10 +149,13 @@ WriteAheadLogOptions small_segments(const std::string& directory, TestLoop& loop
           .post = loop.poster()};
 }
 
-Result<OpenedLog> open_log(WriteAheadLogOptions options, WriteAheadLog::OnFlushed on_flushed) {
+Result<OpenedLog> open_log(WriteAheadLogOptions options, WriteAheadLog::OnFlushed on_flushed,
+                           Sequence needed_from) {
   OpenedLog found;
+  Result<File> lock = lock_directory(options.directory);
+  if (!lock) return tl::unexpected(lock.error());
   auto opened = WriteAheadLog::open(
-      std::move(options),
+      std::move(options), std::move(*lock), needed_from,
       [&](const FoundInLog& record) -> Result<void> {
         found.payloads.emplace_back(record.payload);
         return {};

@@ -117,7 +117,8 @@ struct OpenedLog {
 
 WriteAheadLogOptions small_segments(const std::string& directory, TestLoop& loop);
 Result<OpenedLog> open_log(
-    WriteAheadLogOptions options, WriteAheadLog::OnFlushed on_flushed = [](const Flushed&) {});
+    WriteAheadLogOptions options, WriteAheadLog::OnFlushed on_flushed = [](const Flushed&) {},
+    Sequence needed_from = Sequence(1));
 // Appends a record to a log whose records are only bytes to the test.
 void append_bytes(WriteAheadLog& log, std::string payload);
 // Payloads of all records; the log is closed again.
