@@ -69,7 +69,8 @@ class Deadlock(fixtures.ClusterTest):
         """Commits, or aborts after a failure; the outcome."""
         if not failures:
             named = [branch.at_commit() for branch in branches]
-            return client.commit(transaction=transaction, branches=named, first=True).outcome
+            return client.commit(transaction=transaction, branches=named,
+                                 **wire.first(client)).outcome
         named = [branch.at_commit() for branch in branches if branch.reference]
         client.abort(transaction=transaction, branches=named, never_committed=True)
         return ABORTED
@@ -116,8 +117,8 @@ class Deadlock(fixtures.ClusterTest):
         branches = [wire.one_shot(name, *([pause, add] if name == late else [add]))
                     for name in ("db1", "db2")]
         transaction = client.start().transaction
-        return transaction, client.commit(transaction=transaction, branches=branches, first=True,
-                                          timeout_ms=60_000)
+        return transaction, client.commit(transaction=transaction, branches=branches,
+                                          timeout_ms=60_000, **wire.first(client))
 
     def test_prepared_branches_that_hold_each_others_rows(self):
         replies = {}
