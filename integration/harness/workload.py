@@ -80,7 +80,7 @@ class Workload:
         except subprocess.TimeoutExpired:
             self.stop()
             raise HarnessError(f"The workload did not end within {seconds:g} s.") from None
-        self._reader.join()
+        self._close()
         if code != 0:
             raise HarnessError(f"The workload failed with exit code {code}.")
         return self._read_report()
@@ -89,7 +89,11 @@ class Workload:
         """Ends it, whatever it does."""
         self._process.kill()
         self._process.wait()
+        self._close()
+
+    def _close(self):
         self._reader.join()
+        self._process.stdout.close()
 
     def _read(self):
         for line in self._process.stdout:
