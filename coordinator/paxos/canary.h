@@ -22,6 +22,9 @@ enum class Canary {
   kAnswerWhenProposed,      // R1: a command is answered before its slot is executed
   kAnswerAfterOfficeLost,   // R3: what was pending when the office was lost is answered
   kLocalTime,               // the state machine is given this replica's own clock
+  kEverybodyWelcome,        // pre-vote: a candidacy is welcome, whoever is heard to lead
+  kDeafLeader,              // check-quorum: a leader goes on although it hears nobody
+  kPatientLeader,           // a leader goes on although its disk stands still
 };
 
 #ifdef ASSENT_CANARIES

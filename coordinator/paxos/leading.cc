@@ -204,6 +204,7 @@ void Consensus::offer_snapshots(Turn& turn, const Leader& leader) {
 }
 
 bool Consensus::hears_quorum(MonoTime now, const Leader& leader) const {
+  if (canary(Canary::kDeafLeader)) return true;
   const Millis patience = options_.election_min + options_.election_min;
   const auto heard = std::count_if(leader.peers.begin(), leader.peers.end(), [&](const auto& one) {
     return one.first == options_.self || now - one.second.heard_at < patience;
@@ -213,6 +214,7 @@ bool Consensus::hears_quorum(MonoTime now, const Leader& leader) const {
 
 // A leader alone in its group goes on waiting: nobody else could do better.
 bool Consensus::disk_stalled(MonoTime now, const Leader& leader) const {
+  if (canary(Canary::kPatientLeader)) return false;
   return options_.group.members().size() > 1 && !leader.own_writing.empty() &&
          now - leader.own_stalled_since >= options_.disk_stall_max;
 }

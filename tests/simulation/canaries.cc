@@ -25,16 +25,19 @@ const std::vector<CanaryRecord>& canary_records() {
       {Canary::kOwnCountsUnpersisted, "own-counts-unpersisted", 1, Checker::kLearnedIsChosen},
       {Canary::kMinorityQuorum, "minority-quorum", 1, Checker::kLearnedIsChosen},
       {Canary::kOwnValueOverAccepted, "own-value-over-accepted", 2, Checker::kAgreement},
-      {Canary::kLowestBallotValue, "lowest-ballot-value", 3, Checker::kAgreement},
+      {Canary::kLowestBallotValue, "lowest-ballot-value", 11, Checker::kAgreement},
       {Canary::kPromiseWithoutAccepted, "promise-without-accepted", 2, Checker::kAgreement},
       {Canary::kAcceptBelowPromise, "accept-below-promise", 1, Checker::kPromiseKept},
       {Canary::kChosenOverOtherBallot, "chosen-over-other-ballot", 2, Checker::kLearnedIsChosen},
-      {Canary::kSkippedHole, "skipped-hole", 169, Checker::kLeaderAfterHeal},
+      {Canary::kSkippedHole, "skipped-hole", 25, Checker::kLeaderAfterHeal},
       {Canary::kStaleRead, "stale-read", 8, Checker::kLinearizableReads},
       {Canary::kServeBeforeOwnNoOp, "serve-before-own-no-op", 20, Checker::kLinearizableReads},
       {Canary::kAnswerWhenProposed, "answer-when-proposed", 1, Checker::kAcknowledged},
       {Canary::kAnswerAfterOfficeLost, "answer-after-office-lost", 1, Checker::kAcknowledged},
       {Canary::kLocalTime, "local-time", 1, Checker::kEqualStates},
+      {Canary::kEverybodyWelcome, "everybody-welcome", 3, Checker::kStableLeader},
+      {Canary::kDeafLeader, "deaf-leader", 1, Checker::kLeaderGivesWay},
+      {Canary::kPatientLeader, "patient-leader", 6, Checker::kLeaderGivesWay},
   };
   return records;
 }

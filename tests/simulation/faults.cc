@@ -304,8 +304,19 @@ void Faults::heal_but(Healing healing) {
   }
   if (healing != Healing::kPartial) return;
   const std::uint64_t roll = dice_.below(3);
-  cuts_ = roll == 0 ? bridge() : roll == 1 ? chain() : one_way();
+  cut_for_good(roll == 0 ? bridge() : roll == 1 ? chain() : one_way());
+}
+
+void Faults::cut_for_good(const Pairs& pairs) {
+  cuts_ = pairs;
   for (const auto& [from, to] : cuts_) network_.cut(from, to);
+}
+
+Host& Faults::wound_leader(Healing wound) {
+  Host& wounded = leader();
+  if (wound == Healing::kLeaderCutOff) cut_for_good(cut_off(wounded.id().value));
+  if (wound == Healing::kLeaderStalls) wounded.disk().stall_until(scheduler_.now() + 60 * kSecond);
+  return wounded;
 }
 
 }  // namespace assent::simulation

@@ -30,6 +30,8 @@ class Faults {
   void heal();
   // A minority stays dead, or a partition stays in which somebody hears a quorum both ways.
   void heal_but(Healing healing);
+  // The leader, which is cut off or whose disk stalls. Precondition: healed, and somebody serves.
+  Host& wound_leader(Healing wound);
 
   void moment(ReplicaId replica, Moment moment);
 
@@ -59,6 +61,7 @@ class Faults {
   [[nodiscard]] Host& leader();
   void later(Micros delay, std::function<void()> act);
   void mend_all();
+  void cut_for_good(const Pairs& pairs);
 
   Scheduler& scheduler_;
   Trace& trace_;

@@ -7,6 +7,7 @@
 
 #include "base/overloaded.h"
 #include "tests/simulation/violation.h"
+#include "tests/simulation/words.h"
 
 namespace assent::simulation {
 namespace {
@@ -34,7 +35,11 @@ Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
             if (accepted != nullptr) around_.ledger.accepted(id_, *accepted);
           },
           [this](std::uint64_t through) {
-            enter([this, through] { step(paxos::Persisted{paxos::RecordIndex(through)}); });
+            enter([this, through] {
+              around_.trace.event(id_.value, "flushed", through, 0,
+                                  [&] { return "record " + std::to_string(through); });
+              step(paxos::Persisted{paxos::RecordIndex(through)});
+            });
           }),
       clock_(dice_.between(-kDriftMax, kDriftMax),
              Millis(dice_.between(-setting.wall_offset_max.value, setting.wall_offset_max.value))) {
@@ -101,7 +106,12 @@ void Host::resume() {
 // ── what comes in ───────────────────────────────────────────────────────────────────────────────
 
 void Host::arrive(ReplicaId from, const paxos::Message& message) {
-  enter([this, arrived = paxos::Arrived{from, message}] { step(arrived); });
+  enter([this, arrived = paxos::Arrived{from, message}] {
+    around_.trace.event(id_.value, "hears", arrived.from.value, arrived.message.index(), [&] {
+      return "from r" + to_string(arrived.from) + ": " + words(arrived.message);
+    });
+    step(arrived);
+  });
 }
 
 void Host::lose(ReplicaId peer) {
@@ -167,6 +177,7 @@ void Host::step(const replica::Input& input) {
 void Host::carry_out(replica::Effects effects) {
   for (paxos::Record& record : effects.persist) {
     around_.witness.written(id_, record);
+    around_.trace.event(id_.value, "writes", record.index(), 0, [&] { return words(record); });
     const auto* accepted = std::get_if<paxos::Accepted>(&record);
     if (accepted != nullptr) around_.ledger.seen(accepted->value);
     disk_.append(std::move(record));
@@ -195,7 +206,7 @@ void Host::send(const std::vector<paxos::Envelope>& envelopes) {
   for (const paxos::Envelope& envelope : envelopes) {
     around_.witness.sent(id_, envelope.message);
     around_.trace.event(id_.value, "sends", envelope.to.value, envelope.message.index(), [&] {
-      return std::string(paxos::name(envelope.message)) + " to r" + to_string(envelope.to);
+      return "to r" + to_string(envelope.to) + ": " + words(envelope.message);
     });
     around_.network.send(id_, envelope);
     if (std::holds_alternative<paxos::Prepare>(envelope.message)) {

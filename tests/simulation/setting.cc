@@ -60,8 +60,10 @@ std::uint32_t choose_replicas(Dice& dice) {
 
 Healing choose_healing(Dice& dice, std::uint32_t replicas) {
   const std::uint64_t roll = dice.below(100);
-  if (replicas == 1 || roll < 40) return Healing::kWhole;
-  return roll < 65 ? Healing::kMinorityDown : Healing::kPartial;
+  if (replicas == 1 || roll < 20) return Healing::kWhole;
+  if (roll < 40) return Healing::kMinorityDown;
+  if (roll < 70) return Healing::kPartial;
+  return roll < 85 ? Healing::kLeaderCutOff : Healing::kLeaderStalls;
 }
 
 }  // namespace

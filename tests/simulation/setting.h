@@ -15,6 +15,8 @@ enum class Healing {
   kWhole,         // everything
   kMinorityDown,  // a minority stays dead for a while
   kPartial,       // a partition stays in which somebody hears a quorum both ways
+  kLeaderCutOff,  // everything, and then the leader is cut off from everybody
+  kLeaderStalls,  // everything, and then the leader's disk stands still
 };
 
 struct Setting {

@@ -51,6 +51,8 @@ std::string_view name(Checker checker) {
       return "progress-after-heal";
     case Checker::kStableLeader:
       return "stable-leader";
+    case Checker::kLeaderGivesWay:
+      return "leader-gives-way";
     case Checker::kAnsweredAfterHeal:
       return "answered-after-heal";
     case Checker::kCaughtUpAfterHeal:

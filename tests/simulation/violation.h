@@ -25,6 +25,7 @@ enum class Checker {
   kLeaderAfterHeal,     // no leader serves in time
   kProgressAfterHeal,   // no command is chosen in time
   kStableLeader,        // a leader that hears a quorum was deposed
+  kLeaderGivesWay,      // a leader that is cut off, or whose disk stalls, is not succeeded in time
   kAnsweredAfterHeal,   // a client got no answer in time
   kCaughtUpAfterHeal,   // a replica is behind although it could have caught up
   kTame,                // too few commands or faults: the run proves nothing

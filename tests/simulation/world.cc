@@ -13,6 +13,7 @@ constexpr Micros kFaultsTimeMax = 90 * kSecond;
 
 // How long after the healing what must happen.
 constexpr Micros kLeaderWithin = 3 * kSecond;
+constexpr Micros kGivesWayWithin = 3 * kSecond;
 constexpr Micros kProgressWithin = 3 * kSecond;
 constexpr Micros kCaughtUpWithin = 3 * kSecond;
 constexpr Micros kAnsweredWithin = 3 * kSecond;
@@ -71,8 +72,9 @@ void World::run() {
   clients_.start();
   faults_.start();
   break_things();
-  if (setting_.healing != Healing::kWhole) demand_life(setting_.healing);
-  demand_life(Healing::kWhole);
+  demand_life(setting_.healing);
+  demand_succession(setting_.healing);
+  if (setting_.healing != Healing::kWhole) demand_life(Healing::kWhole);
   settle();
   check_end();
 }
@@ -95,12 +97,27 @@ void World::demand_life(Healing healing) {
   faults_.heal_but(healing);
   clients_.calm();
   const Micros healed = scheduler_.now();
-  const Micros leader = await(Checker::kLeaderAfterHeal, kLeaderWithin, "nobody serves",
-                              [&] { return somebody_serves(); });
-  const Micros progress = await(Checker::kProgressAfterHeal, kProgressWithin, "nothing is answered",
-                                [&] { return clients_.answered_since(healed) > 0; });
-  leader_after_heal_ = std::max(leader_after_heal_, leader);
-  progress_after_heal_ = std::max(progress_after_heal_, leader + progress);
+  leader_after_heal_ =
+      std::max(leader_after_heal_, await(Checker::kLeaderAfterHeal, kLeaderWithin, "nobody serves",
+                                         [&] { return somebody_serves(); }));
+  await_progress(healed);
+  expect_stable_leader();
+}
+
+void World::await_progress(Micros begun) {
+  await(Checker::kProgressAfterHeal, kProgressWithin, "nothing is answered",
+        [&] { return clients_.answered_since(begun) > 0; });
+  progress_after_heal_ = std::max(progress_after_heal_, scheduler_.now() - begun);
+}
+
+// Check-quorum and the watch over the own disk at work: who cannot lead does not stand in the way.
+void World::demand_succession(Healing wound) {
+  if (wound != Healing::kLeaderCutOff && wound != Healing::kLeaderStalls) return;
+  trace_.event(0, "wounds", static_cast<std::uint64_t>(wound));
+  const Host& wounded = faults_.wound_leader(wound);
+  await(Checker::kLeaderGivesWay, kGivesWayWithin, "a leader that cannot lead holds on",
+        [&] { return !wounded.serving() && somebody_serves(); });
+  await_progress(scheduler_.now());
   expect_stable_leader();
 }
 

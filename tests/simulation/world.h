@@ -57,6 +57,8 @@ class World {
  private:
   void break_things();
   void demand_life(Healing healing);
+  void demand_succession(Healing wound);
+  void await_progress(Micros begun);
   void expect_stable_leader();
   void settle();
   void check_end() const;
