@@ -115,7 +115,7 @@ void Clients::attempt(std::uint64_t operation) {
   const auto found = operations_.find(operation);
   if (found == operations_.end()) return;
   Operation& one = found->second;
-  const bool guess = one.tries++ > 0 && dice_.percent(50);
+  const bool guess = one.tries++ > 0 && (!lossy_ || dice_.percent(50));
   const ReplicaId to =
       guess ? ReplicaId(static_cast<std::uint32_t>(1 + dice_.below(setting_.replicas))) : leader_;
   const Request request = one.request;
@@ -124,10 +124,15 @@ void Clients::attempt(std::uint64_t operation) {
                      [this, to, request] { ask_(to, request); });
   }
   const std::uint64_t tries = one.tries;
-  scheduler_.after(dice_.between(200, 1'200) * kMillisecond, [this, operation, tries] {
+  scheduler_.after(patience(), [this, operation, tries] {
     const auto again = operations_.find(operation);
     if (again != operations_.end() && again->second.tries == tries) attempt(operation);
   });
+}
+
+// Life after the healing is measured by answers: clients shall not be what is slow then.
+Micros Clients::patience() {
+  return dice_.between(200, lossy_ ? 1'200 : 400) * kMillisecond;
 }
 
 void Clients::answered(std::uint64_t operation, const Answer& answer) {

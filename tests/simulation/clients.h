@@ -55,6 +55,7 @@ class Clients {
   state::Command enrol(std::uint64_t client);
   [[nodiscard]] std::vector<state::DecidedBranch> branches();
   void attempt(std::uint64_t operation);
+  [[nodiscard]] Micros patience();
   void done(std::uint64_t operation);
   void remember(const Operation& operation);
   [[nodiscard]] LogTime time() const;
