@@ -39,6 +39,9 @@ std::string rest(const paxos::AcceptedThrough& one) {
 std::string rest(const paxos::Refused& one) {
   return " promised " + to_string(one.promised);
 }
+std::string rest(const paxos::SnapshotOffer& one) {
+  return " through " + to_string(one.snapshot.through);
+}
 std::string rest(const paxos::TakeOver&) {
   return "";
 }
