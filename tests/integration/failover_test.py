@@ -1,6 +1,7 @@
 """Three replicas of the coordinator, one of which dies, stands still or comes back."""
 
 import threading
+import time
 import unittest
 
 import fixtures
@@ -194,6 +195,20 @@ class Failover(fixtures.ClusterTest):
         for account, expected in ((105, ABORTED), (106, COMMITTED), (107, ABORTED)):
             with self.subTest(account=account):
                 self._stand_still(account, expected)
+
+    def test_commits_go_on_while_the_leader_stands_still(self):
+        with self._traffic() as workload:
+            waiting.until(workload.is_at_work, 30, "commits")
+            leader = self.leader()
+            with fixtures.Stopped(leader):
+                self.successor(leader)
+                since = time.monotonic() + 1
+                waiting.until(lambda: workload.committed_at() > since, 30, "more commits")
+            result = workload.end(60)
+        self.assertEqual(result.unknown, 0, result)
+        slots = status.wait_until_equal(self.cluster.coordinators)
+        self.assertEqual(len(set(slots)), 1, slots)
+        self.until_nothing_is_prepared()
 
     def _stand_still(self, account, expected):
         old = self.leader()
