@@ -189,11 +189,21 @@ void Consensus::on(Turn& turn, ReplicaId from, const Accept& accept) {
     return refuse(turn, from, accept.ballot);
   }
   if (acceptor_.promised() < accept.ballot) raise_promise(turn, accept.ballot);
-  become_follower(turn, from);
+  if (is_sign_of_life(accept)) become_follower(turn, from);
   accept_values(turn, accept);
   const Slot through = acceptor_.contiguous_through(learner_.chosen_through(), accept.ballot);
   send_durable(turn, from,
                AcceptedThrough{accept.ballot, through, learner_.chosen_through(), accept.probe});
+}
+
+// A leader's probes rise with its heartbeats. An Accept under no later probe than was heard may
+// have been on its way for long, and its sender be dead: its values count, but no election waits
+// for it.
+bool Consensus::is_sign_of_life(const Accept& accept) {
+  const bool later = heard_ballot_ != accept.ballot || heard_probe_ < accept.probe;
+  heard_probe_ = later ? accept.probe : heard_probe_;
+  heard_ballot_ = accept.ballot;
+  return later;
 }
 
 // What the leader of this ballot says is chosen is chosen with the leader's values. So a slot may

@@ -230,6 +230,7 @@ class Consensus {
   void learn(Turn& turn, Slot through);
   void refuse(Turn& turn, ReplicaId from, const Ballot& ballot);
   [[nodiscard]] Promise promise_part(const Prepare& prepare) const;
+  [[nodiscard]] bool is_sign_of_life(const Accept& accept);
   void accept_values(Turn& turn, const Accept& accept);
   void see(const Ballot& ballot);
 
@@ -275,6 +276,9 @@ class Consensus {
   // The highest ballot heard of anywhere. Need not be durable: a ballot of one's own is, before it
   // is used.
   Ballot highest_;
+  // The leader that was heard last, and the latest of its probes.
+  Ballot heard_ballot_;
+  Probe heard_probe_;
   Ballot asked_about_;  // in the last question whether a candidacy is welcome
   // The mark is written with the next record that must be: alone it would cost a flush.
   bool mark_unwritten_ = false;

@@ -197,6 +197,25 @@ TEST(CheckQuorum, ALeaderThatHearsNobodyStepsDown) {
   EXPECT_FALSE(stage.at(1).leading());
 }
 
+// A heartbeat that was on its way for long says nothing of now: its sender may be dead.
+TEST(PreVote, ALateHeartbeatIsNoSignOfLife) {
+  Stage stage(3);
+  stage.elect(1);
+  const Ballot office = *stage.at(1).leading();
+  for (int i = 0; i < 3; ++i) {
+    stage.pass(Millis(60));
+    stage.settle();
+  }
+  for (int i = 0; i < 20; ++i) {
+    stage.pass(Millis(50));
+    stage.settle({1});
+    for (const std::uint32_t id : {2u, 3u}) {
+      stage.step(id, Arrived{replica(1), Accept{office, Slot(), {}, Slot(0), Probe(1)}});
+    }
+  }
+  EXPECT_TRUE(stage.at(2).leading() || stage.at(3).leading());
+}
+
 // An answer that was on its way for long says nothing of now.
 TEST(CheckQuorum, ALateAnswerIsNoSignOfLife) {
   Stage stage(3);
