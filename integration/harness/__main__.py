@@ -7,6 +7,7 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from harness import (  # noqa: E402
+    bench_command,
     cluster_command,
     demo_command,
     latency_command,
@@ -16,6 +17,7 @@ from harness import (  # noqa: E402
 )
 
 COMMANDS = {
+    "bench": bench_command.main,
     "cluster": cluster_command.main,
     "demo": demo_command.main,
     "latency": latency_command.main,
