@@ -110,6 +110,7 @@ void Host::arrive(ReplicaId from, const paxos::Message& message) {
     around_.trace.event(id_.value, "hears", arrived.from.value, arrived.message.index(), [&] {
       return "from r" + to_string(arrived.from) + ": " + words(arrived.message);
     });
+    if (std::holds_alternative<paxos::TakeOver>(arrived.message)) ++orders_heard_;
     step(arrived);
   });
 }

@@ -69,8 +69,9 @@ class Host {
   [[nodiscard]] bool serving() const { return up() && core_->serving(); }
   // Precondition: up().
   [[nodiscard]] const replica::Core& core() const { return *core_; }
-  // Offices lost in this life without having been asked to hand over.
+  // Offices lost, and orders heard to take one over, in all lives.
   [[nodiscard]] std::uint64_t offices_lost() const { return offices_lost_; }
+  [[nodiscard]] std::uint64_t orders_heard() const { return orders_heard_; }
 
  private:
   struct Read {
@@ -115,6 +116,7 @@ class Host {
   std::unordered_map<std::uint64_t, Read> reads_;
   LogTime log_time_;  // of this office
   std::uint64_t offices_lost_ = 0;
+  std::uint64_t orders_heard_ = 0;
   Ballot proposing_;  // and the last slot proposed in, as of the last step
   Slot proposed_;
 };

@@ -66,7 +66,7 @@ class World {
   Micros await(Checker checker, Micros patience, const char* what, Condition condition);
   [[nodiscard]] bool somebody_serves() const;
   [[nodiscard]] bool all_caught_up() const;
-  [[nodiscard]] std::uint64_t offices_lost() const;
+  [[nodiscard]] std::uint64_t sum(std::uint64_t (Host::*of)() const) const;
 
   const Setting setting_;
   Scheduler scheduler_;
