@@ -2,7 +2,7 @@
    docs/models/README.md says what is modelled, what is left out, and why that may be left out;
    docs/paxos.md numbers the invariants that comments here name. Every mutant is an #ifdef.
 
-   Three replicas; all are acceptors and learners, the first PROPOSERS of them also propose. Each
+   Three replicas; all are acceptors and learners, the first two of them also propose. Each
    step of a replica is atomic, as a step of the core is. What is sent stays in the network for ever
    and may be taken in at any time, many times or never: so messages are lost, doubled, late and
    out of order. */
@@ -11,7 +11,6 @@
 #define BALLOTS 3
 #endif
 #define REPLICAS 3
-#define PROPOSERS 2
 #define SLOTS 2
 
 #ifdef MINORITY_QUORUM
