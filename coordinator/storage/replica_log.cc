@@ -93,6 +93,7 @@ Result<void> ReplicaLog::begin_life() {
   if (auto settled = identity_->settle(); !settled) return settled;
   if (chosen_ < loaded()) rebase(loaded());
   index_.connect();
+  truncate();  // what an earlier life had not got to
   return {};
 }
 

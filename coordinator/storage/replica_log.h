@@ -93,7 +93,7 @@ class ReplicaLog final : public paxos::ChosenLog {
   void rebase(Slot through);
 
   // Deletes the segments that none of the kept snapshots needs. Slots that go with them are below
-  // first_slot() on return.
+  // first_slot() on return. open() does it too.
   void truncate();
 
   [[nodiscard]] const WriteAheadLogCounters& counters() const;

@@ -10,6 +10,7 @@
 
 #include "coordinator/storage/consensus_record.h"
 #include "coordinator/storage/replica_log.h"
+#include "tests/coordinator/storage/snapshot_fixture.h"
 #include "tests/coordinator/storage/storage_fixture.h"
 
 namespace assent::storage {
@@ -37,10 +38,15 @@ class ReplicaLogFixture : public ::testing::Test {
   Result<void> try_open(ReplicaLogOptions options) {
     restored_.clear();
     persisted_.clear();
+    loaded_.clear();
     appended_ = 0;
     log_ = std::make_unique<ReplicaLog>(std::move(options));
     return log_->open([this](const paxos::Record& record) { restored_.push_back(encode(record)); },
-                      [this](paxos::RecordIndex through) { persisted_.push_back(through.value); });
+                      [this](paxos::RecordIndex through) { persisted_.push_back(through.value); },
+                      [this](std::string_view chunk) -> Result<void> {
+                        loaded_.emplace_back(chunk);
+                        return {};
+                      });
   }
   void open() {
     const auto opened = try_open(options());
@@ -64,6 +70,16 @@ class ReplicaLogFixture : public ::testing::Test {
   [[nodiscard]] bool all_persisted() {
     return loop_.run_until([this] { return persisted() == appended_; });
   }
+  // Writes a snapshot of the state after the slot, which is the state now.
+  Result<SnapshotInfo> snapshot(std::uint64_t slot, const std::vector<std::string>& chunks) {
+    return write_snapshot(log_->snapshots(), loop_, Slot(slot), log_->replay_from(Slot(slot)),
+                          chunks);
+  }
+  // Waits until the flush thread has deleted so many segments in this life.
+  [[nodiscard]] bool deleted(std::uint64_t segments) {
+    return loop_.run_until([&] { return log_->counters().segments_deleted == segments; });
+  }
+
   // "round:value" of the slot.
   [[nodiscard]] std::string read(std::uint64_t slot) const {
     const paxos::AcceptedValue value = log_->read(Slot(slot));
@@ -75,6 +91,7 @@ class ReplicaLogFixture : public ::testing::Test {
   std::unique_ptr<ReplicaLog> log_;
   std::vector<Record> written_;           // of all lives
   std::vector<Record> restored_;          // by the last open
+  std::vector<std::string> loaded_;       // chunks of a snapshot, by the last open
   std::vector<std::uint64_t> persisted_;  // as told in this life
   std::uint64_t appended_ = 0;            // in this life
 };

@@ -1,0 +1,497 @@
+#include "coordinator/storage/snapshot_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <xxhash.h>
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "tests/coordinator/storage/snapshot_fixture.h"
+
+namespace assent::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class Snapshots : public ::testing::Test {
+ protected:
+  void SetUp() override { open(); }
+
+  [[nodiscard]] SnapshotStoreOptions options(std::size_t queue_bytes_max = 1'000) {
+    return {.directory = directory_.path(),
+            .cluster = "demo",
+            .post = loop_.poster(),
+            .queue_bytes_max = queue_bytes_max};
+  }
+  void open(std::size_t queue_bytes_max = 1'000) {
+    store_.reset();
+    auto opened = SnapshotStore::open(options(queue_bytes_max));
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  SnapshotInfo write(std::uint64_t through, std::uint64_t replay_from, const Chunks& chunks) {
+    const auto info = write_snapshot(*store_, loop_, Slot(through), Sequence(replay_from), chunks);
+    EXPECT_TRUE(info.has_value()) << info.error().message;
+    return info.value_or(SnapshotInfo{});
+  }
+  [[nodiscard]] Chunks load(std::uint64_t through) const {
+    const auto chunks = load_chunks(*store_, Slot(through));
+    EXPECT_TRUE(chunks.has_value()) << chunks.error().message;
+    return chunks.value_or(Chunks{});
+  }
+  [[nodiscard]] std::string path(std::uint64_t through) const {
+    return directory_.file(snapshot_name(Slot(through)));
+  }
+  [[nodiscard]] std::set<std::string> names() const {
+    std::set<std::string> names;
+    for (const auto& [name, bytes] : contents(directory_.path())) names.insert(name);
+    return names;
+  }
+  // What the thread has been given is done.
+  void settle() { open(); }
+
+  ScratchDirectory directory_{memory_directory()};
+  TestLoop loop_;
+  std::unique_ptr<SnapshotStore> store_;
+};
+
+// ── writing ─────────────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Snapshots, ANewDirectoryHasNone) {
+  EXPECT_THAT(store_->kept(), IsEmpty());
+  EXPECT_EQ(store_->newest(), std::nullopt);
+  EXPECT_EQ(store_->needed_from(), Sequence(1));
+  EXPECT_FALSE(store_->writing());
+  EXPECT_FALSE(store_->ready());
+}
+
+TEST_F(Snapshots, GivesBackItsChunksInThisLifeAndTheNext) {
+  const Chunks chunks = {"first", std::string(100'000, 'x'), std::string("\0\xff", 2)};
+  const SnapshotInfo info = write(7, 3, chunks);
+  EXPECT_EQ(info.through, Slot(7));
+  EXPECT_EQ(info.replay_from, Sequence(3));
+  EXPECT_EQ(info.chunks, 3u);
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_EQ(store_->newest(), info);
+    EXPECT_EQ(load(7), chunks);
+    open();
+  }
+}
+
+TEST_F(Snapshots, OneWithoutChunksIsASnapshotToo) {
+  write(7, 3, {});
+  open();
+  EXPECT_THAT(load(7), IsEmpty());
+  EXPECT_THAT(store_->kept(), SizeIs(1));
+}
+
+TEST_F(Snapshots, IsWrittenAsDocumented) {
+  write(7, 3, {"one", "two"});
+  EXPECT_EQ(read_file(path(7)), snapshot_image(Slot(7), Sequence(3), {"one", "two"}));
+}
+
+TEST_F(Snapshots, TheTwoNewestAreKept) {
+  for (std::uint64_t slot = 1; slot <= 5; ++slot) write(slot * 10, slot, {std::to_string(slot)});
+  EXPECT_EQ(names(), (std::set<std::string>{snapshot_name(Slot(40)), snapshot_name(Slot(50))}));
+  for (int life = 0; life < 2; ++life) {
+    ASSERT_THAT(store_->kept(), SizeIs(2));
+    EXPECT_THAT(load(40), ElementsAre("4"));
+    EXPECT_THAT(load(50), ElementsAre("5"));
+    open();
+  }
+}
+
+// The record of a slot can be older than that of one in front of it: the lower one counts.
+TEST_F(Snapshots, TheLogIsNeededFromTheLowestRecordOfBoth) {
+  write(10, 300, {"a"});
+  EXPECT_EQ(store_->needed_from(), Sequence(1)) << "with one, the log is the other";
+  write(20, 200, {"b"});
+  EXPECT_EQ(store_->needed_from(), Sequence(200));
+  write(30, 400, {"c"});
+  EXPECT_EQ(store_->needed_from(), Sequence(200));
+  open();
+  EXPECT_EQ(store_->needed_from(), Sequence(200));
+  write(40, 500, {"d"});
+  EXPECT_EQ(store_->needed_from(), Sequence(400));
+}
+
+TEST_F(Snapshots, IsNotThereBeforeItIsFinished) {
+  store_->begin(Slot(7), Sequence(1), [] {});
+  store_->append("chunk");
+  EXPECT_TRUE(store_->writing());
+  EXPECT_THAT(store_->kept(), IsEmpty());
+  open();
+  EXPECT_THAT(names(), IsEmpty());
+  EXPECT_THAT(store_->damaged(), IsEmpty());
+}
+
+TEST_F(Snapshots, TheQueueIsBoundedAndSaysWhenThereIsRoom) {
+  int told = 0;
+  loop_.close_gate();
+  store_->begin(Slot(7), Sequence(1), [&] { ++told; });
+  EXPECT_TRUE(store_->ready());
+  store_->append(std::string(999, 'a'));
+  EXPECT_TRUE(store_->ready());
+  store_->append("bb");
+  EXPECT_FALSE(store_->ready());
+  EXPECT_EQ(told, 0);
+  loop_.open_gate();
+  ASSERT_TRUE(loop_.run_until([&] { return told == 1; }));
+  EXPECT_TRUE(store_->ready());
+  ASSERT_TRUE(finish_snapshot(*store_, loop_).has_value());
+  EXPECT_EQ(told, 1);
+  EXPECT_FALSE(store_->ready());
+}
+
+TEST_F(Snapshots, AChunkMayFollowEachCall) {
+  std::uint64_t chunks = 0;
+  const auto feed = [&] {
+    while (store_->ready() && chunks < 200) store_->append(std::string(300, 'a' + chunks++ % 26));
+  };
+  store_->begin(Slot(7), Sequence(1), feed);
+  feed();
+  EXPECT_LE(chunks, 4u);
+  ASSERT_TRUE(loop_.run_until([&] { return chunks == 200; }));
+  ASSERT_TRUE(finish_snapshot(*store_, loop_).has_value());
+  EXPECT_THAT(load(7), SizeIs(200));
+}
+
+TEST_F(Snapshots, AnAbandonedOneIsGoneAndTellsNobody) {
+  bool told = false;
+  store_->begin(Slot(7), Sequence(1), [] {});
+  store_->append("chunk");
+  store_->finish([&](const Result<SnapshotInfo>&) { told = true; });
+  store_->abandon();
+  EXPECT_FALSE(store_->writing());
+  store_->begin(Slot(8), Sequence(1), [] {});
+  store_->append("dropped");
+  store_->abandon();
+  write(9, 1, {"other"});
+  EXPECT_FALSE(told);
+  EXPECT_FALSE(names().contains(snapshot_name(Slot(8)) + ".part"));
+  EXPECT_THAT(load(9), ElementsAre("other"));
+}
+
+TEST_F(Snapshots, MayBeClosedByItsCallback) {
+  int told = 0;
+  store_->begin(Slot(7), Sequence(1), [] {});
+  store_->finish([&, keeps = std::string(100, 'k')](const Result<SnapshotInfo>&) {
+    store_.reset();
+    told += keeps == std::string(100, 'k') ? 1 : 100;
+  });
+  ASSERT_TRUE(loop_.run_until([&] { return told == 1; }));
+  open();
+  EXPECT_THAT(store_->kept(), SizeIs(1));
+}
+
+TEST_F(Snapshots, AClosedStoreCallsNobody) {
+  store_->begin(Slot(7), Sequence(1), [] { FAIL() << "ready"; });
+  store_->append(std::string(5'000, 'a'));
+  store_->finish([](const Result<SnapshotInfo>&) { FAIL() << "done"; });
+  store_.reset();
+  loop_.run_posted();
+}
+
+using SnapshotsDeathTest = Snapshots;
+
+TEST_F(SnapshotsDeathTest, AnOlderOneIsNotBegun) {
+  write(7, 1, {"a"});
+  EXPECT_DEATH(store_->begin(Slot(7), Sequence(1), [] {}), "snapshots are newer and newer");
+}
+
+// ── crashes: the files as they would be left ────────────────────────────────────────────────────
+
+TEST_F(Snapshots, ACrashWhileItIsWrittenLeavesTheOneBefore) {
+  write(7, 3, {"good"});
+  const std::string whole = snapshot_image(Slot(9), Sequence(5), {"one", std::string(500, 'x')});
+  for (std::size_t bytes = 0; bytes <= whole.size(); bytes += 7) {
+    // Content comes first, the header last: both with it and without.
+    for (const bool header : {false, true}) {
+      std::string part = whole.substr(0, bytes);
+      if (!header)
+        part.replace(0, std::min<std::size_t>(bytes, 64), std::min<std::size_t>(bytes, 64), '\0');
+      write_file(path(9) + ".part", part);
+      open();
+      ASSERT_THAT(store_->kept(), SizeIs(1));
+      ASSERT_EQ(load(7), Chunks{"good"});
+      ASSERT_EQ(names(), std::set<std::string>{snapshot_name(Slot(7))});
+    }
+  }
+}
+
+TEST_F(Snapshots, ACrashInFrontOfTheRemovalOfTheOldestIsMadeGoodFor) {
+  for (const std::uint64_t slot : {1, 2, 3, 4}) {
+    write_file(path(slot), snapshot_image(Slot(slot), Sequence(slot), {std::to_string(slot)}));
+  }
+  open();
+  EXPECT_EQ(names(), (std::set<std::string>{snapshot_name(Slot(3)), snapshot_name(Slot(4))}));
+  EXPECT_THAT(load(3), ElementsAre("3"));
+}
+
+TEST_F(Snapshots, ADamagedNewestIsSkippedAndReported) {
+  write(7, 3, {"good"});
+  write(9, 5, {"rotten"});
+  std::string bytes = read_file(path(9));
+  bytes[bytes.find("rotten")] = 'R';
+  write_file(path(9), bytes);
+
+  open();
+
+  ASSERT_THAT(store_->kept(), SizeIs(1));
+  EXPECT_EQ(store_->newest()->through, Slot(7));
+  EXPECT_EQ(store_->newest()->replay_from, Sequence(3));
+  ASSERT_THAT(store_->damaged(), SizeIs(1));
+  const std::size_t chunk = kSnapshotHeaderBytes + kSnapshotPreambleBytes;
+  EXPECT_THAT(store_->damaged()[0],
+              HasSubstr(path(9) + " is damaged at offset " + std::to_string(chunk)));
+  EXPECT_TRUE(names().contains(snapshot_name(Slot(9)))) << "it is looked at by a person";
+
+  write(11, 8, {"new"});
+  EXPECT_THAT(load(7), ElementsAre("good"));
+  write(13, 9, {"newer"});
+  EXPECT_FALSE(names().contains(snapshot_name(Slot(9))));
+}
+
+// Format 2 where there was 1, sealed again as the newer version would.
+std::string newer(std::string bytes, std::size_t at, std::size_t fields) {
+  bytes[at + 8] = 2;
+  std::uint64_t checksum = XXH3_64bits_withSeed(bytes.data() + at, fields, 0);
+  for (std::size_t i = 0; i < 8; ++i, checksum >>= 8) {
+    bytes[at + fields + i] = static_cast<char>(checksum);
+  }
+  return bytes;
+}
+
+TEST_F(Snapshots, ANewerFormatIsRefusedByNameAndLeftAlone) {
+  const std::string whole = snapshot_image(Slot(7), Sequence(1), {"good"});
+  for (const std::size_t at : {std::size_t{0}, kSnapshotHeaderBytes}) {
+    write_file(path(7), newer(whole, at, 56));
+    const auto before = contents(directory_.path());
+    const auto opened = SnapshotStore::open(options());
+    ASSERT_FALSE(opened.has_value()) << at;
+    EXPECT_EQ(opened.error().code, ErrorCode::kUnsupportedVersion);
+    EXPECT_THAT(opened.error().message, HasSubstr(path(7) + " has snapshot format 2"));
+    EXPECT_EQ(contents(directory_.path()), before);
+  }
+}
+
+TEST_F(Snapshots, AnotherClustersIsSkipped) {
+  SnapshotEncoder encoder("prod", Slot(7));
+  std::string content = encoder.preamble();
+  content += encoder.end();
+  write_file(path(7), encode(encoder.info(Sequence(1))) + content);
+  open();
+  EXPECT_THAT(store_->kept(), IsEmpty());
+  ASSERT_THAT(store_->damaged(), SizeIs(1));
+  EXPECT_THAT(store_->damaged()[0], HasSubstr("cluster prod after slot 7, not of demo"));
+}
+
+TEST_F(Snapshots, AFileUnderAnotherSlotsNameIsSkipped) {
+  write_file(path(8), snapshot_image(Slot(7), Sequence(1), {"a"}));
+  open();
+  EXPECT_THAT(store_->kept(), IsEmpty());
+  EXPECT_THAT(store_->damaged(), SizeIs(1));
+}
+
+// ── fetching ────────────────────────────────────────────────────────────────────────────────────
+
+// A second store, of another replica.
+class Fetching : public Snapshots {
+ protected:
+  void SetUp() override {
+    Snapshots::SetUp();
+    SnapshotStoreOptions far = options();
+    far.directory = far_directory_.path();
+    far_ = std::move(*SnapshotStore::open(far));
+    chunks_ = {"beginning", std::string(700, 'r'), std::string(700, 's'), "t"};
+    info_ = *write_snapshot(*far_, loop_, Slot(100), Sequence(77), chunks_);
+  }
+  [[nodiscard]] std::uint64_t begin() {
+    return store_->incoming(info_.id, info_.through, info_.bytes);
+  }
+  // Fetches up to this byte of the content.
+  void fetch(std::uint64_t from, std::uint64_t to) {
+    store_->write(from, *far_->read(info_, from, to - from));
+  }
+  [[nodiscard]] std::string part() const {
+    return directory_.file(incoming_name({info_.through, info_.id}));
+  }
+
+  ScratchDirectory far_directory_{memory_directory()};
+  std::unique_ptr<SnapshotStore> far_;
+  Chunks chunks_;
+  SnapshotInfo info_;
+};
+
+TEST_F(Fetching, ReadsAnyRangeOfTheContent) {
+  const std::string content = read_file(far_directory_.file(snapshot_name(Slot(100)))).substr(64);
+  ASSERT_EQ(content.size(), info_.bytes);
+  for (std::uint64_t offset = 0; offset <= content.size(); offset += 101) {
+    EXPECT_EQ(far_->read(info_, offset, 200), content.substr(offset, 200));
+  }
+  EXPECT_EQ(far_->read(info_, content.size(), 200), "");
+}
+
+TEST_F(Fetching, WhatIsNotKeptAnyMoreIsNotRead) {
+  ASSERT_TRUE(write_snapshot(*far_, loop_, Slot(101), Sequence(78), {"b"}).has_value());
+  ASSERT_TRUE(write_snapshot(*far_, loop_, Slot(102), Sequence(79), {"c"}).has_value());
+  const auto read = far_->read(info_, 0, 10);
+  ASSERT_FALSE(read.has_value());
+  EXPECT_EQ(read.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(Fetching, AWholeOneBecomesASnapshotWithAReplayFromOfItsOwn) {
+  for (const std::size_t part_bytes : {1, 100, 1'000'000}) {
+    store_.reset();
+    directory_.clear();
+    open();
+    const auto got = fetch_snapshot(*store_, loop_, *far_, info_, Sequence(5), part_bytes);
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    EXPECT_EQ(got->id, info_.id);
+    EXPECT_EQ(got->replay_from, Sequence(5));
+    for (int life = 0; life < 2; ++life) {
+      EXPECT_EQ(store_->newest(), *got);
+      EXPECT_EQ(load(100), chunks_);
+      EXPECT_EQ(names(), std::set<std::string>{snapshot_name(Slot(100))});
+      open();
+    }
+  }
+}
+
+TEST_F(Fetching, GoesOnInTheSameLife) {
+  EXPECT_EQ(begin(), 0u);
+  fetch(0, 500);
+  EXPECT_EQ(begin(), 500u);
+  const auto got = fetch_snapshot(*store_, loop_, *far_, info_, Sequence(5));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_EQ(load(100), chunks_);
+}
+
+// Up to the last whole chunk: what a crash left behind it is not trusted.
+TEST_F(Fetching, GoesOnAfterARestartFromTheLastWholeChunk) {
+  for (std::uint64_t bytes = 0; bytes <= info_.bytes; bytes += 37) {
+    store_.reset();
+    directory_.clear();
+    open();
+    EXPECT_EQ(begin(), 0u);
+    if (bytes > 0) fetch(0, bytes);
+    open();
+    const std::uint64_t have = begin();
+    ASSERT_LE(have, bytes);
+    ASSERT_LE(bytes - have, 700 + kChunkHeaderBytes) << "no more than one chunk is lost";
+    const auto got = fetch_snapshot(*store_, loop_, *far_, info_, Sequence(5));
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    ASSERT_EQ(load(100), chunks_);
+  }
+}
+
+TEST_F(Fetching, ACrashAtTheHeaderIsGoneOnFrom) {
+  write_file(part(), snapshot_image(Slot(100), Sequence(5), chunks_));
+  open();
+  EXPECT_EQ(begin(), info_.bytes);
+  const auto got = complete_snapshot(*store_, loop_, Sequence(6));
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_EQ(got->replay_from, Sequence(6));
+}
+
+TEST_F(Fetching, AnotherIdBeginsAnew) {
+  EXPECT_EQ(begin(), 0u);
+  fetch(0, 500);
+  EXPECT_EQ(store_->incoming(info_.id + 1, info_.through, info_.bytes), 0u);
+  EXPECT_EQ(begin(), 0u) << "only one is fetched at a time";
+  settle();
+  EXPECT_EQ(names(), std::set<std::string>{incoming_name({info_.through, info_.id})});
+}
+
+TEST_F(Fetching, ADamagedOneIsRefusedAndDeleted) {
+  EXPECT_EQ(begin(), 0u);
+  std::string bytes = *far_->read(info_, 0, info_.bytes);
+  bytes[bytes.size() / 2] ^= 1;
+  store_->write(0, bytes);
+  const auto got = complete_snapshot(*store_, loop_, Sequence(5));
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().code, ErrorCode::kInternal);
+  EXPECT_THAT(got.error().message, HasSubstr("is damaged at offset"));
+  EXPECT_THAT(store_->kept(), IsEmpty());
+  EXPECT_THAT(names(), IsEmpty());
+  const auto again = fetch_snapshot(*store_, loop_, *far_, info_, Sequence(5));
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+}
+
+// Whole by its own checksums, and not the one that was offered.
+TEST_F(Fetching, AnotherSnapshotUnderTheOfferedIdIsRefused) {
+  const std::string other = snapshot_image(Slot(100), Sequence(1), {"other"}).substr(64);
+  EXPECT_EQ(store_->incoming(info_.id, Slot(100), other.size()), 0u);
+  store_->write(0, other);
+  const auto got = complete_snapshot(*store_, loop_, Sequence(5));
+  ASSERT_FALSE(got.has_value());
+  EXPECT_THAT(names(), IsEmpty());
+}
+
+TEST_F(Fetching, ALeftoverThatIsOvertakenIsRemoved) {
+  EXPECT_EQ(begin(), 0u);
+  fetch(0, 500);
+  store_.reset();
+  write_file(path(100), snapshot_image(Slot(100), Sequence(1), {"own"}));
+  open();
+  EXPECT_EQ(names(), std::set<std::string>{snapshot_name(Slot(100))});
+}
+
+TEST_F(Fetching, GoesOnWhileOneIsWritten) {
+  store_->begin(Slot(50), Sequence(2), [] {});
+  EXPECT_EQ(begin(), 0u);
+  store_->append("own");
+  fetch(0, 500);
+  ASSERT_TRUE(finish_snapshot(*store_, loop_).has_value());
+  EXPECT_EQ(begin(), 500u);
+  ASSERT_TRUE(fetch_snapshot(*store_, loop_, *far_, info_, Sequence(5)).has_value());
+  ASSERT_THAT(store_->kept(), SizeIs(2));
+  EXPECT_THAT(load(50), ElementsAre("own"));
+  EXPECT_EQ(load(100), chunks_);
+}
+
+TEST_F(Fetching, AStreamOfPartsIsBounded) {
+  loop_.close_gate();
+  EXPECT_FALSE(store_->incoming_ready());
+  EXPECT_EQ(begin(), 0u);
+  EXPECT_TRUE(store_->incoming_ready());
+  fetch(0, 1'000);
+  EXPECT_FALSE(store_->incoming_ready());
+  loop_.open_gate();
+  ASSERT_TRUE(loop_.run_until([&] { return store_->incoming_ready(); }));
+}
+
+// ── names ───────────────────────────────────────────────────────────────────────────────────────
+
+TEST(SnapshotNames, LeadBackToWhatTheyName) {
+  EXPECT_EQ(snapshot_name(Slot(1'000)), "snapshot-00000000000000001000");
+  EXPECT_EQ(parse_snapshot_name("snapshot-00000000000000001000"), Slot(1'000));
+  const IncomingName name{Slot(1'000), 0x0123456789abcdef};
+  EXPECT_EQ(incoming_name(name), "incoming-00000000000000001000-0123456789abcdef.part");
+  EXPECT_EQ(parse_incoming_name(incoming_name(name)), name);
+}
+
+TEST(SnapshotNames, OthersAreNone) {
+  for (const char* name :
+       {"snapshot-", "snapshot-1000", "snapshot-00000000000000001000.part",
+        "snapshot-00000000000000000000", "snapshot-0000000000000000100x",
+        "snapshot-99999999999999999999", "snapshot-000000000000000010000", "spare"}) {
+    EXPECT_EQ(parse_snapshot_name(name), std::nullopt) << name;
+  }
+  for (const char* name : {"incoming-00000000000000001000-0123456789abcdef",
+                           "incoming-00000000000000001000-0123456789ABCDEF.part",
+                           "incoming-00000000000000000000-0123456789abcdef.part",
+                           "incoming-00000000000000001000_0123456789abcdef.part",
+                           "incoming-00000000000000001000-0123456789abcde.part"}) {
+    EXPECT_EQ(parse_incoming_name(name), std::nullopt) << name;
+  }
+}
+
+}  // namespace
+}  // namespace assent::storage
