@@ -67,12 +67,12 @@ Result<SnapshotShelf::Names> SnapshotShelf::list() const {
   return failure(ErrorCode::kInternal, "cannot list " + directory_ + ": " + error.message());
 }
 
-// The newest that is whole; of the one before it the header only: it is read when it is needed.
+// Both are read whole: one that has rotted must not take the place of an older one that has not.
 Result<void> SnapshotShelf::find_snapshots(std::vector<Slot> slots) {
   std::ranges::sort(slots, std::ranges::greater{});
   for (const Slot slot : slots) {
     if (kept_.size() == kSnapshotsKept) break;
-    Result<SnapshotInfo> info = examine(slot, kept_.empty());
+    Result<SnapshotInfo> info = examine(slot);
     if (info) {
       kept_.insert(kept_.begin(), *info);
       continue;
@@ -83,11 +83,11 @@ Result<void> SnapshotShelf::find_snapshots(std::vector<Slot> slots) {
   return remove_outdated();
 }
 
-Result<SnapshotInfo> SnapshotShelf::examine(Slot slot, bool all_of_it) const {
+Result<SnapshotInfo> SnapshotShelf::examine(Slot slot) const {
   const Result<File> file = File::open(path(snapshot_name(slot)), O_RDONLY);
   if (!file) return tl::unexpected(file.error());
   Result<SnapshotInfo> info = read_snapshot_header(*file, slot);
-  if (!info || !all_of_it) return info;
+  if (!info) return info;
   const auto whole =
       read_snapshot(*file, *info, cluster_, [](std::string_view) -> Result<void> { return {}; });
   if (!whole) return tl::unexpected(whole.error());

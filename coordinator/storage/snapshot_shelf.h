@@ -56,7 +56,7 @@ class SnapshotShelf {
 
   Result<Names> list() const;
   [[nodiscard]] Result<void> find_snapshots(std::vector<Slot> slots);
-  Result<SnapshotInfo> examine(Slot slot, bool all_of_it) const;
+  Result<SnapshotInfo> examine(Slot slot) const;
   [[nodiscard]] Result<void> find_incoming(const std::vector<IncomingName>& names);
   [[nodiscard]] Result<void> keep(const SnapshotInfo& info);
   [[nodiscard]] Result<void> remove_outdated();

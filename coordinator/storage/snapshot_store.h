@@ -33,11 +33,11 @@ class SnapshotStore {
   // none: kUnavailable for a full disk, kInternal for a fetched one that is damaged.
   using Done = std::function<void(Result<SnapshotInfo>)>;
 
-  // Looks for what earlier lives left. The newest snapshot that is whole, by all its checksums, is
-  // the newest usable one; a damaged one is skipped, and what was being written is removed.
+  // Looks for what earlier lives left. The two newest snapshots that are whole, by all their
+  // checksums, are kept; a damaged one is skipped, and what was being written is removed.
   // A newer format is refused (kUnsupportedVersion).
-  // Precondition: the directory is there and locked. Blocks: reads the newest snapshot and what
-  // was fetched.
+  // Precondition: the directory is there and locked. Blocks: reads the snapshots and what was
+  // fetched.
   static Result<std::unique_ptr<SnapshotStore>> open(SnapshotStoreOptions options);
 
   // Does what is queued; a snapshot that was not finished is not kept. No callback runs after it.

@@ -180,7 +180,6 @@ TEST_F(ReplicaSnapshots, BothDamagedTheShortenedLogIsRefusedByName) {
   close();
   damage(40);
   damage(60);
-  // Of the older one the header is looked at, and the rest when it is needed.
   expect_refused("begins with record 1 is missing in front of");
   expect_refused(snapshot_name(Slot(60)) + " is damaged");
   expect_refused(snapshot_name(Slot(40)) + " is damaged");

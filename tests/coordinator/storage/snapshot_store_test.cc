@@ -268,6 +268,21 @@ std::string newer(std::string bytes, std::size_t at, std::size_t fields) {
   return bytes;
 }
 
+// It is still there, between an older one that is whole and a newer one.
+TEST_F(Snapshots, ADamagedOneNeverTakesThePlaceOfAnOlderWholeOne) {
+  write(7, 3, {"good"});
+  write(9, 5, {"rotten"});
+  std::string bytes = read_file(path(9));
+  bytes[bytes.find("rotten")] = 'R';
+  write_file(path(9), bytes);
+  open();
+  write(11, 8, {"new"});
+  open();
+  ASSERT_THAT(store_->kept(), SizeIs(2));
+  EXPECT_THAT(load(7), ElementsAre("good"));
+  EXPECT_EQ(store_->needed_from(), Sequence(3));
+}
+
 TEST_F(Snapshots, ANewerFormatIsRefusedByNameAndLeftAlone) {
   const std::string whole = snapshot_image(Slot(7), Sequence(1), {"good"});
   for (const std::size_t at : {std::size_t{0}, kSnapshotHeaderBytes}) {
