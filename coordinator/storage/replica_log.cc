@@ -1,6 +1,5 @@
 #include "coordinator/storage/replica_log.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -253,12 +252,12 @@ const SnapshotStore& ReplicaLog::snapshots() const {
 }
 
 // Ballots of the log never go back, and an accepted value implies the promise of its ballot: so the
-// last record with a ballot repeats every promise. No such record: nothing was ever deleted.
+// last record with a ballot repeats every promise, and no accepted value stands behind it. No such
+// record: nothing was ever deleted.
 Sequence ReplicaLog::replay_from(Slot through) const {
   CHECK_LE(chosen_, through, "a snapshot is of the state as it is now");
   if (!last_ballot_) return Sequence(1);
-  const auto values = index_.lowest_segment_above(through);
-  return values ? std::min(*values, *last_ballot_) : *last_ballot_;
+  return index_.lowest_segment_above(through).value_or(*last_ballot_);
 }
 
 void ReplicaLog::rebase(Slot through) {

@@ -262,6 +262,97 @@ TEST_F(ReplicaSnapshots, AStartDeletesWhatTheLifeBeforeHadNotGotTo) {
   ASSERT_TRUE(loop_.run_until([&] { return log_->counters().segments_deleted > 0; }));
 }
 
+// ── a state that came from a snapshot ───────────────────────────────────────────────────────────
+
+class FetchedState : public ReplicaSnapshots {
+ protected:
+  // The state of slots up to 10 is this replica's own; it has accepted a value of slot 11, which
+  // others have not chosen. Then it fetches the state after slot 30.
+  void SetUp() override {
+    ReplicaSnapshots::SetUp();
+    choose(10);
+    append({accepted(11, 1, "not chosen")});
+    ASSERT_TRUE(all_persisted());
+    const std::string image = snapshot_image(Slot(30), Sequence(999), {"state 30"});
+    const auto info = *decode_snapshot_header(image.substr(0, kSnapshotHeaderBytes));
+    SnapshotStore& store = log_->snapshots();
+    ASSERT_EQ(store.incoming(info.id, info.through, info.bytes), 0u);
+    store.write(0, image.substr(kSnapshotHeaderBytes));
+    const auto got = complete_snapshot(store, loop_, log_->replay_from(Slot(30)));
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    slot_ = 30;
+  }
+  void rebase_and_go_on() {
+    log_->rebase(Slot(30));
+    choose(33);
+  }
+};
+
+TEST_F(FetchedState, TheLogGoesOnBehindIt) {
+  rebase_and_go_on();
+  EXPECT_EQ(log_->first_slot(), Slot(31)) << "what was accepted below need not be what was chosen";
+  reopen();
+  EXPECT_EQ(loaded_, Chunks{"state 30"});
+  EXPECT_THAT(restored_values(), SizeIs(3));
+  EXPECT_EQ(restored_.back(), encode(chosen(33)));
+  EXPECT_EQ(log_->first_slot(), Slot(31));
+  expect_readable();
+}
+
+TEST_F(FetchedState, ACallerDoesNotCountTheBase) {
+  reopen();
+  log_->rebase(Slot(31));
+  append({promised(2)});
+  ASSERT_TRUE(all_persisted());
+  EXPECT_EQ(persisted_.back(), 1u);
+  EXPECT_EQ(log_->replayed(), 21u) << "ten values, ten marks, and one value";
+}
+
+// The value of slot 11 in the log would be taken for the chosen one.
+TEST_F(FetchedState, WithoutItALogThatWentOnIsRefused) {
+  rebase_and_go_on();
+  close();
+  damage(30);
+  expect_refused("the log goes on from the state after slot 30, which only " +
+                 snapshot_name(Slot(30)) + " has, or a newer one");
+  expect_refused("replace this replica under a new id");
+}
+
+TEST_F(FetchedState, ACrashInFrontOfTheBaseIsMadeGoodForAtTheNextStart) {
+  reopen();
+  EXPECT_EQ(loaded_, Chunks{"state 30"});
+  EXPECT_EQ(log_->first_slot(), Slot(31));
+  choose(33);
+  close();
+  damage(30);
+  expect_refused("the log goes on from the state after slot 30");
+}
+
+TEST_F(FetchedState, OneThatWasNeverUsedMayRot) {
+  close();
+  damage(30);
+  open();
+  EXPECT_THAT(loaded_, IsEmpty());
+  EXPECT_EQ(restored_, written_);
+}
+
+// Its own snapshot can be durable when the marks in front of it are not.
+TEST_F(ReplicaSnapshots, ACrashMayTakeTheMarksBelowASnapshot) {
+  choose(5);
+  append({accepted(6, 1, value(6)), accepted(7, 1, "not the one that was chosen")});
+  ASSERT_TRUE(all_persisted());
+  write_file(directory_.file(snapshot_name(Slot(7))),
+             snapshot_image(Slot(7), Sequence(1), {"state 7"}));
+  reopen();
+  EXPECT_EQ(loaded_, Chunks{"state 7"});
+  EXPECT_EQ(log_->first_slot(), Slot(8));
+  slot_ = 7;
+  choose(9);
+  reopen();
+  EXPECT_EQ(restored_.back(), encode(chosen(9)));
+  expect_readable();
+}
+
 using ReplicaSnapshotsDeathTest = ReplicaSnapshots;
 
 TEST_F(ReplicaSnapshotsDeathTest, ASnapshotBehindTheMarkHasNoPlaceInTheLog) {
