@@ -135,19 +135,22 @@ TEST(Segment, BytesAreThoseOfTheDocumentedExample) {
             "efcdab8967452301"    // salt
             "158188dcd71e3e7c");  // checksum
 
-  const RecordHeader first{.type = 2, .length = 9, .sequence = Sequence(1), .durable = Sequence(0)};
-  EXPECT_EQ(hex(sealed(first, std::string("\1\0\0\0\4demo", 9), 4'096)),
+  const RecordHeader first{
+      .type = 3, .length = 20, .sequence = Sequence(1), .durable = Sequence(0)};
+  const std::string ballot("\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\3\0\0\0", 20);
+  EXPECT_EQ(hex(sealed(first, ballot, 4'096)),
             "a552"              // magic
             "01"                // record format
-            "02"                // type
-            "09000000"          // bytes of the payload
+            "03"                // type
+            "14000000"          // bytes of the payload
             "0100000000000000"  // sequence
             "0000000000000000"  // durable mark
-            "4d69755a92f69094"  // checksum of payload and padding
-            "63f47ef991a2f786"  // checksum of the header
-            "01000000"          // payload: replica 1
-            "0464656d6f"        // and its cluster, "demo"
-            "00000000000000");  // padding
+            "09e8a5a6bbf58354"  // checksum of payload and padding
+            "e7558b65f64a2459"  // checksum of the header
+            "0100000000000000"  // payload: incarnation 1,
+            "0700000000000000"  // round 7
+            "03000000"          // and replica 3
+            "00000000");        // padding
 }
 
 }  // namespace

@@ -96,6 +96,26 @@ TEST_F(Snapshots, IsWrittenAsDocumented) {
   EXPECT_EQ(read_file(path(7)), snapshot_image(Slot(7), Sequence(3), {"one", "two"}));
 }
 
+// The example of docs/log-format.md, byte by byte: the format cannot change unnoticed.
+TEST(SnapshotBytes, AreThoseOfTheDocumentedExample) {
+  const std::string expected(
+      "ASSENTSH\1\0\0\0\x40\0\0\0"
+      "\7\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0"
+      "\x85\0\0\0\0\0\0\0\x78\xa5\x63\xc1\xe0\x5c\x4f\xff"
+      "\1\0\0\0\0\0\0\0\xab\x4e\x15\xce\xcc\x4b\0\xfd"
+      "ASSENTSC\1\0\0\0\4\0\0\0"
+      "\7\0\0\0\0\0\0\0demo\0\0\0\0"
+      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+      "\0\0\0\0\0\0\0\0\x6c\xc7\x5e\x13\x5d\x5e\x05\xa3"
+      "\xa5\x43\0\0\5\0\0\0\1\0\0\0\0\0\0\0"
+      "\x74\x59\x7c\x61\x09\xc0\x82\x72\x29\xc1\x82\x5a\x18\x92\xdc\x4c"
+      "state\xa5\x45\0\0\0\0\0\0\1\0\0"
+      "\0\0\0\0\0\x82\xd4\xae\xc5\x75\x12\x37\xc8\x7e\x16\x70"
+      "\x6d\xe2\xc4\x39\xb7",
+      197);
+  EXPECT_EQ(snapshot_image(Slot(7), Sequence(3), {"state"}), expected);
+}
+
 TEST_F(Snapshots, TheTwoNewestAreKept) {
   for (std::uint64_t slot = 1; slot <= 5; ++slot) write(slot * 10, slot, {std::to_string(slot)});
   EXPECT_EQ(names(), (std::set<std::string>{snapshot_name(Slot(40)), snapshot_name(Slot(50))}));
