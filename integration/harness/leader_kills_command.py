@@ -63,16 +63,13 @@ def percentile(values, percent):
 
 
 def gap_ms(stalls, killed, ended):
-    """Milliseconds from `killed` until the longest stall that began before `ended` was over.
+    """Milliseconds of the longest time without a commit between `killed` and `ended`.
 
     Answers that were on their way when the leader died still come in: the first commit after the
-    kill proves nothing.
+    kill proves nothing. Nor is a hiccup that comes when commits have gone on part of the gap.
     """
-    after = [stall for stall in stalls if stall[1] > killed and stall[0] < ended]
-    if not after:
-        return STALL_MS
-    longest = max(after, key=lambda stall: stall[1] - stall[0])
-    return (longest[1] - killed) * 1000
+    lengths = [end - max(begin, killed) for begin, end in stalls if end > killed and begin < ended]
+    return max(lengths, default=STALL_MS / 1000) * 1000
 
 
 class _Kills:

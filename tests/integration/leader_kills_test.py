@@ -43,12 +43,22 @@ class Gaps(unittest.TestCase):
     def test_answers_that_were_on_their_way_end_no_gap(self):
         stalls = [(9.0, 9.1), (10.002, 10.6), (10.7, 10.8)]
 
-        self.assertAlmostEqual(command.gap_ms(stalls, killed=10.0, ended=12.0), 600)
+        self.assertAlmostEqual(command.gap_ms(stalls, killed=10.0, ended=12.0), 598)
+
+    def test_a_stall_that_began_before_the_kill_counts_from_the_kill(self):
+        stalls = [(9.97, 10.05)]
+
+        self.assertAlmostEqual(command.gap_ms(stalls, killed=10.0, ended=12.0), 50)
+
+    def test_a_hiccup_long_after_commits_went_on_is_no_end_of_the_gap(self):
+        stalls = [(10.0, 10.04), (10.8, 10.85)]
+
+        self.assertAlmostEqual(command.gap_ms(stalls, killed=10.0, ended=12.0), 50)
 
     def test_a_stall_after_the_next_kill_is_of_that_one(self):
         stalls = [(10.002, 10.3), (12.5, 14.0)]
 
-        self.assertAlmostEqual(command.gap_ms(stalls, killed=10.0, ended=12.0), 300)
+        self.assertAlmostEqual(command.gap_ms(stalls, killed=10.0, ended=12.0), 298)
 
     def test_without_a_stall_the_gap_is_below_what_counts_as_one(self):
         self.assertEqual(command.gap_ms([(9.0, 9.5)], killed=10.0, ended=12.0), command.STALL_MS)
