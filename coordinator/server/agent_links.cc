@@ -79,7 +79,8 @@ void AgentLinks::follow(const std::string& participant, const std::string& addre
       if (!up) return;
       sink_(commit::AgentUp{participant});
       // Not from inside the client's own callback: the connection is only just being set up.
-      boost::asio::post(loop_, [this, participant] {
+      boost::asio::post(loop_, [this, alive = std::weak_ptr<char>(alive_), participant] {
+        if (alive.expired()) return;
         if (const auto found = links_.find(participant); found != links_.end()) {
           ask_inventory(participant, *found->second);
         }
@@ -97,7 +98,9 @@ AgentLinks::Link* AgentLinks::find(const std::string& participant) {
 }
 
 void AgentLinks::report_lost(commit::Input input) {
-  boost::asio::post(loop_, [this, input = std::move(input)] { sink_(input); });
+  boost::asio::post(loop_, [this, alive = std::weak_ptr<char>(alive_), input = std::move(input)] {
+    if (!alive.expired()) sink_(input);
+  });
 }
 
 void AgentLinks::send(const commit::SendPrepare& prepare) {

@@ -54,6 +54,7 @@ class AgentLinks {
   // Of agents that moved; each is kept until its last call is answered or given up as lost, because
   // the office sends nothing again before it hears that.
   std::vector<std::unique_ptr<Link>> retired_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // what is posted holds it weakly
 };
 
 }  // namespace assent::coordinator

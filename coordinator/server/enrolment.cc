@@ -78,8 +78,9 @@ void Enrolment::heartbeat(MonoTime now, const std::string& participant, Epoch ep
   }
   const std::uint64_t waiter = ++last_waiter_;
   waiting_.emplace(waiter, [done](Error error) { done(tl::unexpected(std::move(error))); });
-  log_.read([this, waiter, now, participant, epoch, leaving, done](bool current) {
-    if (waiting_.erase(waiter) == 0) return;
+  log_.read([this, alive = std::weak_ptr<char>(alive_), waiter, now, participant, epoch, leaving,
+             done](bool current) {
+    if (alive.expired() || waiting_.erase(waiter) == 0) return;
     if (current) return done(take_heartbeat(now, participant, epoch, leaving));
     done(failure(ErrorCode::kUnavailable, "this replica has no quorum now; ask again"));
   });

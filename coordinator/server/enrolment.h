@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "base/error.h"
@@ -56,6 +57,8 @@ class Enrolment {
   // Who waits for the log, in the order of asking.
   std::map<std::uint64_t, std::function<void(Error)>> waiting_;
   std::uint64_t last_waiter_ = 0;
+  // Reads hold it weakly: the log answers those of a lost office when this is gone.
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 }  // namespace assent::coordinator

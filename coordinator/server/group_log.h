@@ -29,7 +29,9 @@ struct GroupLogOptions {
   // Called on the event loop. Between the two this replica holds the office: only then may
   // propose() be called.
   std::function<void()> office_taken;
-  std::function<void()> office_lost;  // nobody who waits for a command or a read is called any more
+  // Nobody who waits for a command is called any more. Who waits for a read is, afterwards: it is
+  // not current.
+  std::function<void()> office_lost;
 };
 
 class GroupLog final : public state::ReplicatedLog {

@@ -30,7 +30,8 @@ class ReplicatedLog {
   [[nodiscard]] virtual bool congested() const = 0;
 
   // Confirms with a quorum that nobody has taken the office over, then calls `done`, once, on the
-  // event loop; from inside this call when the answer is known at once.
+  // event loop; from inside this call when the answer is known at once, and after the owner has
+  // heard that the office was lost when it was.
   virtual void read(OnRead done) = 0;
 
   // The state as executed so far. Read it only on the event loop.

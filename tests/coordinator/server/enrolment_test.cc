@@ -204,6 +204,23 @@ TEST_F(EnrolmentTest, WhoWaitsWhenTheOfficeIsLostAsksAgain) {
   EXPECT_EQ((*beats_.back())->error().code, ErrorCode::kNotLeader);
 }
 
+// The log answers every read, those of an office that was lost too: after the next may have begun.
+TEST_F(EnrolmentTest, AReadOfAnEarlierOfficeIsNoneOfTheNextOnes) {
+  const Enrolment::OnEnrolled nobody = [](const std::string&, const std::string&) {};
+  std::optional<Enrolment> enrolment;
+  enrolment.emplace(log_, kSilence, MonoTime(0), nobody);
+  EXPECT_FALSE(beat(*enrolment, MonoTime(1), "orders", Epoch(1)).has_value());
+  enrolment->lose_office();
+  enrolment.emplace(log_, kSilence, MonoTime(2), nobody);
+  EXPECT_FALSE(beat(*enrolment, MonoTime(3), "orders", Epoch(1)).has_value());
+
+  log_.answer_reads(false);
+
+  EXPECT_EQ((*beats_[0])->error().code, ErrorCode::kNotLeader) << "answered when it was lost";
+  ASSERT_TRUE(beats_[1]->has_value()) << "its waiter was taken by the read of the earlier office";
+  EXPECT_EQ((*beats_[1])->error().code, ErrorCode::kUnavailable);
+}
+
 TEST_F(EnrolmentTest, AFullLogRefusesAndForgetsTheRequest) {
   Enrolment enrolment = make(MonoTime(0));
   log_.full = true;
