@@ -70,6 +70,7 @@ class ReplicaLog final : public paxos::ChosenLog {
 
   // Every slot from this one to the chosen mark can be read.
   [[nodiscard]] Slot first_slot() const { return index_.first(); }
+  [[nodiscard]] Slot first() const override { return first_slot(); }
 
   // ── snapshots; preconditions: open ──
 

@@ -131,6 +131,8 @@ TEST_F(ReplicaSnapshots, SegmentsGoThatNeitherSnapshotNeeds) {
   ASSERT_TRUE(loop_.run_until([&] { return first_segment() == first.value; }));
   EXPECT_LT(Slot(10), log_->first_slot());
   EXPECT_LE(log_->first_slot(), Slot(20));
+  const paxos::ChosenLog& as_consensus_sees_it = *log_;
+  EXPECT_EQ(as_consensus_sees_it.first(), log_->first_slot()) << "no promise may hide what is gone";
   expect_readable();
   reopen();
   EXPECT_EQ(loaded_, Chunks{"state 40"});
