@@ -273,7 +273,8 @@ void ReplicaLog::rebase(Slot through) {
 
 void ReplicaLog::truncate() {
   const Sequence keep_from = snapshots().needed_from();
-  index_.forget_before(keep_from);
+  const auto& kept = snapshots().kept();
+  index_.forget_before(keep_from, kept.empty() ? Slot(0) : kept.front().through);
   reader_.forget_before(keep_from);
   log_->truncate(keep_from);
 }

@@ -63,14 +63,19 @@ std::optional<Sequence> SlotIndex::lowest_segment_above(Slot through) const {
   return lowest;
 }
 
-void SlotIndex::forget_before(Sequence segment) {
+// A slot behind a hole may go too: it is chosen, and what fills the hole is still on its way to the
+// disk. That value is then not taken any more, for what it would join to is gone.
+void SlotIndex::forget_before(Sequence segment, Slot covered) {
   const auto goes = [&](const Place& place) { return place.segment < segment; };
   const auto kept = std::find_if(places_.rbegin(), places_.rend(), goes).base();
   first_ = Slot(first_.value + static_cast<std::uint64_t>(kept - places_.begin()));
   places_.erase(places_.begin(), kept);
+  Slot behind_hole;
   for (const auto& [slot, place] : scattered_) {
-    CHECK_LE(segment, place.segment, "a value that is not chosen is kept");
+    if (goes(place)) behind_hole = slot;
   }
+  CHECK_LE(behind_hole, covered, "a value that is not chosen is kept");
+  if (behind_hole != Slot(0)) restart_behind(behind_hole);
 }
 
 }  // namespace assent::storage

@@ -38,8 +38,9 @@ class SlotIndex {
   [[nodiscard]] std::optional<Sequence> lowest_segment_above(Slot through) const;
 
   // Segments in front of this one go: so do the slots with values there, and those below them.
-  // Precondition: no slot behind a hole has its value there.
-  void forget_before(Sequence segment);
+  // Every one of them is covered by the snapshots that are kept, of which `covered` is the oldest's
+  // slot.
+  void forget_before(Sequence segment, Slot covered);
 
  private:
   // The last slot of `places_`; first_ - 1 when there is none.

@@ -73,15 +73,33 @@ TEST(SlotIndex, ForgettingLeavesNoHole) {
   SlotIndex index;
   for (std::uint64_t slot = 1; slot <= 6; ++slot) index.put(Slot(slot), at(slot <= 3 ? 1 : 2));
   index.put(Slot(2), at(2));  // accepted again
-  index.forget_before(Sequence(2));
+  index.forget_before(Sequence(2), Slot(3));
   EXPECT_EQ(index.first(), Slot(4)) << "2 stands there, and 3 does not";
   EXPECT_EQ(index.contiguous_through(), Slot(6));
   EXPECT_EQ(index.find(Slot(2)), std::nullopt);
-  index.forget_before(Sequence(9));
+  index.forget_before(Sequence(9), Slot(6));
   EXPECT_EQ(index.first(), Slot(7));
   EXPECT_EQ(index.contiguous_through(), Slot(6));
   index.put(Slot(7), at(9));
   EXPECT_EQ(index.find(Slot(7)), at(9));
+}
+
+// Chosen by others before this disk had the value in the hole.
+TEST(SlotIndex, WhatGoesBehindAHoleTakesTheHoleWithIt) {
+  SlotIndex index;
+  for (const std::uint64_t slot : {1, 2, 4, 5}) index.put(Slot(slot), at(1));
+  for (const std::uint64_t slot : {6, 8}) index.put(Slot(slot), at(2));
+
+  index.forget_before(Sequence(2), Slot(5));
+
+  EXPECT_EQ(index.first(), Slot(6));
+  EXPECT_EQ(index.contiguous_through(), Slot(6));
+  EXPECT_EQ(index.find(Slot(5)), std::nullopt);
+  index.put(Slot(3), at(3));  // was still on its way to the disk
+  EXPECT_EQ(index.find(Slot(3)), std::nullopt);
+  EXPECT_EQ(index.first(), Slot(6));
+  index.put(Slot(7), at(3));
+  EXPECT_EQ(index.contiguous_through(), Slot(8));
 }
 
 TEST(SlotIndex, FindsTheLowestSegmentAboveASlot) {
@@ -103,7 +121,7 @@ TEST(SlotIndexDeathTest, AValueThatIsNotChosenIsNotForgotten) {
   SlotIndex index;
   index.put(Slot(1), at(1));
   index.put(Slot(3), at(1));
-  EXPECT_DEATH(index.forget_before(Sequence(2)), "a value that is not chosen is kept");
+  EXPECT_DEATH(index.forget_before(Sequence(2), Slot(2)), "a value that is not chosen is kept");
 }
 
 }  // namespace
