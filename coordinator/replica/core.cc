@@ -65,6 +65,18 @@ Effects Core::step(Now now, const Input& input) {
   return out;
 }
 
+void Core::begin_snapshot() {
+  snapshot_of_ = state_;
+  snapshot_of_->begin_snapshot();
+}
+
+std::optional<std::string> Core::next_chunk(std::size_t records) {
+  CHECK(snapshot_of_ != nullptr, "a snapshot is under way");
+  std::optional<std::string> chunk = snapshot_of_->next_chunk(records);
+  if (!chunk) snapshot_of_.reset();
+  return chunk;
+}
+
 void Core::on(Now now, Effects& out, const Submit& submit) {
   CHECK(serving(), "a leader takes commands once it has executed its own no-op (R1)");
   if (waiting_.commands.size() >= options_.commands_waiting_max) {

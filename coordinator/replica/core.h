@@ -107,9 +107,10 @@ class Core {
   // Between OfficeTaken and OfficeLost: commands and reads are taken.
   [[nodiscard]] bool serving() const { return office_.has_value(); }
   [[nodiscard]] const state::StateMachine& state() const { return *state_; }
-  // Hands out a snapshot of the state as it is now, in chunks (docs/adr/0007).
-  void begin_snapshot() { state_->begin_snapshot(); }
-  std::optional<std::string> next_chunk(std::size_t records) { return state_->next_chunk(records); }
+  // Hands out a snapshot of the state as it is now, in chunks (docs/adr/0007). It goes on when
+  // another state is taken in meanwhile.
+  void begin_snapshot();
+  std::optional<std::string> next_chunk(std::size_t records);
 
   [[nodiscard]] const paxos::Consensus& consensus() const { return consensus_; }
   // The log's time now: what the next entry would carry (R17). Monotone within an office.
@@ -141,7 +142,8 @@ class Core {
 
   const Options options_;
   paxos::Consensus consensus_;
-  std::shared_ptr<state::StateMachine> state_;  // never null; replaced by Install only
+  std::shared_ptr<state::StateMachine> state_;        // never null; replaced by Install only
+  std::shared_ptr<state::StateMachine> snapshot_of_;  // null when none is handed out
   LogClock clock_;
 
   std::optional<Ballot> leads_;   // as consensus says; its no-op may not be executed yet

@@ -272,6 +272,27 @@ TEST_F(Trio, ReadsOfALostOfficeAreLost) {
   EXPECT_EQ(replica_.step(from(3, preempted())).reads_lost, std::vector<ReadToken>{ReadToken(4)});
 }
 
+// A replica that writes a snapshot of its own can be found so far behind that it is given another.
+TEST_F(Trio, ASnapshotThatIsBeingWrittenGoesOnWhenAnotherStateIsTakenIn) {
+  const Ballot other{Incarnation(1), Round(1), ReplicaId(3)};
+  const auto value = paxos::make_value(state::encode({LogTime(1'000'000), {committed(1)}}));
+  replica_.step(from(3, paxos::Accept{other, Slot(1), {value}, Slot(1), paxos::Probe(1)}));
+  auto ahead = std::make_shared<state::StateMachine>(state::StateOptions{});
+  for (std::uint64_t slot = 1; slot <= 9; ++slot) {
+    ahead->execute(Slot(slot), {LogTime(1'000'000), {committed(slot)}});
+  }
+  state::StateMachine written{state::StateOptions{}};
+  replica_.core_.begin_snapshot();
+  ASSERT_TRUE(written.load(*replica_.core_.next_chunk(1)));
+
+  replica_.step(Install{ahead});
+
+  ASSERT_EQ(replica_.core_.state().executed(), Slot(9));
+  while (const auto chunk = replica_.core_.next_chunk(1)) ASSERT_TRUE(written.load(*chunk));
+  EXPECT_EQ(written.executed(), Slot(1));
+  EXPECT_EQ(written.record_count(), 1u);
+}
+
 TEST_F(Trio, ANoOpTakesItsSlotAndNothingElse) {
   const Ballot other{Incarnation(1), Round(1), ReplicaId(3)};
   replica_.step(
