@@ -121,6 +121,15 @@ void Consensus::on(Turn& /*turn*/, const SnapshotKept& kept) {
 
 // A snapshot says only what is chosen: promises, and what was accepted above it, stay as they are.
 // The mark need not be written, for the snapshot itself says it.
+//
+// A snapshot may say what was chosen under a higher ballot than was promised here. To tell the
+// leader of a lower ballot b that its slots are settled (AcceptedThrough) misleads nobody:
+// 1. Let s be chosen with w under c > b, c being the lowest such ballot, while the leader of b has
+//    v in s; and let a quorum tell that leader that it is through s. One of them, M, is among those
+//    whose promises made the leader of c. It told that before it promised c.
+// 2. M knew then that s was chosen? Under c it was chosen after M's promise, so no.
+// 3. So M had accepted v under b and reported it to the leader of c, or what a leader between b and
+//    c proposed, which by the same argument is v: w is v (P2c).
 void Consensus::on(Turn& turn, const SnapshotInstalled& installed) {
   if (installed.through <= learner_.chosen_through()) return;
   if (std::holds_alternative<Leader>(role_)) return;
