@@ -3,24 +3,13 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "coordinator/storage/segment_directory.h"
+
 namespace assent::storage {
 namespace {
-
-struct SegmentFile {
-  Sequence first;
-  std::string path;
-};
-
-struct Segment {
-  File file;
-  SegmentHeader header;
-  std::string bytes;
-};
 
 // Where the intact records of a segment end.
 struct Scan {
@@ -29,78 +18,11 @@ struct Scan {
   Sequence next;
 };
 
-tl::unexpected<Error> damage(std::string sentence) {
-  return failure(ErrorCode::kInternal,
-                 std::move(sentence) + " Nothing was changed; restore the file.");
-}
-
-tl::unexpected<Error> newer(const std::string& where, const std::string& what) {
-  return failure(ErrorCode::kUnsupportedVersion,
-                 where + " has " + what + ": a newer version of Assent wrote it.");
-}
-
-// Files that do not claim to be segments are not ours to judge.
-Result<std::vector<SegmentFile>> list_segments(const std::string& directory) {
-  std::vector<SegmentFile> files;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
-       at.increment(error)) {
-    const std::filesystem::path& path = at->path();
-    if (path.extension() != ".wal") continue;
-    const auto first = parse_segment_name(path.filename().string());
-    if (!first) {
-      return failure(ErrorCode::kInternal, path.string() +
-                                               " is not named like a segment of a log, which "
-                                               "has 20 digits: move it out of the directory.");
-    }
-    files.push_back({*first, path.string()});
-  }
-  if (error) {
-    return failure(ErrorCode::kInternal, "cannot list " + directory + ": " + error.message());
-  }
-  std::ranges::sort(files, {}, &SegmentFile::first);
-  return files;
-}
-
-Result<Segment> load_segment(const SegmentFile& named) {
-  Result<File> file = File::open(named.path, O_RDWR);
-  if (!file) return tl::unexpected(std::move(file.error()));
-  Result<std::string> bytes = file->read_all();
-  if (!bytes) return tl::unexpected(std::move(bytes.error()));
-  // A segment gets its name after its header is durable, so no crash leaves a bad header.
-  const auto header = decode_segment_header(*bytes);
-  if (!header) return damage("The segment header of " + named.path + " is damaged.");
-  if (header->format > kSegmentFormat) {
-    return newer(named.path, "segment format " + std::to_string(header->format));
-  }
-  if (header->first != named.first) {
-    return damage(named.path + " begins with record " + to_string(header->first) +
-                  ", which is not what its name says.");
-  }
-  return Segment{std::move(*file), *header, std::move(*bytes)};
-}
-
-Result<void> check_type(std::uint8_t type, const std::string& where) {
-  if (type < static_cast<std::uint8_t>(RecordType::kPromised)) {
-    return failure(ErrorCode::kUnsupportedVersion,
-                   where + " has a record of type " + std::to_string(type) +
-                       ", of an older format of the log, which is not converted: run the version "
-                       "that wrote it, or begin a new cluster in an empty data directory.");
-  }
-  if (static_cast<std::uint8_t>(RecordType::kBase) < type) {
-    return newer(where, "a record of type " + std::to_string(type));
-  }
-  return {};
-}
-
 Result<void> replay_record(const FoundRecord& record, const Segment& segment, std::uint64_t offset,
                            const WriteAheadLog::Replay& replay) {
   const std::string where = at_offset(segment.file.path(), offset);
   const RecordHeader& header = record.header;
-  if (header.format > kRecordFormat) {
-    return newer(where, "record format " + std::to_string(header.format));
-  }
-  if (auto known = check_type(header.type, where); !known) return known;
+  if (auto known = check_known(header, where); !known) return known;
   Result<void> taken = replay({.type = static_cast<RecordType>(header.type),
                                .payload = record.payload,
                                .place = {segment.header.first, offset}});
@@ -160,7 +82,7 @@ Result<void> recover_segment(const SegmentFile& named, const SegmentFile* follow
     return damage("The segment that begins with record " + to_string(found.next) +
                   " is missing in front of " + named.path + ".");
   }
-  Result<Segment> segment = load_segment(named);
+  Result<Segment> segment = load_segment(named, O_RDWR);
   if (!segment) return tl::unexpected(std::move(segment.error()));
   const Result<Scan> scan = scan_records(*segment, replay);
   if (!scan) return tl::unexpected(scan.error());

@@ -1,0 +1,62 @@
+#include "cli/program.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/version.h"
+
+namespace assent::cli {
+namespace {
+
+const char* const kDescription =
+    "Looks after a cluster of Assent.\n"
+    "Exit codes: 0 good, 1 a problem was found, 2 usage.";
+
+// A group of verbs about one thing.
+CLI::App& add_group(CLI::App& app, const char* name, const char* description) {
+  CLI::App* const group = app.add_subcommand(name, description);
+  group->require_subcommand(1);
+  group->fallthrough();
+  return *group;
+}
+
+int run_given(const std::vector<Verb>& verbs) {
+  for (const Verb& verb : verbs) {
+    if (verb.parsed_by->parsed()) return verb.run();
+  }
+  return kExitUsage;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  CLI::App app(kDescription);
+  app.name("assentctl");
+  app.set_version_flag("--version", std::string("assentctl ") + kVersion);
+  app.require_subcommand(1);
+  app.fallthrough();
+  Settings settings;
+  app.add_flag("--json", settings.json, "JSON on standard output, for machines");
+  CLI::App& log = add_group(app, "log", "The data directory of a replica");
+  const std::vector<Verb> verbs = {add_log_dump(log, settings), add_log_verify(log, settings)};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return app.exit(wrong) == 0 ? kExitGood : kExitUsage;
+  }
+  return run_given(verbs);
+}
+
+int refuse(const Settings& settings, const Error& error) {
+  if (settings.json) {
+    const nlohmann::json told = {
+        {"error", {{"code", name(error.code)}, {"message", error.message}}}};
+    std::puts(told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  } else {
+    std::fprintf(stderr, "assentctl: %s\n", error.message.c_str());
+  }
+  return kExitUsage;
+}
+
+}  // namespace assent::cli

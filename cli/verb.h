@@ -1,0 +1,24 @@
+// The verbs of assentctl. Each has a file of its own, which adds it to the command line.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <vector>
+
+namespace assent::cli {
+
+// What is given once for all verbs.
+struct Settings {
+  bool json = false;  // for machines, on standard output
+};
+
+struct Verb {
+  CLI::App* parsed_by;       // knows, after parsing, whether it was given
+  std::function<int()> run;  // gives the program's exit code
+};
+
+// `settings` outlive the verb and are known when it runs.
+Verb add_log_dump(CLI::App& log, const Settings& settings);
+Verb add_log_verify(CLI::App& log, const Settings& settings);
+
+}  // namespace assent::cli

@@ -1,0 +1,79 @@
+#include "coordinator/storage/segment_directory.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "coordinator/storage/write_ahead_log.h"
+
+namespace assent::storage {
+
+tl::unexpected<Error> damage(std::string sentence) {
+  return failure(ErrorCode::kInternal,
+                 std::move(sentence) + " Nothing was changed; restore the file.");
+}
+
+tl::unexpected<Error> newer(const std::string& where, const std::string& what) {
+  return failure(ErrorCode::kUnsupportedVersion,
+                 where + " has " + what + ": a newer version of Assent wrote it.");
+}
+
+// Files that do not claim to be segments are not ours to judge.
+Result<std::vector<SegmentFile>> list_segments(const std::string& directory) {
+  std::vector<SegmentFile> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::filesystem::path& path = at->path();
+    if (path.extension() != ".wal") continue;
+    const auto first = parse_segment_name(path.filename().string());
+    if (!first) {
+      return failure(ErrorCode::kInternal, path.string() +
+                                               " is not named like a segment of a log, which "
+                                               "has 20 digits: move it out of the directory.");
+    }
+    files.push_back({*first, path.string()});
+  }
+  if (error) {
+    return failure(ErrorCode::kInternal, "cannot list " + directory + ": " + error.message());
+  }
+  std::ranges::sort(files, {}, &SegmentFile::first);
+  return files;
+}
+
+Result<Segment> load_segment(const SegmentFile& named, int flags) {
+  Result<File> file = File::open(named.path, flags);
+  if (!file) return tl::unexpected(std::move(file.error()));
+  Result<std::string> bytes = file->read_all();
+  if (!bytes) return tl::unexpected(std::move(bytes.error()));
+  // A segment gets its name after its header is durable, so no crash leaves a bad header.
+  const auto header = decode_segment_header(*bytes);
+  if (!header) return damage("The segment header of " + named.path + " is damaged.");
+  if (header->format > kSegmentFormat) {
+    return newer(named.path, "segment format " + std::to_string(header->format));
+  }
+  if (header->first != named.first) {
+    return damage(named.path + " begins with record " + to_string(header->first) +
+                  ", which is not what its name says.");
+  }
+  return Segment{std::move(*file), *header, std::move(*bytes)};
+}
+
+Result<void> check_known(const RecordHeader& header, const std::string& where) {
+  if (header.format > kRecordFormat) {
+    return newer(where, "record format " + std::to_string(header.format));
+  }
+  if (header.type < static_cast<std::uint8_t>(RecordType::kPromised)) {
+    return failure(ErrorCode::kUnsupportedVersion,
+                   where + " has a record of type " + std::to_string(header.type) +
+                       ", of an older format of the log, which is not converted: run the version "
+                       "that wrote it, or begin a new cluster in an empty data directory.");
+  }
+  if (static_cast<std::uint8_t>(RecordType::kBase) < header.type) {
+    return newer(where, "a record of type " + std::to_string(header.type));
+  }
+  return {};
+}
+
+}  // namespace assent::storage
