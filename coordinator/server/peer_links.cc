@@ -21,6 +21,7 @@ rpc::ClientLimits peer_limits() {
   // What a peer that stopped reading may cost: more than the messages of values in flight to it.
   limits.unsent_bytes_max = 40u << 20;
   limits.connect_max = Millis(1'000);
+  limits.stalled_max = Millis(1'000);
   return limits;
 }
 

@@ -1,5 +1,8 @@
 #include "runtime/rpc/client.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <thrift/TApplicationException.h>
 
 #include <algorithm>
@@ -59,6 +62,13 @@ struct ReplyHeader {
   TMessageType type{};
   std::int32_t seqid = 0;
 };
+
+// A system that does not know the option leaves the connection to TCP's own patience.
+void limit_stalls(Socket& socket, Millis stalled_max) {
+  const auto limit_ms = static_cast<unsigned int>(stalled_max.value);
+  (void)setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms,
+                   sizeof(limit_ms));
+}
 
 // Nothing when the frame does not begin like a reply.
 std::optional<ReplyHeader> read_header(TProtocol& in) {
@@ -249,6 +259,7 @@ void Client::Impl::on_connected(Result<Socket> socket) {
     waiting_.clear();
     return fail(calls_.take_all(), 0, socket.error().message);
   }
+  limit_stalls(*socket, limits_.stalled_max);
   link_ = std::make_shared<Link>(std::move(*socket), FlushQueue::of(loop_), limits_.frame_bytes_max,
                                  *this);
   link_->send(std::exchange(waiting_, {}));

@@ -26,6 +26,10 @@ struct ClientLimits {
   std::size_t in_flight_max = 65'536;
   std::size_t unsent_bytes_max = 64u << 20;
   Millis connect_max{2'000};
+  // A connection is lost when its peer has taken nothing of what was sent for this long; 0: when
+  // TCP gives up, after many minutes. Without it, what two ends of a network that was cut say next
+  // can wait for as long as the cut lasted, for TCP's own retries double their pauses.
+  Millis stalled_max{0};
 };
 
 class Client {

@@ -266,6 +266,20 @@ TEST_F(ClientTest, TooManyUnsentBytesRefuseTheNextCall) {
   EXPECT_EQ(second->value().error().code, ErrorCode::kUnavailable);
 }
 
+TEST_F(ClientTest, AConnectionWhosePeerTakesNothingForTooLongIsLost) {
+  RawListener listener(loop_);
+  ClientLimits limits;
+  limits.stalled_max = Millis(200);
+  Client client(loop_, listener.address(), limits);
+  bool lost = false;
+  client.on_connection([&](bool up) { lost = lost || !up; });
+  call_hello(client, std::string(32 * kMebibyte, 'x'));
+
+  const RawSocket peer = listener.accept();  // and reads nothing
+
+  EXPECT_TRUE(run_until(loop_, [&] { return lost; }));
+}
+
 TEST_F(ClientTest, ADestroyedClientCallsNothingBack) {
   TestServer server(loop_);
   auto client = std::make_unique<Client>(loop_, server.address(), ClientLimits{.in_flight_max = 1});
