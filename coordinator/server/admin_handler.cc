@@ -35,6 +35,9 @@ void add_log(std::map<std::string, std::int64_t>& out, const GroupLog& log) {
   out["log_records"] = count(disk.records);
   out["log_bytes"] = count(disk.bytes);
   out["log_flushes"] = count(disk.flushes);
+  out["log_bytes_held"] = count(disk.bytes_held);
+  out["log_segments_deleted"] = count(disk.segments_deleted);
+  out["log_first_slot"] = count(log.storage().first().value);
   out["log_replayed"] = count(log.storage().replayed());
   out["retained"] = count(log.state().record_count());
   out["executed_slot"] = count(log.state().executed().value);
@@ -46,6 +49,23 @@ void add_log(std::map<std::string, std::int64_t>& out, const GroupLog& log) {
   for (const auto& [peer, chosen] : consensus.peers_chosen()) {
     out["peer_" + to_string(peer) + "_chosen_slot"] = count(chosen.value);
   }
+}
+
+void add_snapshots(std::map<std::string, std::int64_t>& out, const GroupLog& log) {
+  const SnapshotCounters& counters = log.snapshots().counters();
+  const auto newest = log.storage().snapshots().newest();
+  out["snapshot_slot"] = newest ? count(newest->through.value) : 0;
+  out["snapshot_bytes"] = newest ? count(newest->bytes) : 0;
+  out["snapshots_kept"] = count(log.storage().snapshots().kept().size());
+  out["snapshots_written"] = count(counters.written);
+  out["snapshots_fetched"] = count(counters.fetched);
+  out["snapshots_failed"] = count(counters.failed);
+  out["snapshot_pause_us_max"] = counters.pause_max_us;
+  out["snapshot_install_us_max"] = counters.install_max_us;
+  const auto fetched = log.snapshots().fetch().snapshot();
+  out["fetch_slot"] = fetched ? count(fetched->through.value) : 0;
+  out["fetch_bytes"] = fetched ? count(fetched->bytes) : 0;
+  out["fetch_bytes_here"] = count(log.snapshots().fetch().have());
 }
 
 rpc::ProcessStatus status(const Services& services) {
@@ -61,6 +81,7 @@ rpc::ProcessStatus status(const Services& services) {
                {"ballot", to_string(log.consensus().highest_ballot())}};
   add_office(out.counters, services);
   add_log(out.counters, log);
+  add_snapshots(out.counters, log);
   return out;
 }
 

@@ -12,6 +12,8 @@ constexpr std::int64_t kReplicaMax = 1'000;
 constexpr std::size_t kGroupMax = 9;
 // A leader must be heard several times before it may be taken for dead.
 constexpr std::int64_t kHeartbeatsPerElection = 4;
+constexpr std::int64_t kSnapshotLogBytesMin = 64LL << 10;
+constexpr std::int64_t kSnapshotLogBytesMax = 64LL << 30;
 
 std::optional<ReplicaId> parse_replica(const std::string& text) {
   std::uint32_t number = 0;
@@ -65,6 +67,7 @@ Result<Config> load_config(const std::string& path) {
   Config out;
   std::int64_t replica = 1;
   std::int64_t retention = out.retention.value;
+  auto snapshot_log_bytes = static_cast<std::int64_t>(out.snapshot_log_bytes);
   std::int64_t agent_silence = out.agent_silence.value;
   std::string level = "info";
   file->require("cluster", out.cluster);
@@ -86,6 +89,7 @@ Result<Config> load_config(const std::string& path) {
   if (out.group.empty()) out.group[out.replica] = {out.client_address, out.peer_address};
   take_group_times(*file, out);
   file->take("outcomes.retention_ms", retention, 1'000, 30LL * 86'400'000);
+  file->take("snapshots.log_bytes", snapshot_log_bytes, kSnapshotLogBytesMin, kSnapshotLogBytesMax);
   file->take("agents.silence_ms", agent_silence, 200, 600'000);
   file->take("log.level", level);
   if (auto finished = file->finish(); !finished) return tl::unexpected(finished.error());
@@ -99,6 +103,7 @@ Result<Config> load_config(const std::string& path) {
     return failure(ErrorCode::kInvalidArgument,
                    path + ": log.level: " + parsed_level.error().message);
   out.retention = Millis(retention);
+  out.snapshot_log_bytes = static_cast<std::uint64_t>(snapshot_log_bytes);
   out.agent_silence = Millis(agent_silence);
   out.log_level = *parsed_level;
   return out;

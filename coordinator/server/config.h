@@ -33,6 +33,10 @@ struct Config {
   Millis heartbeat_every{50};  // of the leader
   Millis election_min{300};    // a leader silent for this long, up to twice, is succeeded
 
+  // A snapshot of the state is written after each so many bytes of log; about twice as much log is
+  // kept.
+  std::uint64_t snapshot_log_bytes = 64u << 20;
+
   Millis retention{600'000};    // how long an outcome can be asked for
   Millis agent_silence{1'500};  // without a heartbeat for this long an agent counts as gone
   log::Level log_level = log::Level::kInfo;

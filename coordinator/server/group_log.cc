@@ -11,6 +11,12 @@
 #include "runtime/process.h"
 
 namespace assent::coordinator {
+namespace {
+
+// Read and sent in one turn of the loop: a part is little enough not to be felt.
+constexpr std::size_t kPartBytes = 256u << 10;
+
+}  // namespace
 
 GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
     : loop_(loop),
@@ -19,6 +25,7 @@ GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
       core_(options_.core, storage_),
       peers_(loop, options_.storage.cluster, options_.storage.replica, options_.peers,
              [this](ReplicaId peer) { feed(paxos::PeerLost{peer}); }),
+      keeper_(loop, options_.snapshots, options_.core.state, core_, storage_, outside()),
       timer_(loop,
              [this] {
                armed_for_.reset();
@@ -28,15 +35,74 @@ GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
 
 GroupLog::~GroupLog() = default;
 
+SnapshotKeeper::Outside GroupLog::outside() {
+  return {[this](const replica::PartAsked& asked, SnapshotKeeper::GotPart got) {
+            peers_.ask_part(asked, std::move(got));
+          },
+          [this](const paxos::SnapshotInfo& snapshot) { feed(paxos::SnapshotKept{snapshot}); },
+          [this](std::shared_ptr<state::StateMachine> state) { install(std::move(state)); }};
+}
+
 Result<void> GroupLog::open() {
-  auto opened =
-      storage_.open([this](const paxos::Record& record) { core_.restore(clocks(), record); },
-                    [this](paxos::RecordIndex through) { feed(paxos::Persisted{through}); });
-  if (!opened) return opened;
+  if (auto restored = restore(); !restored) return restored;
   open_ = true;
   core_.start(clocks());
+  keeper_.start();
   arm();
   return {};
+}
+
+// The state of the newest snapshot first, then what the log says behind it.
+Result<void> GroupLog::restore() {
+  auto loaded = std::make_shared<state::StateMachine>(options_.core.state);
+  const auto begin = [&] {
+    if (loaded && storage_.snapshot()) core_.restore(std::exchange(loaded, nullptr));
+  };
+  const auto opened = storage_.open(
+      [&](const paxos::Record& record) {
+        begin();
+        core_.restore(clocks(), record);
+      },
+      [this](paxos::RecordIndex through) {
+        feed(paxos::Persisted{through});
+        keeper_.maybe_begin();
+      },
+      [&](std::string_view chunk) { return loaded->load(chunk); });
+  if (!opened) return opened;
+  begin();
+  return {};
+}
+
+// The base is written before any mark that counts on the snapshot.
+void GroupLog::install(std::shared_ptr<state::StateMachine> state) {
+  const Slot through = state->executed();
+  const Slot before = core_.state().executed();
+  replica::Effects effects = core_.step(clocks(), replica::Install{std::move(state)});
+  if (before < through && core_.state().executed() == through) {
+    storage_.rebase(through);
+    log::info("state taken in", {{"slot", to_string(through)}, {"before", to_string(before)}});
+  }
+  carry_out(std::move(effects));
+  arm();
+}
+
+Result<std::string> GroupLog::snapshot_part(const paxos::SnapshotInfo& snapshot,
+                                            std::uint64_t offset) const {
+  const storage::SnapshotStore& store = storage_.snapshots();
+  const auto kept = std::ranges::find_if(store.kept(), [&](const storage::SnapshotInfo& one) {
+    return one.through == snapshot.through && one.id == snapshot.id && one.bytes == snapshot.bytes;
+  });
+  if (kept == store.kept().end()) {
+    return failure(ErrorCode::kExpired, "this replica does not keep the snapshot of slot " +
+                                            to_string(snapshot.through) +
+                                            " any more; a newer one is offered");
+  }
+  if (snapshot.bytes <= offset) {
+    return failure(ErrorCode::kInvalidArgument, "the snapshot has " +
+                                                    std::to_string(snapshot.bytes) +
+                                                    " bytes, none from " + std::to_string(offset));
+  }
+  return store.read(*kept, offset, kPartBytes);
 }
 
 replica::Now GroupLog::clocks() {
@@ -110,6 +176,7 @@ void GroupLog::carry_out(replica::Effects effects) {
   answer(effects.executed);
   answer(effects.reads, true);
   answer(effects.reads_lost, false);
+  if (effects.offered) keeper_.take_offer(*effects.offered);
 }
 
 void GroupLog::change_office(const replica::OfficeChange& change) {

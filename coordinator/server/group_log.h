@@ -12,6 +12,7 @@
 
 #include "coordinator/replica/core.h"
 #include "coordinator/server/peer_links.h"
+#include "coordinator/server/snapshot_keeper.h"
 #include "coordinator/state/replicated_log.h"
 #include "coordinator/storage/replica_log.h"
 #include "runtime/deadline_timer.h"
@@ -25,6 +26,7 @@ namespace assent::coordinator {
 struct GroupLogOptions {
   storage::ReplicaLogOptions storage;
   replica::Options core;
+  SnapshotOptions snapshots{};
   std::map<ReplicaId, std::string> peers;  // peer ports of the other members
   // Called on the event loop. Between the two this replica holds the office: only then may
   // propose() be called.
@@ -42,6 +44,11 @@ class GroupLog final : public state::ReplicatedLog {
 
   // Reads the log of earlier lives, then takes part in the group. Errors: ReplicaLog::open.
   Result<void> open();
+
+  // A part of a kept snapshot's content, as much as fits well into a message. kExpired: it is not
+  // kept any more; kInvalidArgument: its content ends before `offset`.
+  [[nodiscard]] Result<std::string> snapshot_part(const paxos::SnapshotInfo& snapshot,
+                                                  std::uint64_t offset) const;
 
   // A message of another member came in. Precondition: `from` is one, and the message is checked.
   void deliver(ReplicaId from, const paxos::Message& message);
@@ -63,8 +70,12 @@ class GroupLog final : public state::ReplicatedLog {
   [[nodiscard]] const paxos::Consensus& consensus() const { return core_.consensus(); }
   [[nodiscard]] const PeerLinks& peers() const { return peers_; }
   [[nodiscard]] const storage::ReplicaLog& storage() const { return storage_; }
+  [[nodiscard]] const SnapshotKeeper& snapshots() const { return keeper_; }
 
  private:
+  [[nodiscard]] SnapshotKeeper::Outside outside();
+  [[nodiscard]] Result<void> restore();
+  void install(std::shared_ptr<state::StateMachine> state);
   void feed(const replica::Input& input);
   void carry_out(replica::Effects effects);
   void change_office(const replica::OfficeChange& change);
@@ -80,6 +91,7 @@ class GroupLog final : public state::ReplicatedLog {
   storage::ReplicaLog storage_;
   mutable replica::Core core_;  // its log time advances when it is asked for
   PeerLinks peers_;
+  SnapshotKeeper keeper_;
   DeadlineTimer timer_;
   std::optional<MonoTime> armed_for_;  // no later than the core's next deadline
   bool open_ = false;

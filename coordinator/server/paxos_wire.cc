@@ -14,6 +14,9 @@ namespace {
 constexpr std::size_t kMessageBytes = 128;      // without its values
 constexpr std::size_t kPromisedSlotBytes = 64;  // around a value
 
+// No proposer makes a longer one (paxos::Options::accept_bytes_max): every log has records for it.
+constexpr std::size_t kValueBytesMax = 1u << 20;
+
 // A slot that is far from any that a log reaches: what counts on from it still fits 64 bits.
 constexpr std::int64_t kNumberMax = std::int64_t{1} << 62;
 
@@ -132,6 +135,10 @@ Result<Ballot> own_ballot(const wire::Ballot& ballot, ReplicaId sender) {
 }
 
 Result<paxos::Value> value_from_wire(std::string& bytes) {
+  if (bytes.size() > kValueBytesMax) {
+    return refuse("a value has " + std::to_string(bytes.size()) + " bytes, and at most " +
+                  std::to_string(kValueBytesMax) + " are taken");
+  }
   if (!bytes.empty()) {
     const auto entry = state::decode_entry(bytes);
     if (!entry) return refuse("a value is not an entry: " + entry.error().message);

@@ -100,11 +100,16 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
 
   void snapshot_part(Cob<wire::SnapshotPartReply> cob, ExnCob exn,
                      const wire::SnapshotPartRequest& request) override {
-    auto caller = check_caller(request.protocol_version, request.cluster);
-    answer<wire::SnapshotPartReply>(
-        cob, exn,
-        caller ? failure(ErrorCode::kExpired, "this replica keeps no snapshots")
-               : tl::unexpected(caller.error()));
+    auto part = check_caller(request.protocol_version, request.cluster)
+                    .and_then([&] { return from_wire(request.snapshot); })
+                    .and_then([&](const paxos::SnapshotInfo& snapshot) {
+                      return snapshot_part(snapshot, request.offset);
+                    });
+    answer<wire::SnapshotPartReply>(cob, exn, std::move(part).map([](std::string bytes) {
+      auto reply = rpc::versioned<wire::SnapshotPartReply>();
+      reply.bytes = std::move(bytes);
+      return reply;
+    }));
   }
 
   void deliver(std::function<void()> cob, const wire::Delivery& delivery) override {
@@ -122,6 +127,13 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     if (cluster == services_.config.cluster) return {};
     return failure(ErrorCode::kWrongCluster,
                    "this is cluster " + services_.config.cluster + ", the caller's is another one");
+  }
+
+  Result<std::string> snapshot_part(const paxos::SnapshotInfo& snapshot,
+                                    std::int64_t offset) const {
+    if (offset >= 0)
+      return services_.log.snapshot_part(snapshot, static_cast<std::uint64_t>(offset));
+    return failure(ErrorCode::kInvalidArgument, "offset counts upwards from 0");
   }
 
   [[nodiscard]] Error not_leader() const { return services_.not_leader(&Member::peer_address); }

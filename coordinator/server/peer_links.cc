@@ -4,8 +4,10 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "base/check.h"
 #include "coordinator/server/paxos_wire.h"
 #include "runtime/logging.h"
+#include "runtime/rpc/call.h"
 #include "runtime/rpc/client.h"
 #include "wire/Replica.h"
 #include "wire/common_constants.h"
@@ -15,6 +17,8 @@ namespace {
 
 // Below a frame's limit at the receiver by more than any one message takes.
 constexpr std::size_t kDeliveryBytes = 4u << 20;
+// How long an answer with a part of a snapshot may take.
+constexpr Millis kPartMax{2'000};
 
 rpc::ClientLimits peer_limits() {
   rpc::ClientLimits limits;
@@ -107,6 +111,22 @@ void PeerLinks::flush(ReplicaId to, Link& link) {
     if (!sent) dropped_ += end - begin;
     begin = end;
   }
+}
+
+void PeerLinks::ask_part(const replica::PartAsked& asked,
+                         std::function<void(Result<std::string>)> got) {
+  const auto found = links_.find(asked.of);
+  CHECK(found != links_.end(), "only members are heard, and asked");
+  wire::SnapshotPartRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.cluster = cluster_;
+  request.snapshot = coordinator::to_wire(asked.snapshot);
+  request.offset = static_cast<std::int64_t>(asked.offset);
+  ASSENT_CALL(wire::Replica, snapshot_part, wire::SnapshotPartReply)
+  (found->second->client, request, kPartMax,
+   [got = std::move(got)](Result<wire::SnapshotPartReply> reply) {
+     got(std::move(reply).map([](wire::SnapshotPartReply part) { return std::move(part.bytes); }));
+   });
 }
 
 bool PeerLinks::connected(ReplicaId peer) const {

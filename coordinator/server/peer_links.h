@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/ids.h"
 #include "coordinator/paxos/message.h"
+#include "coordinator/replica/snapshot_fetch.h"
 
 namespace boost::asio {
 class io_context;
@@ -31,6 +33,9 @@ class PeerLinks {
 
   // Sends what was added. What a connection has no room for is dropped: consensus sends again.
   void flush();
+
+  // Asks a member for a part of a snapshot. `got` is called once, never from inside.
+  void ask_part(const replica::PartAsked& asked, std::function<void(Result<std::string>)> got);
 
   [[nodiscard]] bool connected(ReplicaId peer) const;
   // Messages dropped for want of room, so far.

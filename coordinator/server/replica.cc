@@ -1,5 +1,6 @@
 #include "coordinator/server/replica.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -17,6 +18,16 @@ constexpr Millis kDrainAlone{10'000};
 constexpr Millis kDrainInGroup{1'000};
 constexpr Millis kSuccessorMax{1'000};
 
+// Of the log: a value of consensus, which is at most paxos::Options::accept_bytes_max long, and
+// what stands beside it.
+constexpr std::uint32_t kRecordBytesMax = (1u << 20) + 1'024;
+
+// Log is deleted by whole segments: four of them to a snapshot keep what is held near what is
+// needed. The smallest holds the largest record, the largest is quickly prepared.
+std::uint64_t segment_bytes(std::uint64_t snapshot_log_bytes) {
+  return std::clamp<std::uint64_t>(snapshot_log_bytes / 4, 2u << 20, 16u << 20);
+}
+
 std::vector<ReplicaId> members(const Config& config) {
   std::vector<ReplicaId> out;
   for (const auto& [replica, member] : config.group) out.push_back(replica);
@@ -25,13 +36,19 @@ std::vector<ReplicaId> members(const Config& config) {
 
 GroupLogOptions log_options(boost::asio::io_context& loop, const Config& config) {
   GroupLogOptions out{
-      {}, {{.self = config.replica, .group = paxos::Group(members(config))}, {}}, {}, {}, {}};
+      {}, {{.self = config.replica, .group = paxos::Group(members(config))}, {}}, {}, {}, {}, {}};
   out.storage.cluster = config.cluster;
   out.storage.replica = config.replica;
   out.storage.log.directory = config.data_directory;
   out.storage.log.post = [&loop](std::function<void()> work) {
     boost::asio::post(loop, std::move(work));
   };
+  out.storage.log.segment_bytes = segment_bytes(config.snapshot_log_bytes);
+  out.storage.log.record_bytes_max = kRecordBytesMax;
+  out.snapshots.log_bytes = config.snapshot_log_bytes;
+  // Who lacks no more than this is sent the values from memory, without a read of the disk.
+  out.core.paxos.recent_bytes_max =
+      std::min<std::size_t>(out.core.paxos.recent_bytes_max, config.snapshot_log_bytes);
   out.core.paxos.seed = process::random_u64();
   out.core.paxos.heartbeat_every = config.heartbeat_every;
   out.core.paxos.election_min = config.election_min;

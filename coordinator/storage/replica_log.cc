@@ -105,6 +105,8 @@ Result<void> ReplicaLog::replay(const FoundInLog& found, const Restore& restore)
   if (!record) return tl::unexpected(record.error());
   if (auto taken = take_in(*record, found.place); !taken) return taken;
   ++replayed_;
+  const bool needed = !snapshot_ || snapshot_->replay_from <= found.place.segment;
+  replayed_bytes_ += needed ? record_bytes(found.payload.size()) : 0;
   restore_above_snapshot(*record, restore);
   return {};
 }

@@ -98,6 +98,9 @@ class ReplicaLog final : public paxos::ChosenLog {
   void truncate();
 
   [[nodiscard]] const WriteAheadLogCounters& counters() const;
+  // Bytes of records that a start from the snapshot that was loaded would read: those that this
+  // open did read, and all that this life made durable. Never goes back.
+  [[nodiscard]] std::uint64_t bytes() const { return replayed_bytes_ + counters().bytes; }
   // Records of earlier lives, and bytes cut off a torn tail, at open.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
   [[nodiscard]] std::uint64_t torn_bytes() const { return torn_bytes_; }
@@ -138,6 +141,7 @@ class ReplicaLog final : public paxos::ChosenLog {
   std::unique_ptr<SnapshotStore> snapshots_;
   std::optional<SnapshotInfo> snapshot_;
   std::uint64_t replayed_ = 0;
+  std::uint64_t replayed_bytes_ = 0;
   std::uint64_t torn_bytes_ = 0;
 
   Ballot promised_;  // by replay, to refuse what no replica would have written

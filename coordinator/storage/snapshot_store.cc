@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
@@ -72,6 +74,10 @@ class SnapshotStore::Impl {
   void make(const std::shared_ptr<Stream>& stream, std::shared_ptr<Stream> LoopSide::*slot,
             Make make, Done done);
 
+  void load_aside(Slot through, TakeChunk take, std::function<void(Result<void>)> done);
+  [[nodiscard]] Result<void> load(const SnapshotInfo& info, const TakeChunk& take) const;
+  [[nodiscard]] SnapshotInfo kept(Slot through) const;
+
   [[nodiscard]] const SnapshotStoreOptions& options() const { return options_; }
   [[nodiscard]] const std::vector<std::string>& damaged() const { return damaged_; }
   [[nodiscard]] LoopSide& side() { return *side_; }
@@ -113,6 +119,30 @@ void SnapshotStore::Impl::make(const std::shared_ptr<Stream>& stream,
       });
 }
 
+SnapshotInfo SnapshotStore::Impl::kept(Slot through) const {
+  const auto info = std::ranges::find(side_->kept, through, &SnapshotInfo::through);
+  CHECK(info != side_->kept.end(), "a snapshot that is loaded is kept");
+  return *info;
+}
+
+Result<void> SnapshotStore::Impl::load(const SnapshotInfo& info, const TakeChunk& take) const {
+  const std::string path = options_.directory + "/" + snapshot_name(info.through);
+  const Result<File> file = File::open(path, O_RDONLY);
+  if (!file) return tl::unexpected(file.error());
+  return read_snapshot(*file, info, options_.cluster, take);
+}
+
+void SnapshotStore::Impl::load_aside(Slot through, TakeChunk take,
+                                     std::function<void(Result<void>)> done) {
+  worker_.run([this, info = kept(through), take = std::move(take), done = std::move(done),
+               weak = WeakSide(side_)] {
+    options_.post([done, weak, result = load(info, take)] {
+      const std::shared_ptr<LoopSide> side = weak.lock();
+      if (side && side->open) done(result);
+    });
+  });
+}
+
 // ── what is there ───────────────────────────────────────────────────────────────────────────────
 
 Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open(SnapshotStoreOptions options) {
@@ -138,17 +168,23 @@ Sequence SnapshotStore::needed_from() const {
   return std::ranges::min(kept(), {}, &SnapshotInfo::replay_from).replay_from;
 }
 
+std::uint64_t SnapshotStore::room() const {
+  std::error_code failed;
+  const auto space = std::filesystem::space(impl_->options().directory, failed);
+  return failed ? 0 : space.available;
+}
+
 const std::vector<std::string>& SnapshotStore::damaged() const {
   return impl_->damaged();
 }
 
 Result<void> SnapshotStore::load(Slot through, const TakeChunk& take) const {
-  const auto info = std::ranges::find(kept(), through, &SnapshotInfo::through);
-  CHECK(info != kept().end(), "a snapshot that is loaded is kept");
-  const std::string path = impl_->options().directory + "/" + snapshot_name(through);
-  const Result<File> file = File::open(path, O_RDONLY);
-  if (!file) return tl::unexpected(file.error());
-  return read_snapshot(*file, *info, impl_->options().cluster, take);
+  return impl_->load(impl_->kept(through), take);
+}
+
+void SnapshotStore::load_aside(Slot through, TakeChunk take,
+                               std::function<void(Result<void>)> done) {
+  impl_->load_aside(through, std::move(take), std::move(done));
 }
 
 Result<std::string> SnapshotStore::read(const SnapshotInfo& snapshot, std::uint64_t offset,

@@ -49,6 +49,8 @@ class SnapshotStore {
   // The lowest record of the log that a start from either of the two needs; the first one while
   // there are not two.
   [[nodiscard]] Sequence needed_from() const;
+  // Bytes that are free on the disk for this process; 0 when that cannot be told.
+  [[nodiscard]] std::uint64_t room() const;
   // A sentence, with file and offset, for each snapshot that was skipped at open.
   [[nodiscard]] const std::vector<std::string>& damaged() const;
 
@@ -56,6 +58,9 @@ class SnapshotStore {
   // disk does not give it back intact, or `take` refused one; what was taken is to be thrown away.
   // Blocks.
   [[nodiscard]] Result<void> load(Slot through, const TakeChunk& take) const;
+
+  // The same by the store's thread: `take` runs there, `done` on the event loop.
+  void load_aside(Slot through, TakeChunk take, std::function<void(Result<void>)> done);
 
   // At most `bytes_max` bytes of the content of a snapshot, from `offset` on; fewer at its end
   // only. kUnavailable: it is not kept any more. Blocks for one read.

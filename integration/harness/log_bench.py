@@ -3,12 +3,10 @@
 import dataclasses
 import json
 import statistics
-import subprocess
 import tempfile
 
-from . import cluster, cpu, interrupts, repository, status
+from . import cluster, cpu, decisions, interrupts, repository, status
 from .errors import HarnessError
-from .programs import address
 
 # Of a Sample: the name of each figure, and how it is printed.
 FIGURES = {"rate": "{:,.0f}", "p50": "{:.2f}", "p99": "{:.2f}", "leader_us": "{:.0f}",
@@ -71,7 +69,7 @@ def _run_once(made, clients, seconds):
     leader = made.leader()
     before = status.of([leader])[0].counters
     meter = cpu.Meter(made.coordinators)
-    report = _decide(made, clients, seconds)
+    report = decisions.run(made, clients, seconds)
     used = meter.seconds()
     after = status.of([leader])[0].counters
     if made.leader() is not leader:
@@ -83,22 +81,6 @@ def _run_once(made, clients, seconds):
         p99=report["latency_ms"]["p99"], leader_us=own / decided * 1e6,
         follower_us=max(used.values(), default=0) / decided * 1e6,
         per_flush=decided / max(after["log_flushes"] - before["log_flushes"], 1))
-
-
-def _decide(made, clients, seconds):
-    path = made.directory / "decisions.json"
-    coordinators = ",".join(address(each.ports["client"]) for each in made.coordinators)
-    done = subprocess.run(
-        [str(word) for word in (
-            made.bin_directory / "assent-bench", "decisions", "--coordinators", coordinators,
-            "--clients", clients, "--seconds", seconds, "--json", path)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        raise HarnessError(f"assent-bench decisions failed with exit code {done.returncode}.")
-    report = json.loads(path.read_text(encoding="utf-8"))
-    if report["decided"] == 0:
-        raise HarnessError("Nothing was decided.")
-    return report
 
 
 def _show(rows):

@@ -54,8 +54,11 @@ class Coordinator(Program):
         super().__init__(name, directory, port_numbers, bin_directory)
         self.replica = int(name.rpartition("-")[2])
 
-    def create(self, cluster, group):
-        """Makes its directory and configuration; `group` are all replicas, this one included."""
+    def create(self, cluster, group, snapshot_log_bytes=None):
+        """Makes its directory and configuration; `group` are all replicas, this one included.
+
+        `snapshot_log_bytes` is the log after which it writes a snapshot; None: as the program has it.
+        """
         head = {
             "cluster": cluster,
             "replica": self.replica,
@@ -63,6 +66,8 @@ class Coordinator(Program):
         }
         members = {f"replicas.{each.replica}": each.addresses("client", "peer") for each in group
                    if len(group) > 1}
+        if snapshot_log_bytes is not None:
+            members["snapshots"] = {"log_bytes": snapshot_log_bytes}
         self._write_config(head, members)
 
     def is_ready(self):

@@ -91,7 +91,7 @@ Result<DecisionTally> Decisions::run() {
     callers_.back()->move_on(*leader);
   }
   at_work_ = callers_.size();
-  for (const auto& caller : callers_) decide(*caller);
+  for (const auto& caller : callers_) begin(*caller);
   loop_.run();
   tally_.elapsed = Clock::now() - began;
   return std::move(tally_);
@@ -105,6 +105,13 @@ wire::AbortRequest Decisions::request() const {
       now, process::random_u64(), process::random_u64(), creator_tag("assent-bench")));
   request.__set_never_committed(true);
   return request;
+}
+
+void Decisions::begin(Caller& caller) {
+  const bool enough = options_.count > 0 && begun_ >= options_.count;
+  begun_ += enough ? 0 : 1;
+  if (!enough) return decide(caller);
+  if (--at_work_ == 0) loop_.stop();
 }
 
 void Decisions::decide(Caller& caller) {
@@ -128,7 +135,7 @@ void Decisions::on_answer(Caller& caller, const Result<wire::AbortReply>& answer
     tally_.latency_us.add(static_cast<std::uint64_t>(latency.count()));
     tally_.longest_gap = std::max(tally_.longest_gap, now - last_decided_);
     last_decided_ = now;
-    return decide(caller);
+    return begin(caller);
   }
   ++tally_.errors[key_of(answer.error())];
   caller.move_on(answer.error().leader);

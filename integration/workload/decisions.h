@@ -22,6 +22,7 @@ struct DecisionOptions {
   std::vector<std::string> coordinators;  // "host:port" of client ports; the leader is found
   std::size_t clients = 1;                // each has a connection, and one decision at a time
   double seconds = 10;
+  std::uint64_t count = 0;  // ends with so many decided, if the time is not over; 0: no such bound
 };
 
 struct DecisionTally {
@@ -45,6 +46,7 @@ class Decisions {
   struct Caller;
 
   Result<std::string> find_leader();
+  void begin(Caller& caller);
   void decide(Caller& caller);
   void on_answer(Caller& caller, const Result<wire::AbortReply>& answer, Clock::time_point sent);
   [[nodiscard]] wire::AbortRequest request() const;
@@ -53,6 +55,7 @@ class Decisions {
   boost::asio::io_context loop_;
   std::vector<std::unique_ptr<Caller>> callers_;
   std::size_t at_work_ = 0;
+  std::uint64_t begun_ = 0;  // decisions, each until it was decided
   Clock::time_point ends_at_;
   Clock::time_point last_decided_;
   LogTime told_;  // the coordinator's time, at told_at_

@@ -45,6 +45,10 @@ Command add_decisions(CLI::App& app) {
   command->add_option("--seconds", arguments->decisions.seconds, "how long")
       ->check(CLI::Range(0.1, 86'400.0))
       ->capture_default_str();
+  command
+      ->add_option("--count", arguments->decisions.count,
+                   "decisions to end with before the time is over; 0: no such bound")
+      ->capture_default_str();
   command->add_option("--json", arguments->json, "file to write the results to");
   return {command, [arguments] { return run(*arguments); }};
 }

@@ -45,6 +45,7 @@ class ClusterTest(unittest.TestCase):
 
     databases = 1
     replicas = 1
+    snapshot_log_bytes = None  # as the program has it
 
     @classmethod
     def setUpClass(cls):
@@ -52,7 +53,8 @@ class ClusterTest(unittest.TestCase):
         directory.chmod(0o755)
         cls.addClassCleanup(shutil.rmtree, directory, ignore_errors=True)
         cls.cluster = cluster.up(directory / "cluster", "test", cls.databases,
-                                 BUILD_DIRECTORY / "bin", replicas=cls.replicas)
+                                 BUILD_DIRECTORY / "bin", replicas=cls.replicas,
+                                 snapshot_log_bytes=cls.snapshot_log_bytes)
         cls.addClassCleanup(cls.cluster.abandon)
         cls.prepare()
 
