@@ -6,25 +6,27 @@ namespace assent::paxos {
 
 enum class Canary {
   kNone = 0,
-  kAnswerBeforePersist,     // R2: a message leaves before what it says is durable
-  kForgottenPromise,        // R2: a promise is answered and never written
-  kBallotReuse,             // a candidate does not write its own ballot down before it uses it
-  kOwnCountsUnpersisted,    // R2: the leader counts its own acceptance before it is durable
-  kMinorityQuorum,          // quorums that need not intersect
-  kOwnValueOverAccepted,    // phase 2a: no-ops where a promise reported a value
-  kLowestBallotValue,       // phase 2a: the value of the lowest ballot reported
-  kPromiseWithoutAccepted,  // phase 1b: a promise that reports nothing
-  kAcceptBelowPromise,      // phase 2b: the promise is not looked at
-  kChosenOverOtherBallot,   // a follower takes for chosen what it accepted under another ballot
-  kSkippedHole,             // a new leader leaves the holes that it found
-  kStaleRead,               // R10: a read without a quorum round
-  kServeBeforeOwnNoOp,      // R1: a leader serves before it has executed its own no-op
-  kAnswerWhenProposed,      // R1: a command is answered before its slot is executed
-  kAnswerAfterOfficeLost,   // R3: what was pending when the office was lost is answered
-  kLocalTime,               // the state machine is given this replica's own clock
-  kEverybodyWelcome,        // pre-vote: a candidacy is welcome, whoever is heard to lead
-  kDeafLeader,              // check-quorum: a leader goes on although it hears nobody
-  kPatientLeader,           // a leader goes on although its disk stands still
+  kAnswerBeforePersist,       // R2: a message leaves before what it says is durable
+  kForgottenPromise,          // R2: a promise is answered and never written
+  kBallotReuse,               // a candidate does not write its own ballot down before it uses it
+  kOwnCountsUnpersisted,      // R2: the leader counts its own acceptance before it is durable
+  kMinorityQuorum,            // quorums that need not intersect
+  kOwnValueOverAccepted,      // phase 2a: no-ops where a promise reported a value
+  kLowestBallotValue,         // phase 2a: the value of the lowest ballot reported
+  kPromiseWithoutAccepted,    // phase 1b: a promise that reports nothing
+  kAcceptBelowPromise,        // phase 2b: the promise is not looked at
+  kChosenOverOtherBallot,     // a follower takes for chosen what it accepted under another ballot
+  kSkippedHole,               // a new leader leaves the holes that it found
+  kStaleRead,                 // R10: a read without a quorum round
+  kServeBeforeOwnNoOp,        // R1: a leader serves before it has executed its own no-op
+  kAnswerWhenProposed,        // R1: a command is answered before its slot is executed
+  kAnswerAfterOfficeLost,     // R3: what was pending when the office was lost is answered
+  kLocalTime,                 // the state machine is given this replica's own clock
+  kEverybodyWelcome,          // pre-vote: a candidacy is welcome, whoever is heard to lead
+  kDeafLeader,                // check-quorum: a leader goes on although it hears nobody
+  kPatientLeader,             // a leader goes on although its disk stands still
+  kPromiseDespiteTruncation,  // phase 1b: what is no longer kept of the log is left out
+  kNoOffers,                  // a leader offers no snapshot to who lacks what it no longer keeps
 };
 
 #ifdef ASSENT_CANARIES

@@ -157,7 +157,7 @@ void Consensus::on(Turn& turn, ReplicaId from, const Prepare& prepare) {
   if (prepare.ballot < acceptor_.promised()) return refuse(turn, from, prepare.ballot);
   // What was chosen in a slot that is no longer kept cannot be reported. To promise and to hide it
   // would let the candidate propose another value (P2c): so no promise. Others may give theirs.
-  if (prepare.from < learner_.first()) return;
+  if (!can_tell(prepare.from)) return;
   if (acceptor_.promised() < prepare.ballot) {
     raise_promise(turn, prepare.ballot);
     become_follower(turn, std::nullopt);
@@ -181,7 +181,9 @@ Promise Consensus::promise_part(const Prepare& prepare) const {
     out.accepted.push_back({slot, accepted});
     return true;
   };
-  for (Slot slot = prepare.from; slot <= learner_.chosen_through(); slot = slot.next()) {
+  Slot slot = prepare.from;
+  if (canary(Canary::kPromiseDespiteTruncation)) slot = std::max(slot, learner_.first());
+  for (; slot <= learner_.chosen_through(); slot = slot.next()) {
     if (!add(slot, learner_.read(slot))) return out;
   }
   const auto& accepted = acceptor_.accepted();

@@ -246,6 +246,7 @@ class Consensus {
   void take_part(Turn& turn, ReplicaId from, const Promise& promise);
   void ask_promises(Turn& turn);
   [[nodiscard]] bool welcome(MonoTime now, const PreVote& question) const;
+  [[nodiscard]] bool can_tell(Slot from) const;
   [[nodiscard]] bool hears_leader(MonoTime now) const;
   [[nodiscard]] Ballot next_ballot() const;
   [[nodiscard]] Millis random_timeout();

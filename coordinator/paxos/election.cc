@@ -118,8 +118,13 @@ void Consensus::on(Turn& turn, ReplicaId from, const PreVote& question) {
 bool Consensus::welcome(MonoTime now, const PreVote& question) const {
   if (canary(Canary::kEverybodyWelcome)) return true;
   return !hears_leader(now) && acceptor_.promised() < question.ballot &&
-         learner_.first() <= question.chosen_through.next() &&
+         can_tell(question.chosen_through.next()) &&
          learner_.chosen_through().value <= question.chosen_through.value + options_.lag_max;
+}
+
+// A promise for the slots from this one on could be told.
+bool Consensus::can_tell(Slot from) const {
+  return learner_.first() <= from || canary(Canary::kPromiseDespiteTruncation);
 }
 
 bool Consensus::hears_leader(MonoTime now) const {

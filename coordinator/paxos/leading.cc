@@ -193,6 +193,7 @@ void Consensus::send_heartbeats(Turn& turn, Leader& leader) {
 // Again with every heartbeat, until the member has told that it is further. A snapshot that ends
 // before what is kept of the log would lead nowhere; a later one is on its way then.
 void Consensus::offer_snapshots(Turn& turn, const Leader& leader) {
+  if (canary(Canary::kNoOffers)) return;
   if (!snapshot_ || snapshot_->through.next() < learner_.first()) return;
   for (const auto& [id, peer] : leader.peers) {
     if (id == options_.self || !peer.known) continue;

@@ -223,5 +223,19 @@ TEST_F(Checkers, BallotsBelongToOneLife) {
   EXPECT_EQ(lead(kOne), Checker::kOneLeaderPerBallot);
 }
 
+TEST_F(Checkers, ASnapshotOfAnotherStateIsNoticed) {
+  state::StateMachine state{{}};
+  state.execute(Slot(1), {LogTime(1'000'000), {committed(1)}});
+  std::string content;
+  state.begin_snapshot();
+  while (const auto chunk = state.next_chunk(10)) add_chunk(content, *chunk);
+  const StoredSnapshot snapshot{{Slot(1), id_of(content), content.size()},
+                                std::make_shared<const std::string>(content)};
+  const std::uint64_t hash = state.state_hash();
+  EXPECT_EQ(caught([&] { witness_.snapshot(kOne, snapshot, hash, {}); }), std::nullopt);
+  EXPECT_EQ(caught([&] { witness_.snapshot(kOne, snapshot, hash + 1, {}); }),
+            Checker::kSnapshotIsState);
+}
+
 }  // namespace
 }  // namespace assent::simulation

@@ -4,8 +4,18 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/overloaded.h"
 
 namespace assent::simulation {
+namespace {
+
+constexpr std::uint64_t kRecordBytes = 64;  // of one, beside its value
+
+const paxos::Accepted* accepted_of(const paxos::Record& record) {
+  return std::get_if<paxos::Accepted>(&record);
+}
+
+}  // namespace
 
 Disk::Disk(Scheduler& scheduler, Dice dice, std::function<void(const paxos::Record&)> on_durable,
            std::function<void(std::uint64_t)> on_flushed)
@@ -15,18 +25,28 @@ Disk::Disk(Scheduler& scheduler, Dice dice, std::function<void(const paxos::Reco
       on_flushed_(std::move(on_flushed)) {}
 
 void Disk::append(paxos::Record record) {
-  if (const auto* accepted = std::get_if<paxos::Accepted>(&record)) {
-    values_[accepted->slot] = {accepted->ballot, accepted->value};
+  bytes_ += kRecordBytes;
+  if (const auto* accepted = accepted_of(record)) {
+    queued_[accepted->slot] = {accepted->ballot, accepted->value};
+    bytes_ += accepted->value->size();
   }
-  written_.push_back(std::move(record));
+  write(std::move(record));
+}
+
+void Disk::write(Written written) {
+  written_.push_back(std::move(written));
   if (flushing_ == 0) flush();
 }
 
 paxos::AcceptedValue Disk::read(Slot slot) const {
-  const auto found = values_.find(slot);
-  CHECK(found != values_.end(), "what is chosen here has a record");
-  return found->second;
+  const auto queued = queued_.find(slot);
+  if (queued != queued_.end()) return queued->second;
+  const auto found = held_.find(slot);
+  CHECK(found != held_.end(), "what is chosen here, and kept, has a record");
+  return found->second.value;
 }
+
+// ── flushes ─────────────────────────────────────────────────────────────────────────────────────
 
 // Everything written so far shares the flush; what comes meanwhile waits for the next.
 void Disk::flush() {
@@ -43,11 +63,11 @@ void Disk::end_flush_at(Micros when) {
 
 void Disk::end_flush() {
   if (scheduler_.now() < stalled_until_) return end_flush_at(stalled_until_);
+  const std::uint64_t before = durable_of_life_;
   make_durable(flushing_);
-  durable_of_life_ += flushing_;
   flushing_ = 0;
   if (!written_.empty()) flush();
-  on_flushed_(durable_of_life_);
+  if (before < durable_of_life_) on_flushed_(durable_of_life_);
 }
 
 void Disk::stall_until(Micros until) {
@@ -57,28 +77,106 @@ void Disk::stall_until(Micros until) {
 
 void Disk::make_durable(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    on_durable_(written_.front());
+    if (const auto* record = std::get_if<paxos::Record>(&written_.front())) {
+      on_durable_(*record);
+      ++durable_of_life_;
+    }
     durable_.push_back(std::move(written_.front()));
     written_.pop_front();
+    place(gone_ + durable_.size() - 1, durable_.back());
   }
 }
 
-void Disk::crash() {
-  make_durable(dice_.below(written_.size() + 1));
-  written_.clear();
-  values_.clear();
-  for (const paxos::Record& record : durable_) {
-    if (const auto* accepted = std::get_if<paxos::Accepted>(&record)) {
-      values_[accepted->slot] = {accepted->ballot, accepted->value};
-    }
-  }
-  durable_of_life_ = 0;
-  flushing_ = 0;
+void Disk::place(RecordNumber number, const Written& written) {
+  const auto* base = std::get_if<Base>(&written);
+  if (base != nullptr) return drop_through(base->through);
+  const auto& record = std::get<paxos::Record>(written);
+  if (!std::holds_alternative<paxos::ChosenMark>(record)) last_ballot_ = number;
+  const auto* accepted = accepted_of(record);
+  if (accepted == nullptr || accepted->slot <= dropped_) return;
+  held_[accepted->slot] = {number, {accepted->ballot, accepted->value}};
+}
+
+void Disk::drop_through(Slot slot) {
+  if (slot <= dropped_) return;
+  dropped_ = slot;
+  std::erase_if(held_, [&](const auto& one) { return one.first <= slot; });
+  std::erase_if(queued_, [&](const auto& one) { return one.first <= slot; });
 }
 
 Micros Disk::flush_time() {
   if (scheduler_.now() < slow_until_) return dice_.skewed(2 * kMillisecond, 200 * kMillisecond);
   return dice_.skewed(100, 5 * kMillisecond);
+}
+
+// ── lives ───────────────────────────────────────────────────────────────────────────────────────
+
+void Disk::crash() {
+  make_durable(dice_.below(written_.size() + 1));
+  written_.clear();
+  flushing_ = 0;
+}
+
+void Disk::open(const Restore& restore) {
+  queued_.clear();
+  held_.clear();
+  durable_of_life_ = 0;
+  dropped_ = Slot();
+  const StoredSnapshot* snapshot = shelf_.newest();
+  const Slot loaded = snapshot == nullptr ? Slot() : snapshot->info.through;
+  const RecordNumber from = snapshot == nullptr ? 0 : snapshot->replay_from;
+  CHECK_LE(gone_, from, "what a start needs is kept");
+  Slot chosen;
+  for (std::size_t i = 0; i < durable_.size(); ++i) {
+    const RecordNumber number = gone_ + i;
+    place(number, durable_[i]);
+    if (const auto* base = std::get_if<Base>(&durable_[i])) chosen = base->through;
+    const auto* record = std::get_if<paxos::Record>(&durable_[i]);
+    if (record == nullptr) continue;
+    const auto* mark = std::get_if<paxos::ChosenMark>(record);
+    if (mark != nullptr) chosen = mark->through;
+    if (number < from || (mark != nullptr && mark->through <= loaded)) continue;
+    const auto* accepted = accepted_of(*record);
+    const bool settled = accepted != nullptr && accepted->slot <= loaded;
+    restore(settled ? paxos::Record(paxos::Promised{accepted->ballot}) : *record);
+  }
+  if (chosen < loaded) rebase(loaded);
+  first_ = std::max(chosen, loaded).next();
+  while (held_.contains(Slot(first_.value - 1))) first_ = Slot(first_.value - 1);
+  truncate();
+}
+
+// ── snapshots ───────────────────────────────────────────────────────────────────────────────────
+
+RecordNumber Disk::replay_from(Slot through) const {
+  std::optional<RecordNumber> lowest;
+  for (const auto& [slot, held] : held_) {
+    if (through < slot) lowest = std::min(lowest.value_or(held.number), held.number);
+  }
+  return lowest.value_or(last_ballot_);
+}
+
+void Disk::rebase(Slot through) {
+  drop_through(through);
+  first_ = std::max(first_, through.next());
+  write(Base{through});
+}
+
+void Disk::truncate() {
+  const RecordNumber needed = shelf_.needed_from();
+  while (gone_ < needed) {
+    const auto* record = std::get_if<paxos::Record>(&durable_.front());
+    const auto* accepted = record == nullptr ? nullptr : accepted_of(*record);
+    if (accepted != nullptr) {
+      const auto held = held_.find(accepted->slot);
+      if (held != held_.end() && held->second.number == gone_) {
+        held_.erase(held);
+        first_ = std::max(first_, accepted->slot.next());
+      }
+    }
+    durable_.pop_front();
+    ++gone_;
+  }
 }
 
 }  // namespace assent::simulation

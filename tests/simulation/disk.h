@@ -6,16 +6,22 @@
 #include <deque>
 #include <functional>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "coordinator/paxos/record.h"
 #include "tests/simulation/dice.h"
 #include "tests/simulation/scheduler.h"
+#include "tests/simulation/shelf.h"
 
 namespace assent::simulation {
 
+// The rules of storage::ReplicaLog for snapshots, to the record instead of to the segment: what may
+// go goes at once.
 class Disk final : public paxos::ChosenLog {
  public:
+  using Restore = std::function<void(const paxos::Record&)>;
+
   // `on_durable` is called for each record that becomes durable, a crash's survivors included;
   // `on_flushed` when a flush has ended, with the number of records of this life that are durable.
   // `scheduler` outlives the disk.
@@ -23,12 +29,28 @@ class Disk final : public paxos::ChosenLog {
        std::function<void(std::uint64_t)> on_flushed);
 
   void append(paxos::Record record);
+  [[nodiscard]] Slot first() const override { return first_; }
   [[nodiscard]] paxos::AcceptedValue read(Slot slot) const override;
 
   // A random tail of what was not durable is lost; what is left is the next life's past.
   void crash();
-  // Every record that is durable, of all lives, in order. Precondition: nothing is being written.
-  [[nodiscard]] const std::vector<paxos::Record>& records() const { return durable_; }
+  // A life begins, from the newest snapshot if there is one: hands on what the log adds to it.
+  void open(const Restore& restore);
+  // Records there are, of all lives.
+  [[nodiscard]] std::size_t size() const { return durable_.size(); }
+  // Bytes of records that were written, in all lives, and what a start would read of them.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+  // ── snapshots ──
+  [[nodiscard]] Shelf& shelf() { return shelf_; }
+  [[nodiscard]] const Shelf& shelf() const { return shelf_; }
+  // From where on the log is needed beside a snapshot of the state after `through`, which is the
+  // state now. Only durable records count.
+  [[nodiscard]] RecordNumber replay_from(Slot through) const;
+  // The state after `through` is a snapshot's: what the log has of slots up to it counts no more.
+  void rebase(Slot through);
+  // What no start needs goes.
+  void truncate();
 
   // Until then every flush is slow.
   void slow_until(Micros until) { slow_until_ = until; }
@@ -36,20 +58,39 @@ class Disk final : public paxos::ChosenLog {
   void stall_until(Micros until);
 
  private:
+  struct Base {
+    Slot through;
+  };
+  using Written = std::variant<paxos::Record, Base>;
+  struct Held {
+    RecordNumber number = 0;  // of a durable record
+    paxos::AcceptedValue value;
+  };
+
+  void write(Written written);
   void flush();
   void end_flush_at(Micros when);
   void end_flush();
   void make_durable(std::size_t count);
+  void place(RecordNumber number, const Written& written);
+  void drop_through(Slot slot);
   [[nodiscard]] Micros flush_time();
 
   Scheduler& scheduler_;
   Dice dice_;
   const std::function<void(const paxos::Record&)> on_durable_;
   const std::function<void(std::uint64_t)> on_flushed_;
-  std::vector<paxos::Record> durable_;
-  std::deque<paxos::Record> written_;  // not durable yet
-  // The last value written in each slot, durable or not.
-  std::unordered_map<Slot, paxos::AcceptedValue> values_;
+  std::deque<Written> durable_;
+  RecordNumber gone_ = 0;        // records that were in front of them
+  std::deque<Written> written_;  // not durable yet
+  Shelf shelf_;
+  std::unordered_map<Slot, Held> held_;  // the last durable value of each slot
+  // The last value of each slot that was written in this life.
+  std::unordered_map<Slot, paxos::AcceptedValue> queued_;
+  Slot dropped_;  // values of slots up to this one do not count
+  Slot first_{1};
+  RecordNumber last_ballot_ = 0;  // of the last durable record with a ballot
+  std::uint64_t bytes_ = 0;
   std::uint64_t durable_of_life_ = 0;
   std::uint64_t flushes_ = 0;
   std::size_t flushing_ = 0;  // records of the flush that is at work; 0: none is

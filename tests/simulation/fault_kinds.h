@@ -13,6 +13,7 @@ enum class Fault {
   kCrashLeader,     // of the one that serves
   kCrashCandidate,  // right after a candidate's first words
   kPowerCut,        // all at once
+  kAbsence,         // of a replica, for so long that the log it lacks may be gone
   kPause,           // a process stands still; its clocks go on
   kHalves,          // a partition in two groups
   kLeaderCutOff,    // from everybody else
@@ -27,7 +28,7 @@ enum class Fault {
   kClockJump,       // of a wall clock
   kTransfer,        // the leader is asked to hand over; no fault, but a disturbance
 };
-inline constexpr std::size_t kFaultKinds = 17;
+inline constexpr std::size_t kFaultKinds = 18;
 
 std::string_view name(Fault fault);
 

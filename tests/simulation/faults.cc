@@ -16,6 +16,8 @@ std::string_view name(Fault fault) {
       return "crash-candidate";
     case Fault::kPowerCut:
       return "power-cut";
+    case Fault::kAbsence:
+      return "absence";
     case Fault::kPause:
       return "pause";
     case Fault::kHalves:
@@ -104,6 +106,8 @@ void Faults::strike(Fault fault) {
       return;
     case Fault::kPowerCut:
       return power_cut();
+    case Fault::kAbsence:
+      return leave_for_long(anyone());
     case Fault::kPause:
       return (dice_.percent(50) ? leader() : anyone())
           .pause_until(now + dice_.skewed(20 * kMillisecond, 2 * kSecond));
@@ -152,6 +156,15 @@ void Faults::power_cut() {
   for (const auto& host : hosts_) {
     later(dice_.skewed(0, 5 * kMillisecond), [this, &host] { crash(*host, kSecond); });
   }
+}
+
+// When it comes back, who could catch it up may leave.
+void Faults::leave_for_long(Host& host) {
+  host.crash();
+  later(dice_.between(1'000, 8'000) * kMillisecond, [this, &host] {
+    host.boot();
+    if (dice_.percent(50)) crash(leader(), kSecond);
+  });
 }
 
 // It happens within the next milliseconds, before or after what it said is answered, and the next

@@ -47,6 +47,7 @@ class Faults {
   void count(Fault fault);
   void crash(Host& host, Micros down_max);
   void power_cut();
+  void leave_for_long(Host& host);
   void part(const Pairs& pairs);
   void reset_connection();
   void bad_weather(const Weather& weather);

@@ -12,6 +12,9 @@
 namespace assent::simulation {
 namespace {
 
+// How long a process waits for a part of a snapshot.
+constexpr Micros kPartWithin = kSecond;
+
 // Sent only when what they say is durable: those that wait in the outbox.
 bool waits_for_disk(const paxos::Message& message) {
   return std::holds_alternative<paxos::Promise>(message) ||
@@ -42,15 +45,18 @@ Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
             });
           }),
       clock_(dice_.between(-kDriftMax, kDriftMax),
-             Millis(dice_.between(-setting.wall_offset_max.value, setting.wall_offset_max.value))) {
-}
+             Millis(dice_.between(-setting.wall_offset_max.value, setting.wall_offset_max.value))),
+      keeper_(around.trace, around.witness, setting, id, disk_,
+              {[this](Micros delay, std::function<void()> act) { later(delay, std::move(act)); },
+               [this](const replica::Input& input) { step(input); },
+               [this](const replica::PartAsked& asked) { ask_part(asked); }}) {}
 
 // ── lives ───────────────────────────────────────────────────────────────────────────────────────
 
 void Host::boot() {
   if (up()) return;
   ++life_;
-  around_.trace.event(id_.value, "boots", life_, disk_.records().size());
+  around_.trace.event(id_.value, "boots", life_, disk_.size());
   clock_.boot(around_.scheduler.now(), MonoTime(dice_.between(0, 1'000'000'000)));
   around_.witness.booted(id_);
   replica::Options options = setting_.options;
@@ -58,12 +64,17 @@ void Host::boot() {
   options.paxos.seed = dice_.next();
   core_ = std::make_unique<replica::Core>(options, disk_);
   const replica::Now now = clock_.read(around_.scheduler.now());
-  for (const paxos::Record& record : disk_.records()) core_->restore(now, record);
-  core_->start(now);
   learned_ = executed_ = Slot();
+  if (const StoredSnapshot* newest = disk_.shelf().newest()) {
+    core_->restore(state_of(*newest->content, setting_.options.state));
+    learned_ = newest->info.through;
+  }
+  disk_.open([&](const paxos::Record& record) { core_->restore(now, record); });
+  core_->start(now);
   learn();
   around_.ledger.compare(id_, core_->state(), true);
   executed_ = core_->state().executed();
+  keeper_.boot(*core_);
   arm();
 }
 
@@ -71,6 +82,7 @@ void Host::crash() {
   if (!up()) return;
   around_.trace.event(id_.value, "crashes", life_);
   core_.reset();
+  keeper_.crash();
   disk_.crash();
   commands_.clear();
   reads_.clear();
@@ -86,6 +98,12 @@ void Host::enter(std::function<void()> act) {
   if (!up()) return;
   if (inbox_.empty() && paused_until_ <= around_.scheduler.now()) return act();
   inbox_.push_back(std::move(act));
+}
+
+void Host::later(Micros delay, std::function<void()> act) {
+  around_.scheduler.after(delay, [this, life = life_, act = std::move(act)] {
+    if (life == life_) enter(act);
+  });
 }
 
 void Host::pause_until(Micros until) {
@@ -138,14 +156,24 @@ void Host::ask(const Request& request) {
   });
 }
 
+void Host::ask_part(const replica::PartAsked& asked) {
+  around_.ask_part(id_, asked);
+  later(kPartWithin, [this, asked] { keeper_.got_part(asked, std::nullopt); });
+}
+
+void Host::asked_for_part(ReplicaId by, const replica::PartAsked& asked) {
+  enter([this, by, asked] { around_.give_part(by, asked, keeper_.part(asked)); });
+}
+
+void Host::got_part(const replica::PartAsked& asked, const std::optional<std::string>& bytes) {
+  enter([this, asked, bytes] { keeper_.got_part(asked, bytes); });
+}
+
 void Host::end_turn_soon() {
   if (std::exchange(turn_open_, true)) return;
-  around_.scheduler.after(dice_.skewed(0, setting_.turn_max), [this, life = life_] {
-    if (life != life_) return;
-    enter([this] {
-      turn_open_ = false;
-      step(replica::TurnEnded{});
-    });
+  later(dice_.skewed(0, setting_.turn_max), [this] {
+    turn_open_ = false;
+    step(replica::TurnEnded{});
   });
 }
 
@@ -170,9 +198,17 @@ void Host::tick() {
 // ── what goes out ───────────────────────────────────────────────────────────────────────────────
 
 void Host::step(const replica::Input& input) {
-  carry_out(core_->step(clock_.read(around_.scheduler.now()), input));
+  replica::Effects effects = core_->step(clock_.read(around_.scheduler.now()), input);
+  // What it learned with a state has no values that could be shown.
+  if (std::holds_alternative<replica::Install>(input)) {
+    learned_ = core_->consensus().chosen_through();
+  }
+  const auto offered = effects.offered;
+  carry_out(std::move(effects));
   core_->check_invariants();
   arm();
+  keeper_.stepped();
+  if (offered) keeper_.take_offer(*offered);
 }
 
 void Host::carry_out(replica::Effects effects) {

@@ -13,6 +13,7 @@
 #include "tests/simulation/clock.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/history.h"
+#include "tests/simulation/keeper.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/setting.h"
 #include "tests/simulation/trace.h"
@@ -46,6 +47,10 @@ struct Surroundings {
   Network& network;
   std::function<void(std::uint64_t operation, Answer)> answer;
   std::function<void(ReplicaId, Moment)> moment;
+  // A replica asks another one for a part of a snapshot; and that one answers with it, or without.
+  std::function<void(ReplicaId by, const replica::PartAsked&)> ask_part;
+  std::function<void(ReplicaId to, const replica::PartAsked&, std::optional<std::string>)>
+      give_part;
 };
 
 class Host {
@@ -63,6 +68,8 @@ class Host {
   void lose(ReplicaId peer);
   void ask(const Request& request);
   void hand_over(ReplicaId to);
+  void asked_for_part(ReplicaId by, const replica::PartAsked& asked);
+  void got_part(const replica::PartAsked& asked, const std::optional<std::string>& bytes);
 
   [[nodiscard]] ReplicaId id() const { return id_; }
   [[nodiscard]] bool up() const { return core_ != nullptr; }
@@ -72,6 +79,9 @@ class Host {
   // Offices lost, and orders heard to take one over, in all lives.
   [[nodiscard]] std::uint64_t offices_lost() const { return offices_lost_; }
   [[nodiscard]] std::uint64_t orders_heard() const { return orders_heard_; }
+  // Snapshots written, and fetched and taken in, in all lives.
+  [[nodiscard]] std::uint64_t snapshots_written() const { return keeper_.written(); }
+  [[nodiscard]] std::uint64_t snapshots_installed() const { return keeper_.installed(); }
 
  private:
   struct Read {
@@ -81,6 +91,9 @@ class Host {
 
   // The process takes something in, once it moves; not at all when it ended before.
   void enter(std::function<void()> act);
+  // Later in this life.
+  void later(Micros delay, std::function<void()> act);
+  void ask_part(const replica::PartAsked& asked);
   void resume();
   void step(const replica::Input& input);
   void carry_out(replica::Effects effects);
@@ -102,6 +115,7 @@ class Host {
   Dice dice_;
   Disk disk_;
   Clock clock_;
+  Keeper keeper_;
   std::unique_ptr<replica::Core> core_;
   std::uint64_t life_ = 0;
   Micros paused_until_ = 0;

@@ -24,6 +24,15 @@ void Network::send(ReplicaId from, const paxos::Envelope& envelope) {
   fly(from, envelope);
 }
 
+void Network::carry(ReplicaId from, ReplicaId to, std::function<void()> arrive) {
+  if (!connected(from.value, to.value) || dice_.permille(weather_.lost)) return;
+  const std::uint64_t connection = link(from.value, to.value).connection;
+  scheduler_.after(dice_.skewed(weather_.delay_min, weather_.delay_max),
+                   [this, from, to, connection, arrive = std::move(arrive)] {
+                     if (link(from.value, to.value).connection == connection) arrive();
+                   });
+}
+
 // A partition takes what is on its way too; a message that is late by seconds comes over another
 // path, whatever happened to the connection.
 void Network::fly(ReplicaId from, const paxos::Envelope& envelope) {

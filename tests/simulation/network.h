@@ -40,6 +40,9 @@ class Network {
   Network(Scheduler& scheduler, Dice dice, Deliver deliver, Lose lose);
 
   void send(ReplicaId from, const paxos::Envelope& envelope);
+  // What goes over a connection of its own, as questions and their answers do: it arrives once or,
+  // when that breaks, not at all.
+  void carry(ReplicaId from, ReplicaId to, std::function<void()> arrive);
 
   void set_weather(const Weather& weather) { weather_ = weather; }
   // Cuts and mends one direction; cuts add up. A cut breaks the connection, mostly.

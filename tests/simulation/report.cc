@@ -36,6 +36,8 @@ void Report::add(const Run& run) {
   sum_.repeated += one.repeated;
   sum_.acknowledged += one.acknowledged;
   sum_.reads += one.reads;
+  sum_.snapshots_written += one.snapshots_written;
+  sum_.snapshots_installed += one.snapshots_installed;
   sum_.fault_total += one.fault_total;
   for (std::size_t i = 0; i < kFaultKinds; ++i) sum_.faults[i] += one.faults[i];
   sum_.network.sent += one.network.sent;
@@ -84,6 +86,8 @@ void Report::print() const {
   print_count("executed again", sum_.repeated);
   print_count("acknowledged", sum_.acknowledged);
   print_count("reads", sum_.reads);
+  print_count("snapshots", sum_.snapshots_written);
+  print_count("taken in", sum_.snapshots_installed);
   print_faults();
   if (runs_ > failures_) {
     std::printf("fewest in a run: %llu commands, %llu faults\n",

@@ -61,9 +61,17 @@ std::uint32_t choose_replicas(Dice& dice) {
 Healing choose_healing(Dice& dice, std::uint32_t replicas) {
   const std::uint64_t roll = dice.below(100);
   if (replicas == 1 || roll < 20) return Healing::kWhole;
-  if (roll < 40) return Healing::kMinorityDown;
+  if (roll < 25) return Healing::kMinorityDown;
   if (roll < 70) return Healing::kPartial;
   return roll < 85 ? Healing::kLeaderCutOff : Healing::kLeaderStalls;
+}
+
+// Of records between two snapshots: so few that one who is away for a second needs one, some, or
+// more than a run has.
+std::uint64_t choose_log_bytes(Dice& dice) {
+  const std::uint64_t roll = dice.below(100);
+  if (roll < 25) return static_cast<std::uint64_t>(dice.between(2'000, 6'000));
+  return roll < 65 ? static_cast<std::uint64_t>(dice.between(5'000, 60'000)) : 1'000'000'000;
 }
 
 }  // namespace
@@ -87,6 +95,9 @@ Setting setting_of(std::uint64_t seed) {
   out.fault_gap_max = dice.between(300, 1'500) * kMillisecond;
   out.wall_offset_max = dice.percent(50) ? Millis(200) : Millis(3'600'000);
   out.healing = choose_healing(dice, replicas);
+  out.snapshot_log_bytes = choose_log_bytes(dice);
+  out.snapshot_chunk_records = dice.percent(50) ? 3 : 50;
+  out.snapshot_part_bytes = dice.percent(50) ? 2'000 : 100'000;
   return out;
 }
 

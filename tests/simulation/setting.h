@@ -31,6 +31,9 @@ struct Setting {
   std::vector<Fault> faults{};      // those that happen
   Micros fault_gap_max = 0;
   Millis wall_offset_max{};
+  std::uint64_t snapshot_log_bytes = 1;  // of records between two snapshots
+  std::size_t snapshot_chunk_records = 1;
+  std::size_t snapshot_part_bytes = 1;
   Healing healing = Healing::kWhole;
 };
 

@@ -23,6 +23,8 @@ std::string_view name(Checker checker) {
       return "learned-is-chosen";
     case Checker::kEqualStates:
       return "equal-states";
+    case Checker::kSnapshotIsState:
+      return "snapshot-is-state";
     case Checker::kExactlyOnce:
       return "exactly-once";
     case Checker::kAcknowledged:

@@ -11,6 +11,7 @@ enum class Checker {
   kAgreement,        // two values chosen in one slot
   kLearnedIsChosen,  // a replica took for chosen what no quorum has durably accepted
   kEqualStates,      // two replicas, or two lives of one, executed the same slots to other states
+  kSnapshotIsState,  // a snapshot holds another state than the one that it was made of
   kExactlyOnce,      // a command took effect twice, or a transaction has two outcomes
   kAcknowledged,     // a client was told what is not executed in the log
   kAcknowledgedIsKept,  // what a client was told is not in a replica's state at the end

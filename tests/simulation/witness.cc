@@ -84,6 +84,7 @@ void Witness::told(ReplicaId replica, const paxos::AcceptedThrough& accepted) {
   for (; through < accepted.through; through = through.next()) {
     const Slot slot = through.next();
     if (has(known, slot, accepted.ballot) || holds_chosen(known, slot)) continue;
+    if (slot <= known.snapshot && ledger_.chosen(slot) != nullptr) continue;
     violated(Checker::kDurableBeforeTold, "replica " + to_string(replica) + " tells that slot " +
                                               to_string(slot) + " is accepted under " +
                                               to_string(accepted.ballot) + ", not on its disk");
@@ -101,6 +102,20 @@ bool Witness::holds_chosen(const Known& known, Slot slot) const {
   if (chosen == nullptr || known.values.size() <= slot.value) return false;
   const paxos::Value& held = known.values[slot.value];
   return held != nullptr && (held == *chosen || *held == **chosen);
+}
+
+void Witness::snapshot(ReplicaId by, const StoredSnapshot& snapshot, std::uint64_t hash,
+                       const state::StateOptions& options) const {
+  const auto held = state_of(*snapshot.content, options);
+  const Slot through = snapshot.info.through;
+  const bool same = held != nullptr && held->executed() == through && held->state_hash() == hash;
+  if (same) return;
+  violated(Checker::kSnapshotIsState, "replica " + to_string(by) + "'s snapshot of slot " +
+                                          to_string(through) + " holds another state");
+}
+
+void Witness::kept(ReplicaId replica, Slot through) {
+  of(replica).snapshot = std::max(of(replica).snapshot, through);
 }
 
 void Witness::led(ReplicaId replica, const Ballot& ballot) {

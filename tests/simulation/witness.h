@@ -8,6 +8,7 @@
 
 #include "coordinator/paxos/consensus.h"
 #include "tests/simulation/ledger.h"
+#include "tests/simulation/shelf.h"
 
 namespace assent::simulation {
 
@@ -21,6 +22,11 @@ class Witness {
   void written(ReplicaId replica, const paxos::Record& record);
   void durable(ReplicaId replica, const paxos::Record& record);
   void sent(ReplicaId replica, const paxos::Message& message);
+  // A snapshot was made of a state with this hash: it holds that state.
+  void snapshot(ReplicaId by, const StoredSnapshot& snapshot, std::uint64_t hash,
+                const state::StateOptions& options) const;
+  // It is durable at this replica.
+  void kept(ReplicaId replica, Slot through);
   // The replica leads under this ballot.
   void led(ReplicaId replica, const Ballot& ballot);
 
@@ -38,6 +44,7 @@ class Witness {
     // The ballots durably accepted in each slot, and the value of the last.
     std::vector<std::vector<Ballot>> ballots;
     std::vector<paxos::Value> values;
+    Slot snapshot;                        // the state after this slot is on its disk
     std::map<Ballot, Slot> told_through;  // every slot up to here was checked for the ballot
   };
 

@@ -48,16 +48,27 @@ World::World(std::uint64_t seed, bool printed)
             hosts_[to.value - 1]->arrive(from, message);
           },
           [this](ReplicaId at, ReplicaId peer) { hosts_[at.value - 1]->lose(peer); }),
-      around_{scheduler_,
-              trace_,
-              ledger_,
-              witness_,
-              history_,
-              network_,
-              [this](std::uint64_t operation, const Answer& answer) {
-                clients_.answered(operation, answer);
-              },
-              [this](ReplicaId replica, Moment moment) { faults_.moment(replica, moment); }},
+      around_{
+          scheduler_,
+          trace_,
+          ledger_,
+          witness_,
+          history_,
+          network_,
+          [this](std::uint64_t operation, const Answer& answer) {
+            clients_.answered(operation, answer);
+          },
+          [this](ReplicaId replica, Moment moment) { faults_.moment(replica, moment); },
+          [this](ReplicaId by, const replica::PartAsked& asked) {
+            network_.carry(by, asked.of, [this, by, asked] {
+              hosts_[asked.of.value - 1]->asked_for_part(by, asked);
+            });
+          },
+          [this](ReplicaId to, const replica::PartAsked& asked, std::optional<std::string> bytes) {
+            network_.carry(asked.of, to, [this, to, asked, bytes = std::move(bytes)] {
+              hosts_[to.value - 1]->got_part(asked, bytes);
+            });
+          }},
       clients_(
           scheduler_, setting_,
           [this](ReplicaId to, const Request& request) { hosts_[to.value - 1]->ask(request); }),
@@ -191,6 +202,8 @@ Figures World::figures() const {
   out.repeated = ledger_.repeated();
   out.acknowledged = history_.acknowledgements();
   out.reads = history_.reads();
+  out.snapshots_written = sum(&Host::snapshots_written);
+  out.snapshots_installed = sum(&Host::snapshots_installed);
   out.fault_total = faults_.total();
   out.faults = faults_.counts();
   out.network = network_.counts();

@@ -30,6 +30,8 @@ struct Figures {
   std::uint64_t repeated = 0;  // executions of a command beyond its first
   std::uint64_t acknowledged = 0;
   std::uint64_t reads = 0;
+  std::uint64_t snapshots_written = 0;
+  std::uint64_t snapshots_installed = 0;  // fetched from another replica, and taken in
   std::uint64_t fault_total = 0;
   FaultCounts faults{};
   NetworkCounts network;
