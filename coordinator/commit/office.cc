@@ -340,6 +340,9 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   }
   // No client's request under such an id was ever let in (R17).
   if (turn.now.log + options_.clock_skew_max < transaction.time()) return leave_alone(turn, branch);
+  // Orphans come as many as databases hold, all at once: those for whom there is no room now stand
+  // in the next inventory, too.
+  if (drivers_.size() >= options_.transactions_max) return;
   drive(transaction, Driver::presume_abort(turn, branch), turn.now);
 }
 

@@ -202,6 +202,20 @@ TEST(Inventory, AnUndecidedBranchIsPresumedAborted) {
       << "it fits every request, and the branch that recovery did not know is rolled back";
 }
 
+TEST(Inventory, OrphansForWhomThereIsNoRoomWaitForTheNextInventory) {
+  OfficeOptions options;
+  options.transactions_max = 1;
+  Stage s(options);
+  const BranchId first = s.id(s.t, "a");
+  const BranchId second = s.id(s.transaction(2), "a");
+  EXPECT_EQ(s.inventory("a", {first, second}), "propose ABORTED a because UNAVAILABLE");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK?");
+  s.finished("a");
+  s.pass(Millis(10));
+  EXPECT_EQ(s.inventory("a", {second}),
+            "propose ABORTED a because UNAVAILABLE; propose FORGOTTEN 1");
+}
+
 TEST(Inventory, R1ADecisionThatCameFirstWins) {
   Stage s;
   s.inventory("a", {s.id(s.t, "a")});
