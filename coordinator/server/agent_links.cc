@@ -18,6 +18,9 @@ namespace {
 // A call without an answer for this long is sent again by the office; agents answer repeats.
 constexpr Millis kCallTimeout{5'000};
 
+// After a network that was cut is whole again, phase two goes on within this.
+constexpr Millis kStalledMax{2'000};
+
 // A vote as it stands in the reply; nothing when the reply holds none that makes sense.
 std::optional<commit::Vote> vote_of(const wire::PrepareReply& reply) {
   const StatementResults results = reply.__isset.results ? rpc::from_wire(reply.results) : nullptr;
@@ -53,7 +56,8 @@ wire::PrepareRequest to_wire(const commit::SendPrepare& prepare, Ballot ballot) 
 }  // namespace
 
 struct AgentLinks::Link {
-  Link(boost::asio::io_context& loop, const std::string& address) : client(loop, address) {}
+  Link(boost::asio::io_context& loop, const std::string& address)
+      : client(loop, address, {.stalled_max = kStalledMax}) {}
 
   rpc::Client client;
   bool asking = false;        // for the inventory
