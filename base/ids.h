@@ -15,10 +15,13 @@ namespace assent {
 
 using Slot = Strong<struct SlotTag>;  // position in the replicated log, from 1
 using ReplicaId = Strong<struct ReplicaIdTag, std::uint32_t>;  // from 1
-using Round = Strong<struct RoundTag>;                         // of a ballot, from 1
-using Incarnation = Strong<struct IncarnationTag>;             // of the cluster, from 1 (R15)
-using Epoch = Strong<struct EpochTag>;                         // one life of an agent, from 1
-using Attempt = Strong<struct AttemptTag>;  // one try at a branch in an epoch, from 1
+// Drawn at random when a replica's data directory is first used; never 0. A disk that was wiped has
+// another.
+using DiskIncarnation = Strong<struct DiskIncarnationTag>;
+using Round = Strong<struct RoundTag>;              // of a ballot, from 1
+using Incarnation = Strong<struct IncarnationTag>;  // of the cluster, from 1 (R15)
+using Epoch = Strong<struct EpochTag>;              // one life of an agent, from 1
+using Attempt = Strong<struct AttemptTag>;          // one try at a branch in an epoch, from 1
 
 // Agents count their own attempts from 1. The attempts of one-shots are issued by the leader (R5)
 // and lie above all of those: they carry the number of its office (of the OfficeTaken that it

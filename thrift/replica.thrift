@@ -9,6 +9,10 @@ struct IdentifyRequest {
   1: i32 protocol_version
   /** Cluster that the caller belongs to; another one is answered WRONG_CLUSTER. */
   2: string cluster
+  /** When the caller is a replica of the group: which. */
+  3: optional i32 replica
+  /** And its disk: drawn when its data directory was first used, never 0. It is remembered. */
+  4: optional i64 disk
 }
 
 struct IdentifyReply {
@@ -20,6 +24,10 @@ struct IdentifyReply {
   3: common.Ballot ballot
   /** True when it holds that ballot and serves. */
   4: bool leader
+  /** Its disk. */
+  5: i64 disk
+  /** To a replica: the disk by which it is known here. Another one than its own: it must not take part. */
+  6: optional i64 known_disk
 }
 
 // ── consensus: coordinator/paxos/message.h says what each message means ─────────────────────────
@@ -133,6 +141,8 @@ struct Delivery {
   4: i32 receiver
   /** In the order in which they were sent. */
   5: list<PaxosMessage> messages
+  /** The sender's disk; a replica that is known by another one is not heard. */
+  6: i64 disk
 }
 
 struct SnapshotPartRequest {

@@ -139,12 +139,17 @@ void Consensus::on(Turn& turn, const SnapshotInstalled& installed) {
   learner_.skip_to(installed.through);
 }
 
+void Consensus::on(Turn& /*turn*/, const DiskShort& disk) {
+  disk_short_ = disk.is_short;
+}
+
 void Consensus::on(Turn& turn, const Tick& /*tick*/) {
   if (auto* leader = std::get_if<Leader>(&role_)) return keep_office(turn, *leader);
   if (turn.now < next_deadline()) return;
   if (auto* candidate = std::get_if<Candidate>(&role_)) {
     if (turn.now < candidate->gives_up_at) return ask_promises(turn);
   }
+  if (stands_aside()) return become_follower(turn, std::nullopt);
   become_canvassing(turn);
 }
 

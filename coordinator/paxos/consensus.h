@@ -93,11 +93,17 @@ struct SnapshotKept {
 struct SnapshotInstalled {
   Slot through;
 };
+// There is no room on the disk for more log than what was reserved, or there is again. Meanwhile
+// this replica stands for no election, unless it is alone; what it promises and accepts goes on as
+// long as the log takes it.
+struct DiskShort {
+  bool is_short = false;
+};
 // Time has passed; due at next_deadline().
 struct Tick {};
 
 using Input = std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost,
-                           CheckpointAsked, SnapshotKept, SnapshotInstalled, Tick>;
+                           CheckpointAsked, SnapshotKept, SnapshotInstalled, DiskShort, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -212,6 +218,7 @@ class Consensus {
   void on(Turn& turn, const CheckpointAsked& asked);
   void on(Turn& turn, const SnapshotKept& kept);
   void on(Turn& turn, const SnapshotInstalled& installed);
+  void on(Turn& turn, const DiskShort& disk);
   void on(Turn& turn, const Tick& tick);
   void on(Turn& turn, ReplicaId from, const PreVote& question);
   void on(Turn& turn, ReplicaId from, const PreVoteAnswer& answer);
@@ -241,6 +248,7 @@ class Consensus {
   void become_canvassing(Turn& turn);
   void become_candidate(Turn& turn);
   void become_leader(Turn& turn);
+  [[nodiscard]] bool stands_aside() const;
   void maybe_stand(Turn& turn);
   void maybe_lead(Turn& turn);
   void take_part(Turn& turn, ReplicaId from, const Promise& promise);
@@ -284,6 +292,7 @@ class Consensus {
   // The mark is written with the next record that must be: alone it would cost a flush.
   bool mark_unwritten_ = false;
   std::optional<SnapshotInfo> snapshot_;  // the latest that can be offered
+  bool disk_short_ = false;
   std::uint64_t candidacies_ = 0;
   std::uint64_t elections_won_ = 0;
 };

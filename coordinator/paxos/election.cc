@@ -46,6 +46,11 @@ void Consensus::become_canvassing(Turn& turn) {
   maybe_stand(turn);
 }
 
+// A leader writes more than anyone: one without room for it would soon stand still.
+bool Consensus::stands_aside() const {
+  return disk_short_ && options_.group.members().size() > 1;
+}
+
 void Consensus::maybe_stand(Turn& turn) {
   const auto& canvassing = std::get<Canvassing>(role_);
   if (canvassing.welcomed_by.size() >= options_.group.quorum()) become_candidate(turn);
@@ -201,6 +206,7 @@ void Consensus::on(Turn& turn, ReplicaId from, const TakeOver& order) {
   const auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != from || order.ballot < acceptor_.promised())
     return;
+  if (stands_aside()) return;
   become_candidate(turn);
 }
 

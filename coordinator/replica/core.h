@@ -54,7 +54,7 @@ struct Install {
 
 using Input = std::variant<paxos::Arrived, paxos::Persisted, paxos::ReadAsked, paxos::TransferAsked,
                            paxos::PeerLost, paxos::CheckpointAsked, paxos::SnapshotKept,
-                           paxos::Tick, Submit, TurnEnded, Install>;
+                           paxos::DiskShort, paxos::Tick, Submit, TurnEnded, Install>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,7 @@ std::int64_t count(std::uint64_t value) {
 
 std::string role(const GroupLog& log) {
   // It leads, and has not executed its own no-op yet (R1).
+  if (!log.admitted()) return "waiting";
   const std::string_view name = log.consensus().role_name();
   return name == "leader" && !log.serving() ? "elected" : std::string(name);
 }
@@ -78,6 +79,7 @@ rpc::ProcessStatus status(const Services& services) {
                {"group", std::to_string(services.config.group.size())},
                {"role", role(log)},
                {"leader", leader ? to_string(*leader) : "none"},
+               {"disk", log.disk_short() ? "short of space" : "has room"},
                {"ballot", to_string(log.consensus().highest_ballot())}};
   add_office(out.counters, services);
   add_log(out.counters, log);

@@ -32,7 +32,7 @@ Finding check_room(const std::string& directory) {
   return finding(
       "disk", space.available >= kRoomMin,
       std::to_string(space.available / kMiB) + " MiB are free for the log in " + directory,
-      "make room: a log that cannot be written ends the process");
+      "make room: a replica without room for more log steps aside until there is some");
 }
 
 Finding check_open_files() {

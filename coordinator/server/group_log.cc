@@ -15,13 +15,17 @@ namespace {
 
 // Read and sent in one turn of the loop: a part is little enough not to be felt.
 constexpr std::size_t kPartBytes = 256u << 10;
+// An office that nobody took is offered again: proposals wait for it each time.
+constexpr Millis kAsideEvery{5'000};
+// How often others that did not answer are greeted while this replica waits for them.
+constexpr Millis kGreetEvery{100};
 
 }  // namespace
 
 GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
     : loop_(loop),
       options_(std::move(options)),
-      storage_(options_.storage),
+      storage_(storage_options()),
       core_(options_.core, storage_),
       peers_(loop, options_.storage.cluster, options_.storage.replica, options_.peers,
              [this](ReplicaId peer) { feed(paxos::PeerLost{peer}); }),
@@ -31,6 +35,8 @@ GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
                armed_for_.reset();
                feed(paxos::Tick{});
              }),
+      aside_timer_(loop, [this] { step_aside(); }),
+      greet_timer_(loop, [this] { greet_all(); }),
       alive_(std::make_shared<char>()) {}
 
 GroupLog::~GroupLog() = default;
@@ -45,11 +51,98 @@ SnapshotKeeper::Outside GroupLog::outside() {
 
 Result<void> GroupLog::open() {
   if (auto restored = restore(); !restored) return restored;
+  admission_.emplace(options_.peers.size(), storage_.fresh());
+  peers_.introduce_as(disk());
+  peers_.on_connected([this](ReplicaId peer) { greet(peer); });
+  if (admission_->admitted()) {
+    take_part();
+  } else {
+    log::info("this disk is new: waiting until enough of the others know it",
+              {{"needed", std::to_string(admission_->needed())}});
+    greet_all();
+  }
+  return {};
+}
+
+void GroupLog::take_part() {
   open_ = true;
   core_.start(clocks());
   keeper_.start();
   arm();
-  return {};
+}
+
+// ── who is who ──────────────────────────────────────────────────────────────────────────────────
+
+void GroupLog::greet_all() {
+  if (open_) return;
+  for (const auto& [peer, address] : options_.peers) {
+    if (!admission_->is_known_by(peer)) greet(peer);
+  }
+  greet_timer_.arm(process::monotonic_now() + kGreetEvery);
+}
+
+void GroupLog::greet(ReplicaId peer) {
+  peers_.greet(peer, [this, peer, alive = std::weak_ptr<char>(alive_)](
+                         const Result<PeerLinks::Greeting>& greeting) {
+    if (!alive.expired()) greeted(peer, greeting);
+  });
+}
+
+void GroupLog::greeted(ReplicaId peer, const Result<PeerLinks::Greeting>& greeting) {
+  const std::string who = "replica " + to_string(peer) + " at " + options_.peers.at(peer);
+  if (!greeting) {
+    if (retryable(greeting.error())) return;
+    return tell_once(peer, who + " refuses this one: " + greeting.error().message);
+  }
+  if (greeting->replica != peer) {
+    return tell_once(peer, "at the address of " + who + " is replica " +
+                               to_string(greeting->replica) + ": correct the configuration");
+  }
+  if (const auto same = check_disk(peer, greeting->disk); !same) {
+    return tell_once(peer, same.error().message);
+  }
+  if (greeting->known_disk != disk()) {
+    const Error refused{
+        ErrorCode::kIdentityMismatch,
+        who + " knows " + to_string(storage_.identity()) + " by another disk than that of " +
+            options_.storage.log.directory +
+            ": this one has forgotten what it promised, and must not take part. Use "
+            "the data directory that it had, or replace it under a new id."};
+    if (!open_ && options_.refused) return options_.refused(refused);
+    return tell_once(peer, refused.message);
+  }
+  complaints_.erase(peer);
+  admission_->known_by(peer);
+  if (!open_ && admission_->admitted()) take_part();
+}
+
+void GroupLog::tell_once(ReplicaId peer, const std::string& sentence) {
+  if (std::exchange(complaints_[peer], sentence) == sentence) return;
+  log::error("a replica is not the one it should be", {{"why", sentence}});
+}
+
+Result<DiskIncarnation> GroupLog::meet(ReplicaId member, DiskIncarnation disk) {
+  // Another process that takes itself for this one.
+  if (member == options_.storage.replica) return this->disk();
+  storage::KnownDisks& known = storage_.known_disks();
+  if (const auto before = known.find(member)) return *before;
+  return known.remember(member, disk).map([disk] { return disk; });
+}
+
+// Written down before anything that it says is acted upon.
+Result<void> GroupLog::check_disk(ReplicaId member, DiskIncarnation disk) {
+  if (disk == DiskIncarnation(0)) {
+    return failure(ErrorCode::kIdentityMismatch,
+                   "replica " + to_string(member) + " does not say which disk it has");
+  }
+  const auto known = meet(member, disk);
+  if (!known) return tl::unexpected(known.error());
+  if (*known == disk) return {};
+  return failure(
+      ErrorCode::kIdentityMismatch,
+      "replica " + to_string(member) +
+          " has another disk than it had: it has forgotten what it promised, and is not "
+          "heard. Give it the data directory that it had, or replace it under a new id.");
 }
 
 // The state of the newest snapshot first, then what the log says behind it.
@@ -115,16 +208,47 @@ void GroupLog::deliver(ReplicaId from, const paxos::Message& message) {
 
 void GroupLog::hand_over() {
   if (!serving()) return;
+  const auto chosen = core_.consensus().peers_chosen();
   std::optional<ReplicaId> furthest;
-  Slot mark;
-  for (const auto& [peer, chosen] : core_.consensus().peers_chosen()) {
-    if (!peers_.connected(peer) || (furthest && chosen <= mark)) continue;
-    furthest = peer;
-    mark = chosen;
+  // Whoever was asked in vain is asked again only when there is nobody else.
+  const auto better = [&](ReplicaId one) {
+    if (!furthest) return true;
+    const bool anew = handed_to_ == furthest;
+    return anew || (handed_to_ != one && chosen.at(*furthest) < chosen.at(one));
+  };
+  for (const auto& [peer, mark] : chosen) {
+    if (peers_.connected(peer) && better(peer)) furthest = peer;
   }
   if (!furthest) return;
+  handed_to_ = furthest;
   log::info("handing the office over", {{"to", to_string(*furthest)}});
   feed(paxos::TransferAsked{*furthest});
+}
+
+storage::ReplicaLogOptions GroupLog::storage_options() {
+  storage::ReplicaLogOptions out = options_.storage;
+  out.log.on_space = [this](bool is_short) { on_space(is_short); };
+  return out;
+}
+
+void GroupLog::on_space(bool is_short) {
+  if (is_short) {
+    log::error(
+        "the disk has no room for more log than is reserved: this replica steps aside until "
+        "there is; free space on the disk of the data directory",
+        {{"directory", options_.storage.log.directory}});
+  } else {
+    log::info("the disk has room again: this replica takes part as before");
+  }
+  feed(paxos::DiskShort{is_short});
+  step_aside();
+}
+
+// What is reserved holds the decisions in flight, while another member takes the office.
+void GroupLog::step_aside() {
+  if (!disk_short()) return;
+  hand_over();
+  aside_timer_.arm(process::monotonic_now() + kAsideEvery);
 }
 
 void GroupLog::propose(state::Command command, OnExecuted done) {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "coordinator/replica/admission.h"
 #include "coordinator/replica/core.h"
 #include "coordinator/server/peer_links.h"
 #include "coordinator/server/snapshot_keeper.h"
@@ -34,6 +35,9 @@ struct GroupLogOptions {
   // Nobody who waits for a command is called any more. Who waits for a read is, afterwards: it is
   // not current.
   std::function<void()> office_lost;
+  // This replica must not take part: it has another disk than the group knows, and has forgotten
+  // what it promised. Called once, on the loop; the process should end.
+  std::function<void(const Error&)> refused{};
 };
 
 class GroupLog final : public state::ReplicatedLog {
@@ -42,8 +46,19 @@ class GroupLog final : public state::ReplicatedLog {
   GroupLog(boost::asio::io_context& loop, GroupLogOptions options);
   ~GroupLog() override;
 
-  // Reads the log of earlier lives, then takes part in the group. Errors: ReplicaLog::open.
+  // Reads the log of earlier lives, then takes part in the group: at once, or from a disk that is
+  // new once enough of the others know it (replica::Admission). Errors: ReplicaLog::open.
   Result<void> open();
+
+  // This replica's disk. Precondition: opened.
+  [[nodiscard]] DiskIncarnation disk() const { return storage_.identity().incarnation; }
+  // It takes part; until then only greetings are exchanged.
+  [[nodiscard]] bool admitted() const { return open_; }
+  // A member introduces itself: the disk by which it is known, which is this one when it was not
+  // met before. An error: that could not be written down.
+  Result<DiskIncarnation> meet(ReplicaId member, DiskIncarnation disk);
+  // A member speaks from this disk. kIdentityMismatch: it is known by another one.
+  Result<void> check_disk(ReplicaId member, DiskIncarnation disk);
 
   // A part of a kept snapshot's content, as much as fits well into a message. kExpired: it is not
   // kept any more; kInvalidArgument: its content ends before `offset`.
@@ -53,8 +68,8 @@ class GroupLog final : public state::ReplicatedLog {
   // A message of another member came in. Precondition: `from` is one, and the message is checked.
   void deliver(ReplicaId from, const paxos::Message& message);
 
-  // Asks the member that is furthest to take the office over; this one goes on until it has.
-  // Without office or without another member nothing happens.
+  // Asks the member that is furthest to take the office over, or after it another one; this one
+  // goes on until it has. Without office or without another member nothing happens.
   void hand_over();
 
   void propose(state::Command command, OnExecuted done) override;
@@ -64,6 +79,8 @@ class GroupLog final : public state::ReplicatedLog {
   [[nodiscard]] Ballot ballot() const override;
   [[nodiscard]] LogTime now() const override;
 
+  // The disk has no room for more log than what is reserved: this replica steps aside.
+  [[nodiscard]] bool disk_short() const { return storage_.counters().short_of_space; }
   [[nodiscard]] bool serving() const { return core_.serving(); }
   // The member that leads, as far as is known here.
   [[nodiscard]] std::optional<ReplicaId> leader() const { return core_.consensus().leader(); }
@@ -73,8 +90,16 @@ class GroupLog final : public state::ReplicatedLog {
   [[nodiscard]] const SnapshotKeeper& snapshots() const { return keeper_; }
 
  private:
+  [[nodiscard]] storage::ReplicaLogOptions storage_options();
   [[nodiscard]] SnapshotKeeper::Outside outside();
+  void on_space(bool is_short);
+  void step_aside();
   [[nodiscard]] Result<void> restore();
+  void take_part();
+  void greet(ReplicaId peer);
+  void greet_all();
+  void greeted(ReplicaId peer, const Result<PeerLinks::Greeting>& greeting);
+  void tell_once(ReplicaId peer, const std::string& sentence);
   void install(std::shared_ptr<state::StateMachine> state);
   void feed(const replica::Input& input);
   void carry_out(replica::Effects effects);
@@ -93,8 +118,13 @@ class GroupLog final : public state::ReplicatedLog {
   PeerLinks peers_;
   SnapshotKeeper keeper_;
   DeadlineTimer timer_;
-  std::optional<MonoTime> armed_for_;  // no later than the core's next deadline
-  bool open_ = false;
+  DeadlineTimer aside_timer_;           // when the office is offered to another member again
+  std::optional<ReplicaId> handed_to_;  // who was asked last
+  std::optional<MonoTime> armed_for_;   // no later than the core's next deadline
+  std::optional<replica::Admission> admission_;  // from open() on
+  DeadlineTimer greet_timer_;                    // while others must know this disk
+  std::map<ReplicaId, std::string> complaints_;  // of each member, the last
+  bool open_ = false;                            // takes part
 
   bool turn_end_posted_ = false;
   bool submitted_ = false;  // commands, in this turn

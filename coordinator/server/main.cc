@@ -17,7 +17,12 @@ constexpr const char* kDescription =
 
 int run(const coordinator::Config& config) {
   boost::asio::io_context loop(1);
-  coordinator::Replica replica(loop, config);
+  int exit_code = process::kExitOk;
+  coordinator::Replica replica(loop, config, [&](const Error& why) {
+    log::error("cannot go on", {{"why", why.message}});
+    exit_code = process::kExitFailure;
+    loop.stop();
+  });
   const process::Signals signals(loop, [&](const std::string& signal) {
     log::info("stopping", {{"signal", signal}});
     replica.drain([&] { loop.stop(); });
@@ -28,7 +33,7 @@ int run(const coordinator::Config& config) {
   }
   loop.run();
   log::info("stopped");
-  return process::kExitOk;
+  return exit_code;
 }
 
 }  // namespace

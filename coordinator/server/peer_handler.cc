@@ -89,13 +89,11 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
 
   void identify(Cob<wire::IdentifyReply> cob, ExnCob exn,
                 const wire::IdentifyRequest& request) override {
-    answer(cob, exn, check_caller(request.protocol_version, request.cluster).map([this] {
-      auto reply = rpc::versioned<wire::IdentifyReply>();
-      reply.replica = static_cast<std::int32_t>(services_.config.replica.value);
-      reply.ballot = rpc::to_wire(services_.log.consensus().highest_ballot());
-      reply.leader = services_.log.serving();
-      return reply;
-    }));
+    answer<wire::IdentifyReply>(
+        cob, exn,
+        check_caller(request.protocol_version, request.cluster)
+            .and_then([&] { return meet(request); })
+            .map([this](std::optional<DiskIncarnation> known) { return identify_reply(known); }));
   }
 
   void snapshot_part(Cob<wire::SnapshotPartReply> cob, ExnCob exn,
@@ -136,6 +134,29 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     return failure(ErrorCode::kInvalidArgument, "offset counts upwards from 0");
   }
 
+  // The disk by which the caller is known, when it is a replica that introduces itself.
+  Result<std::optional<DiskIncarnation>> meet(const wire::IdentifyRequest& request) const {
+    if (!request.__isset.replica) return std::nullopt;
+    const ReplicaId caller(static_cast<std::uint32_t>(request.replica));
+    if (!services_.config.group.contains(caller) || request.disk == 0) {
+      return failure(ErrorCode::kInvalidArgument,
+                     "replica " + std::to_string(request.replica) +
+                         " is no member of this group: correct the configuration");
+    }
+    return services_.log.meet(caller, DiskIncarnation(static_cast<std::uint64_t>(request.disk)))
+        .map([](DiskIncarnation known) { return std::optional(known); });
+  }
+
+  [[nodiscard]] wire::IdentifyReply identify_reply(std::optional<DiskIncarnation> known) const {
+    auto reply = rpc::versioned<wire::IdentifyReply>();
+    reply.replica = static_cast<std::int32_t>(services_.config.replica.value);
+    reply.ballot = rpc::to_wire(services_.log.consensus().highest_ballot());
+    reply.leader = services_.log.serving();
+    reply.disk = static_cast<std::int64_t>(services_.log.disk().value);
+    if (known) reply.__set_known_disk(static_cast<std::int64_t>(known->value));
+    return reply;
+  }
+
   [[nodiscard]] Error not_leader() const { return services_.not_leader(&Member::peer_address); }
 
   // Precondition: this replica holds the office.
@@ -171,7 +192,8 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
                      "replica " + std::to_string(delivery.sender) +
                          " is no other member of this group: correct the configuration");
     }
-    return {};
+    return services_.log.check_disk(sender,
+                                    DiskIncarnation(static_cast<std::uint64_t>(delivery.disk)));
   }
 
   void take(const wire::Delivery& delivery) {

@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kDeliveryBytes = 4u << 20;
 // How long an answer with a part of a snapshot may take.
 constexpr Millis kPartMax{2'000};
+constexpr Millis kGreetingMax{1'000};
 
 rpc::ClientLimits peer_limits() {
   rpc::ClientLimits limits;
@@ -75,10 +76,11 @@ PeerLinks::PeerLinks(boost::asio::io_context& loop, std::string cluster, Replica
     link->client.on_connection([this, peer = peer, address = address](bool up) {
       log::info(up ? "replica connected" : "replica disconnected",
                 {{"replica", to_string(peer)}, {"address", address}});
-      if (up) return;
       // Not from inside the client's own callback.
-      boost::asio::post(loop_, [this, peer, alive = std::weak_ptr<char>(alive_)] {
-        if (!alive.expired()) lost_(peer);
+      boost::asio::post(loop_, [this, peer, up, alive = std::weak_ptr<char>(alive_)] {
+        if (alive.expired()) return;
+        if (!up) return lost_(peer);
+        if (connected_) connected_(peer);
       });
     });
   }
@@ -103,6 +105,7 @@ void PeerLinks::flush(ReplicaId to, Link& link) {
     delivery.cluster = cluster_;
     delivery.sender = static_cast<std::int32_t>(self_.value);
     delivery.receiver = static_cast<std::int32_t>(to.value);
+    delivery.disk = static_cast<std::int64_t>(disk_.value);
     const auto sent = link.client.cast("deliver", [&](apache::thrift::protocol::TProtocol& out) {
       wire::Replica_deliver_pargs arguments;
       arguments.delivery = &delivery;
@@ -111,6 +114,23 @@ void PeerLinks::flush(ReplicaId to, Link& link) {
     if (!sent) dropped_ += end - begin;
     begin = end;
   }
+}
+
+void PeerLinks::greet(ReplicaId peer, std::function<void(Result<Greeting>)> done) {
+  wire::IdentifyRequest request;
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  request.cluster = cluster_;
+  request.__set_replica(static_cast<std::int32_t>(self_.value));
+  request.__set_disk(static_cast<std::int64_t>(disk_.value));
+  ASSENT_CALL(wire::Replica, identify, wire::IdentifyReply)
+  (links_.at(peer)->client, request, kGreetingMax,
+   [done = std::move(done)](Result<wire::IdentifyReply> reply) {
+     done(std::move(reply).map([](const wire::IdentifyReply& told) {
+       return Greeting{ReplicaId(static_cast<std::uint32_t>(told.replica)),
+                       DiskIncarnation(static_cast<std::uint64_t>(told.disk)),
+                       DiskIncarnation(static_cast<std::uint64_t>(told.known_disk))};
+     }));
+   });
 }
 
 void PeerLinks::ask_part(const replica::PartAsked& asked,

@@ -28,6 +28,20 @@ class PeerLinks {
             const std::map<ReplicaId, std::string>& addresses, std::function<void(ReplicaId)> lost);
   ~PeerLinks();
 
+  // Who speaks in every message from now on. Nothing is sent before.
+  void introduce_as(DiskIncarnation disk) { disk_ = disk; }
+
+  // What a replica at a member's address says of itself, and of this one.
+  struct Greeting {
+    ReplicaId replica;
+    DiskIncarnation disk;
+    DiskIncarnation known_disk;  // by which it knows this replica
+  };
+  // Introduces this replica to a member; `done` is called once, never from inside.
+  void greet(ReplicaId peer, std::function<void(Result<Greeting>)> done);
+  // Called on the loop whenever a connection to a member stands.
+  void on_connected(std::function<void(ReplicaId)> connected) { connected_ = std::move(connected); }
+
   // Keeps it for the next flush(). A message to nobody we know is dropped.
   void add(paxos::Envelope envelope);
 
@@ -50,6 +64,8 @@ class PeerLinks {
   const std::string cluster_;
   const ReplicaId self_;
   const std::function<void(ReplicaId)> lost_;
+  std::function<void(ReplicaId)> connected_;
+  DiskIncarnation disk_;
   std::map<ReplicaId, std::unique_ptr<Link>> links_;
   std::uint64_t dropped_ = 0;
   std::shared_ptr<char> alive_;  // what is posted holds it weakly

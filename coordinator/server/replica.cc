@@ -92,8 +92,12 @@ commit::OfficeCounters Services::office_counters() const {
   return out;
 }
 
-Replica::Replica(boost::asio::io_context& loop, Config config)
-    : loop_(loop), config_(std::move(config)), successor_(loop, [this] {
+Replica::Replica(boost::asio::io_context& loop, Config config,
+                 std::function<void(const Error&)> refused)
+    : loop_(loop),
+      config_(std::move(config)),
+      refused_(std::move(refused)),
+      successor_(loop, [this] {
         if (office_gone_) std::exchange(office_gone_, nullptr)();
       }) {}
 
@@ -103,6 +107,7 @@ Result<void> Replica::open() {
   GroupLogOptions options = log_options(loop_, config_);
   options.office_taken = [this] { take_office(); };
   options.office_lost = [this] { lose_office(); };
+  options.refused = refused_;
   log_ = std::make_unique<GroupLog>(loop_, std::move(options));
   if (auto opened = log_->open(); !opened) return opened;
   log::info("log replayed", {{"records", std::to_string(log_->storage().replayed())},

@@ -43,7 +43,11 @@ struct Services {
 
 class Replica {
  public:
-  Replica(boost::asio::io_context& loop, Config config);
+  // `refused` is called on the loop when this replica must not go on; the sentence says why and
+  // what to do.
+  Replica(
+      boost::asio::io_context& loop, Config config,
+      std::function<void(const Error&)> refused = [](const Error&) {});
   ~Replica();
 
   // Reads the log, opens the ports and takes part in the group; it serves when it is elected.
@@ -59,6 +63,7 @@ class Replica {
 
   boost::asio::io_context& loop_;
   const Config config_;
+  const std::function<void(const Error&)> refused_;
   std::unique_ptr<GroupLog> log_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<rpc::Ports> ports_;

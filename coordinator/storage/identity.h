@@ -12,9 +12,6 @@
 
 namespace assent::storage {
 
-// Drawn at random when a data directory is first used; never 0. A disk that was wiped has another.
-using DiskIncarnation = Strong<struct DiskIncarnationTag>;
-
 struct Identity {
   std::string cluster;
   ReplicaId replica;

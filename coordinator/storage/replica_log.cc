@@ -54,6 +54,9 @@ Result<void> ReplicaLog::open_directory() {
   auto identity = IdentityFile::open(directory, options_.cluster, options_.replica);
   if (!identity) return tl::unexpected(std::move(identity.error()));
   identity_ = std::move(*identity);
+  auto known_disks = KnownDisks::open(directory, options_.cluster);
+  if (!known_disks) return tl::unexpected(std::move(known_disks.error()));
+  known_disks_ = std::move(*known_disks);
   auto snapshots = SnapshotStore::open(
       {.directory = directory, .cluster = options_.cluster, .post = options_.log.post});
   if (!snapshots) return tl::unexpected(std::move(snapshots.error()));
@@ -241,6 +244,11 @@ paxos::AcceptedValue ReplicaLog::read(Slot slot) const {
 const Identity& ReplicaLog::identity() const {
   CHECK(identity_, "an open log has an identity");
   return identity_->identity();
+}
+
+KnownDisks& ReplicaLog::known_disks() {
+  CHECK(known_disks_, "an open log knows whom it has met");
+  return *known_disks_;
 }
 
 SnapshotStore& ReplicaLog::snapshots() {

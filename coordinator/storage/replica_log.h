@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "coordinator/paxos/record.h"
 #include "coordinator/storage/identity.h"
+#include "coordinator/storage/known_disks.h"
 #include "coordinator/storage/segment_reader.h"
 #include "coordinator/storage/slot_index.h"
 #include "coordinator/storage/snapshot_store.h"
@@ -76,6 +77,11 @@ class ReplicaLog final : public paxos::ChosenLog {
 
   // Whose directory it is.
   [[nodiscard]] const Identity& identity() const;
+  // The disks of the other replicas, as far as they were met.
+  [[nodiscard]] KnownDisks& known_disks();
+  // Nothing was ever told from this disk: it has no record, and no snapshot. Holds until the first
+  // append.
+  [[nodiscard]] bool fresh() const { return replayed_ == 0 && !snapshot_; }
   // The snapshot that was loaded at open.
   [[nodiscard]] const std::optional<SnapshotInfo>& snapshot() const { return snapshot_; }
   [[nodiscard]] SnapshotStore& snapshots();
@@ -138,6 +144,7 @@ class ReplicaLog final : public paxos::ChosenLog {
   const ReplicaLogOptions options_;
   std::optional<File> lock_;  // until the write-ahead log has it
   std::optional<IdentityFile> identity_;
+  std::optional<KnownDisks> known_disks_;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::optional<SnapshotInfo> snapshot_;
   std::uint64_t replayed_ = 0;

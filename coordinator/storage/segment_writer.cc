@@ -4,6 +4,16 @@
 
 namespace assent::storage {
 
+namespace {
+
+// No room is an error that can be waited out only where nothing has been written yet.
+Result<void> or_lost(Result<void> done) {
+  if (!done) done.error().code = ErrorCode::kInternal;
+  return done;
+}
+
+}  // namespace
+
 void Batch::add(const Record& record) {
   const std::size_t start = bytes.size();
   bytes.append(kRecordHeaderBytes, '\0');
@@ -15,6 +25,7 @@ void Batch::add(const Record& record) {
 std::vector<Place> Batch::finish() {
   bytes.clear();
   items.clear();
+  put_items = put_bytes = 0;
   return std::exchange(places, {});
 }
 
@@ -31,35 +42,40 @@ SegmentWriter::SegmentWriter(std::string directory, std::deque<SegmentExtent> ea
 }
 
 Result<void> SegmentWriter::write(Batch& batch) {
-  std::size_t begin = 0;  // of the records sealed and not yet written
-  std::size_t at = 0;
+  std::size_t at = batch.put_bytes;
   batch.places.reserve(batch.items.size());
-  for (const Batch::Item& item : batch.items) {
+  const auto put_sealed = [&](std::size_t items) {
+    return put(std::string_view(batch.bytes).substr(batch.put_bytes, at - batch.put_bytes))
+        .map([&] {
+          batch.put_items = items;
+          batch.put_bytes = at;
+        });
+  };
+  for (std::size_t i = batch.put_items; i < batch.items.size(); ++i) {
+    const Batch::Item& item = batch.items[i];
     const std::size_t bytes = record_bytes(item.payload_bytes);
-    if (segment_.end + (at - begin) + bytes > segment_.size) {
-      const std::string_view sealed(batch.bytes.data() + begin, at - begin);
-      const auto done = put(sealed).and_then([this] { return begin_segment(); });
+    if (segment_.end + (at - batch.put_bytes) + bytes > segment_.size) {
+      const auto done = put_sealed(i).and_then([this] { return begin_segment(); });
       if (!done) return done;
-      begin = at;
     }
     const RecordHeader header{.type = static_cast<std::uint8_t>(item.type),
                               .length = item.payload_bytes,
                               .sequence = next_,
                               .durable = durable_};
-    const Place place{segment_.first, segment_.end + (at - begin)};
+    const Place place{segment_.first, segment_.end + (at - batch.put_bytes)};
     seal_record(batch.bytes.data() + at, header, segment_.salt, place.offset);
     batch.places.push_back(place);
     next_ = next_.next();
     at += bytes;
   }
-  return put(std::string_view(batch.bytes).substr(begin));
+  return put_sealed(batch.items.size());
 }
 
 Result<void> SegmentWriter::put(std::string_view records) {
   if (records.empty()) return {};
-  const auto done = segment_.file.write_at(segment_.end, records).and_then([this] {
+  const auto done = or_lost(segment_.file.write_at(segment_.end, records).and_then([this] {
     return segment_.file.flush();
-  });
+  }));
   if (!done) return done;
   segment_.end += records.size();
   counters_.records += next_.value - 1 - durable_.value;
@@ -70,13 +86,19 @@ Result<void> SegmentWriter::put(std::string_view records) {
 }
 
 Result<void> SegmentWriter::begin_segment() {
+  if (auto room = reserve_spare(); !room) return room;
   Result<OpenSegment> next = spare_.become_segment(next_);
-  if (!next) return tl::unexpected(std::move(next.error()));
+  if (!next) return or_lost(tl::unexpected(std::move(next.error())));
   earlier_.push_back({segment_.first, segment_.size});
   segment_ = std::move(*next);
   counters_.bytes_held += segment_.size;
-  spare_refused_ = false;
   return {};
+}
+
+Result<void> SegmentWriter::reserve_spare() {
+  auto done = spare_.reserve();
+  counters_.short_of_space = spare_refused_ = !done;
+  return done;
 }
 
 bool SegmentWriter::wants_deletion() const {
@@ -99,8 +121,8 @@ Result<void> SegmentWriter::delete_oldest() {
 }
 
 Result<void> SegmentWriter::prepare_spare() {
-  if (spare_.reserved()) return spare_.zero_slice();
-  spare_refused_ = !spare_.reserve();
+  if (spare_.reserved()) return or_lost(spare_.zero_slice());
+  static_cast<void>(reserve_spare());
   return {};
 }
 

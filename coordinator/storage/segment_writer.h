@@ -24,7 +24,9 @@ struct Batch {
 
   std::string bytes;
   std::vector<Item> items;
-  std::vector<Place> places;  // one for each item, once written
+  std::vector<Place> places;  // one for each item that is laid out in a segment
+  std::size_t put_items = 0;  // written and durable: a disk that was full may have cut it short
+  std::size_t put_bytes = 0;
 
   [[nodiscard]] bool empty() const { return items.empty(); }
   void add(const Record& record);
@@ -40,6 +42,8 @@ class SegmentWriter {
                 Sequence next, SpareSegment spare);
 
   // Writes all records and makes them durable: one flush, and one more for each new segment.
+  // kUnavailable: there is no room for another segment; what is durable by then stays so, and the
+  // same call goes on with the rest. After any other error it is unknown what the disk holds.
   [[nodiscard]] Result<void> write(Batch& batch);
 
   // True when preparing the next segment ahead of need can go on.
@@ -47,6 +51,9 @@ class SegmentWriter {
 
   // Does a small part of it. A full disk is no error yet: the segment in use has room.
   [[nodiscard]] Result<void> prepare_spare();
+  // There was no room for it: it is not wanted before this is called, or a segment deleted.
+  [[nodiscard]] bool short_of_space() const { return counters_.short_of_space; }
+  void want_spare_again() { spare_refused_ = false; }
 
   // Segments wholly in front of this record are not needed any more.
   void keep_from(Sequence keep_from) { keep_from_ = keep_from; }
@@ -60,6 +67,7 @@ class SegmentWriter {
   // Writes and flushes the records whose bytes are given; they are sealed.
   [[nodiscard]] Result<void> put(std::string_view records);
   [[nodiscard]] Result<void> begin_segment();
+  [[nodiscard]] Result<void> reserve_spare();
 
   std::string directory_;
   std::deque<SegmentExtent> earlier_;  // in front of `segment_`
@@ -67,7 +75,7 @@ class SegmentWriter {
   Sequence next_;     // of the next record to seal
   Sequence durable_;  // of the last record known durable
   SpareSegment spare_;
-  bool spare_refused_ = false;  // no space for it: tried again when it is needed
+  bool spare_refused_ = false;  // no space for it when it was last tried
   Sequence keep_from_{1};
   WriteAheadLogCounters counters_;
 };

@@ -1,6 +1,7 @@
 #include "coordinator/storage/write_ahead_log.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -16,9 +17,15 @@
 namespace assent::storage {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+// How often a disk that was full is asked again for room.
+constexpr std::chrono::milliseconds kRoomEvery{100};
+
 // What only the event loop touches. Posted completions outlive the log: they hold this weakly.
 struct LoopSide {
   WriteAheadLog::OnFlushed on_flushed;
+  std::function<void(bool)> on_space;
   WriteAheadLogCounters counters;
   bool open = true;  // false once the log is being destroyed, which a callback may do
 };
@@ -33,16 +40,18 @@ struct Completion {
 void complete(const Completion& completion) {
   const std::shared_ptr<LoopSide> side = completion.side.lock();
   if (!side) return;
+  const bool was_short = side->counters.short_of_space;
   side->counters = completion.counters;
   if (side->open && completion.flushed) side->on_flushed(*completion.flushed);
+  const bool is_short = completion.counters.short_of_space;
+  if (side->open && side->on_space && was_short != is_short) side->on_space(is_short);
 }
 
 // A failed write or flush leaves unknown what the disk holds, and a second try may report success
 // without having written anything: only a new process, which reads the disk, can go on.
 std::string last_words(const Error& error) {
-  const bool full = error.code == ErrorCode::kUnavailable;
   return error.message + ": the log cannot go on, so the process ends; nothing acknowledged is " +
-         "lost. " + (full ? "Free space on this disk" : "Check this disk") + ", then start again.";
+         "lost. Check this disk, then start again.";
 }
 
 Result<void> check_options(const WriteAheadLogOptions& options) {
@@ -76,7 +85,10 @@ class WriteAheadLog::Impl {
  private:
   void run();
   bool take_batch();
-  void flush_batch();
+  bool flush_batch();
+  bool wait_for_room();
+  void look_for_room();
+  void tell_space();
   [[nodiscard]] bool wants_upkeep() const;
   void upkeep();
   void prepare_spare();
@@ -98,6 +110,8 @@ class WriteAheadLog::Impl {
   // The flush thread's own.
   Batch flushing_;
   SegmentWriter writer_;
+  bool told_short_ = false;
+  Clock::time_point room_asked_at_;
 
   std::thread thread_;  // last: it uses all of the above
 };
@@ -106,7 +120,8 @@ WriteAheadLog::Impl::Impl(WriteAheadLogOptions options, File lock, SegmentWriter
                           OnFlushed on_flushed)
     : options_(std::move(options)),
       lock_(std::move(lock)),
-      side_(std::make_shared<LoopSide>(LoopSide{std::move(on_flushed), writer.counters(), true})),
+      side_(std::make_shared<LoopSide>(
+          LoopSide{std::move(on_flushed), options_.on_space, writer.counters(), true})),
       writer_(std::move(writer)),
       thread_([this] { run(); }) {}
 
@@ -137,8 +152,8 @@ void WriteAheadLog::Impl::truncate(Sequence keep_from) {
 }
 
 void WriteAheadLog::Impl::run() {
-  while (take_batch()) {
-    flush_batch();
+  while (take_batch() && flush_batch()) {
+    look_for_room();
     // Under load the thread is never idle: a slice with every batch has the spare ready in time.
     if (wants_upkeep()) upkeep();
   }
@@ -154,6 +169,9 @@ bool WriteAheadLog::Impl::take_batch() {
       lock.unlock();
       upkeep();
       lock.lock();
+    } else if (writer_.short_of_space()) {
+      wake_.wait_for(lock, kRoomEvery);
+      look_for_room();
     } else {
       wake_.wait(lock);
     }
@@ -163,13 +181,45 @@ bool WriteAheadLog::Impl::take_batch() {
   return !flushing_.empty();
 }
 
-void WriteAheadLog::Impl::flush_batch() {
-  const auto written = writer_.write(flushing_);
-  CHECK(written, last_words(written.error()));
+// False: the log is being closed, and found no room.
+bool WriteAheadLog::Impl::flush_batch() {
+  for (;;) {
+    const auto written = writer_.write(flushing_);
+    if (written) break;
+    CHECK(written.error().code == ErrorCode::kUnavailable, last_words(written.error()));
+    if (!wait_for_room()) return false;
+  }
   tell(Flushed{writer_.counters().records, flushing_.finish()});
+  return true;
+}
+
+// No segment has room for what is to be written: none of it was told to be durable, and none is
+// until there is room again. False: the log is being closed, and it is dropped.
+bool WriteAheadLog::Impl::wait_for_room() {
+  tell_space();
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kRoomEvery, [this] { return stopping_; });
+    if (stopping_) return false;
+    writer_.keep_from(keep_from_);
+  }
+  if (writer_.wants_deletion()) delete_oldest();
+  return true;
+}
+
+void WriteAheadLog::Impl::look_for_room() {
+  const auto now = Clock::now();
+  if (!writer_.short_of_space() || now - room_asked_at_ < kRoomEvery) return;
+  room_asked_at_ = now;
+  writer_.want_spare_again();
+}
+
+void WriteAheadLog::Impl::tell_space() {
+  if (told_short_ != writer_.short_of_space()) tell(std::nullopt);
 }
 
 void WriteAheadLog::Impl::tell(std::optional<Flushed> flushed) {
+  told_short_ = writer_.short_of_space();
   auto completion =
       std::make_shared<Completion>(Completion{side_, writer_.counters(), std::move(flushed)});
   options_.post([completion = std::move(completion)] { complete(*completion); });
@@ -197,6 +247,7 @@ void WriteAheadLog::Impl::delete_oldest() {
 void WriteAheadLog::Impl::prepare_spare() {
   const auto prepared = writer_.prepare_spare();
   CHECK(prepared, last_words(prepared.error()));
+  tell_space();
 }
 
 Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options, File lock,

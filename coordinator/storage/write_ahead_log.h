@@ -38,6 +38,8 @@ struct WriteAheadLogOptions {
   std::uint32_t record_bytes_max = 8u << 20;  // of one payload; a segment must hold it
   // Runs a function on the event loop; called from the flush thread.
   std::function<void(std::function<void()>)> post;
+  // Runs on the event loop when the disk has no room for the next segment, and when it has again.
+  std::function<void(bool is_short)> on_space{};
 };
 
 struct WriteAheadLogCounters {
@@ -46,6 +48,7 @@ struct WriteAheadLogCounters {
   std::uint64_t flushes = 0;           // fdatasync calls that made records durable
   std::uint64_t segments_deleted = 0;  // by truncate()
   std::uint64_t bytes_held = 0;        // by the segments that are there now, with their free space
+  bool short_of_space = false;         // there is no room for the next segment
 
   bool operator==(const WriteAheadLogCounters&) const = default;
 };
@@ -65,8 +68,9 @@ struct Flushed {
 };
 
 // One writer, owned by the event loop, with a thread of its own for writing and fdatasync. A failed
-// write or fdatasync ends the process: what is on disk is then unknown, and a retry would lie. So
-// does a disk without room for the next segment: nothing that was acknowledged is lost by it.
+// write or fdatasync ends the process: what is on disk is then unknown, and a retry would lie. A
+// disk without room for the next segment is told at once, while the one in use has room; when that
+// is full, what is queued waits, and nothing is told to be durable, until there is room.
 class WriteAheadLog {
  public:
   struct Opened;  // the log, and what was found in it
@@ -86,7 +90,7 @@ class WriteAheadLog {
   static Result<Opened> open(WriteAheadLogOptions options, File lock, Sequence needed_from,
                              const Replay& replay, OnFlushed on_flushed);
 
-  // Writes out what is queued, then stops the thread. No callback runs after it.
+  // Writes out what is queued and finds room, then stops the thread. No callback runs after it.
   ~WriteAheadLog();
 
   // Queues the records, which go out together, with all that is queued by then.

@@ -8,6 +8,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from harness import (  # noqa: E402
     bench_command,
+    catch_up_command,
     cluster_command,
     demo_command,
     latency_command,
@@ -18,6 +19,7 @@ from harness import (  # noqa: E402
 
 COMMANDS = {
     "bench": bench_command.main,
+    "catch_up": catch_up_command.main,
     "cluster": cluster_command.main,
     "demo": demo_command.main,
     "latency": latency_command.main,

@@ -169,7 +169,8 @@ def _run(name, options, act):
     directory = tempfile.mkdtemp(prefix=f"assent-{name.replace('_', '-')}-", dir="/tmp")
     steps.say(f"starting a cluster in {directory}")
     made = cluster.up(directory, name, options.databases, repository.bin_directory(options),
-                      say=lambda step: steps.say(f"starting: {step}"), replicas=options.replicas)
+                      say=lambda step: steps.say(f"starting: {step}"), replicas=options.replicas,
+                      snapshot_log_bytes=getattr(options, "snapshot_log_bytes", None))
     try:
         verdict = act(Bank(made, options, steps), steps)
     except HarnessError as error:

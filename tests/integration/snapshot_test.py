@@ -1,5 +1,9 @@
 """Replicas whose log is cut: who was away, or starts again, goes on from a snapshot."""
 
+import errno
+import shutil
+import subprocess
+import time
 import unittest
 
 import fixtures
@@ -97,6 +101,90 @@ class Snapshots(fixtures.ClusterTest):
         client = self.connect(wire.coordinator, leader, "client")
         self.assertEqual(client.commit(**committed).outcome, COMMITTED)
         self.assert_all_equal()
+
+
+class FullDisk(fixtures.ClusterTest):
+    """A group of three, each on a file system of 16 MiB of its own."""
+
+    databases = 2
+    replicas = 3
+    snapshot_log_bytes = 1 << 20
+    disk_bytes = 16 << 20
+
+    @classmethod
+    def prepare(cls):
+        for server in cls.cluster.servers:
+            bank.open_accounts(server, 100)
+        for replica in cls.cluster.coordinators:
+            cls._move_to_a_small_disk(replica)
+
+    @classmethod
+    def _move_to_a_small_disk(cls, replica):
+        problem = replica.stop()
+        if problem:
+            raise AssertionError(problem)
+        data, aside = replica.data_directory, replica.directory / "moved"
+        data.rename(aside)
+        data.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={cls.disk_bytes}", "tmpfs", data],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"no file system can be mounted here: {done.stderr.strip()}")
+        cls.addClassCleanup(subprocess.run, ["umount", "--lazy", data], check=False)
+        shutil.copytree(aside, data, dirs_exist_ok=True)
+        shutil.rmtree(aside)
+        cls.cluster.begin_life(replica)
+
+    @staticmethod
+    def disk_of(replica):
+        told, = status.of([replica])
+        return told.facts["disk"] if told else None
+
+    def fill(self, replica):
+        """Takes all that is free, as others would; returns the file."""
+        path = replica.data_directory / "of others"
+        self.addCleanup(path.unlink, missing_ok=True)
+        with open(path, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)) == 4096:
+                    pass
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENOSPC)
+        return path
+
+    def test_a_leader_whose_disk_is_full_steps_aside_and_comes_back_when_there_is_room(self):
+        full = self.cluster.leader()
+        others = [each for each in self.cluster.coordinators if each is not full]
+        options = bank_run.Traffic(clients=4, one_shot=False, accounts=100)
+        with bank_run.traffic(self.cluster, options, 600, "--progress-every", 100,
+                              show=False) as workload:
+            waiting.until(workload.is_at_work, 30, "commits")
+            filler = self.fill(full)
+            waiting.until(lambda: self._says_it_is_short(full), 120, "a disk that is short of space")
+            waiting.until(lambda: status.leader_of(others) is not None, 30, "another leader")
+            since = time.monotonic() + 1
+            waiting.until(lambda: workload.committed_at() > since, 30, "commits without it")
+            # Its last segment fills, too: it is far behind, and loses nothing.
+            decisions.run(self.cluster, 64, count=20_000)
+            self.assertTrue(full.is_running(), full.log_tail())
+            filler.unlink()
+            waiting.until(lambda: self.disk_of(full) == "has room", 30, "room")
+            result = workload.end(60)
+        self.assertGreater(result.committed, 100)
+        slots = status.wait_until_equal(self.cluster.coordinators)
+        self.assertEqual(len(set(slots)), 1, slots)
+        self.assertEqual([problem for problem in map(self._ended, self.cluster.coordinators)
+                          if problem], [])
+
+    def _says_it_is_short(self, replica):
+        if self.disk_of(replica) == "short of space":
+            return True
+        decisions.run(self.cluster, 64, count=2_000)
+        return False
+
+    @staticmethod
+    def _ended(replica):
+        return None if replica.is_running() else replica.log_tail()
 
 
 if __name__ == "__main__":

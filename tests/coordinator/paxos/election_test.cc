@@ -255,6 +255,51 @@ TEST(SlowDisk, ALeaderAloneInItsGroupWaits) {
   EXPECT_TRUE(stage.at(1).leading());
 }
 
+TEST(FullDisk, AReplicaWithoutRoomStandsForNoElectionUntilThereIsSome) {
+  Stage stage(3);
+  stage.elect(1);
+  stage.step(2, DiskShort{true});
+  for (int i = 0; i < 100; ++i) {
+    stage.pass(Millis(50));
+    stage.settle({1, 3});
+  }
+  EXPECT_EQ(stage.at(2).candidacies(), 0u);
+  EXPECT_EQ(stage.at(2).role_name(), "follower");
+
+  stage.step(2, DiskShort{false});
+  stage.elect(2, {1});
+  EXPECT_TRUE(stage.at(2).leading());
+}
+
+TEST(FullDisk, AReplicaWithoutRoomVotes) {
+  Stage stage(3);
+  stage.step(2, DiskShort{true});
+  stage.elect(1, {3});
+  stage.propose(1, "a");
+  stage.settle({3});
+  EXPECT_EQ(stage.values(1), std::vector<std::string>{"a"}) << "chosen with the vote of 2";
+  stage.pass(Millis(50));
+  stage.settle({3});
+  EXPECT_EQ(stage.values(2), std::vector<std::string>{"a"});
+}
+
+TEST(FullDisk, AReplicaWithoutRoomTakesNoOfficeOver) {
+  Stage stage(3);
+  stage.elect(1);
+  stage.step(2, DiskShort{true});
+  stage.step(1, TransferAsked{replica(2)});
+  stage.settle();
+  EXPECT_EQ(stage.at(2).candidacies(), 0u);
+  EXPECT_TRUE(stage.at(1).leading());
+}
+
+TEST(FullDisk, AReplicaAloneStandsAllTheSame) {
+  Stage stage(1);
+  stage.step(1, DiskShort{true});
+  stage.elect(1);
+  EXPECT_TRUE(stage.at(1).leading());
+}
+
 TEST(Handover, TheSuccessorHasTheWholeLogFirst) {
   Stage stage(3);
   stage.elect(1);

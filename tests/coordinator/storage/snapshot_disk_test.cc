@@ -1,5 +1,6 @@
 // A disk that is full, or that fails, under a snapshot: this program has its own pwrite, fdatasync
 // and rename. And a real disk that is full, where one may be mounted.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -202,6 +204,69 @@ TEST_F(SmallDisk, IsFullUnderASnapshotAndTheLogGoesOn) {
   reopen();
   EXPECT_EQ(loaded_, Chunks{"state"});
   EXPECT_THAT(log_->snapshots().kept(), SizeIs(1));
+}
+
+// ── a full disk under the log ───────────────────────────────────────────────────────────────────
+
+class FullDisk : public SmallDisk {
+ protected:
+  // What others use of the disk.
+  void fill() {
+    Result<File> file = File::open(filler(), O_RDWR | O_CREAT);
+    ASSERT_TRUE(file.has_value());
+    const std::string block(4'096, 'x');
+    for (std::uint64_t at = 0; file->write_at(at, block); at += block.size()) continue;
+  }
+  void make_room() { std::filesystem::remove(filler()); }
+  [[nodiscard]] std::string filler() const { return directory_.file("of others"); }
+
+  void append_one() { append({accepted(++slot_, 1, std::string(500, 'v')), chosen(slot_)}); }
+  // Up to the last segment that there is room for.
+  void append_until_short() {
+    for (int i = 0; i < 60 && !log_->counters().short_of_space; ++i) {
+      append_one();
+      ASSERT_TRUE(all_persisted()) << "there is a segment left";
+      loop_.run_posted();
+    }
+    ASSERT_TRUE(log_->counters().short_of_space);
+  }
+  // More than a segment holds.
+  void append_too_much() {
+    for (int i = 0; i < 12; ++i) append_one();
+  }
+
+  std::uint64_t slot_ = 1;
+};
+
+TEST_F(FullDisk, ItIsToldWhileTheLogHasRoomAndTheLogGoesOnWhenThereIsSomeAgain) {
+  fill();
+  append_until_short();
+  append_one();
+  ASSERT_TRUE(all_persisted()) << "a whole segment is reserved by then";
+
+  append_too_much();
+  make_room();
+
+  ASSERT_TRUE(all_persisted());
+  ASSERT_TRUE(loop_.run_until([&] { return !log_->counters().short_of_space; }));
+  reopen();
+  EXPECT_EQ(restored_, written_);
+}
+
+TEST_F(FullDisk, ACloseDropsWhatWaitsForRoomAndNothingThatWasTold) {
+  fill();
+  append_until_short();
+  append_too_much();
+  loop_.run_posted();
+  const std::uint64_t told = persisted();
+  ASSERT_LT(told, appended_);
+
+  reopen();
+
+  EXPECT_GE(restored_.size(), told);
+  EXPECT_THAT(restored_, testing::ElementsAreArray(
+                             written_.begin(),
+                             written_.begin() + static_cast<std::ptrdiff_t>(restored_.size())));
 }
 
 }  // namespace
