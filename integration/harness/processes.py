@@ -143,8 +143,10 @@ def wait_until_gone(identity, seconds):
     except ProcessLookupError:
         return True
     try:
-        if not is_running(identity):
+        if identify(identity.pid) != identity:
             return True
+        # A killed process whose first thread has ended holds its files until the last one has, which
+        # may be in a flush: only the descriptor tells.
         poller = select.poll()
         poller.register(descriptor, select.POLLIN)
         return bool(poller.poll(seconds * 1000))
