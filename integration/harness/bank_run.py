@@ -170,7 +170,7 @@ def _run(name, options, act):
     steps.say(f"starting a cluster in {directory}")
     made = cluster.up(directory, name, options.databases, repository.bin_directory(options),
                       say=lambda step: steps.say(f"starting: {step}"), replicas=options.replicas,
-                      snapshot_log_bytes=getattr(options, "snapshot_log_bytes", None))
+                      settings=getattr(options, "settings", None))
     try:
         verdict = act(Bank(made, options, steps), steps)
     except HarnessError as error:

@@ -44,6 +44,7 @@ def _parse(arguments):
         parser.error("--decisions must be at least 1")
     if options.replicas < 3:
         parser.error("--replicas must be 3 or 5: the others go on")
+    options.settings = {"snapshots": {"log_bytes": options.snapshot_log_bytes}}
     return options
 
 

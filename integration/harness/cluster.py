@@ -108,13 +108,13 @@ class Cluster:
         self.begin_life(server)
         server.create_database()
 
-    def add_coordinators(self, replicas, snapshot_log_bytes=None):
+    def add_coordinators(self, replicas, settings=None):
         """Makes and starts a group of replicas; returns when one leads and all others follow it."""
         for replica in range(1, replicas + 1):
             numbers = self._program_ports(ports.FIRST.get)
             self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
         for coordinator in self.coordinators:
-            coordinator.create(self.name, self.coordinators, snapshot_log_bytes)
+            coordinator.create(self.name, self.coordinators, settings)
         for coordinator in self.coordinators:
             coordinator.spawn()
         self.save()
@@ -167,15 +167,16 @@ def participant_of(server):
 
 
 def up(directory, name, databases, bin_directory, say=lambda line: None, replicas=1,
-       snapshot_log_bytes=None):
+       settings=None):
     """Makes a cluster of that many databases and replicas; returns it when all of it serves.
 
-    `say` is told each step. On any failure, Ctrl-C too, nothing of it is left.
+    `say` is told each step, `settings` are further tables of the replicas' configuration. On any
+    failure, Ctrl-C too, nothing of it is left.
     """
     cluster = Cluster(_claim(directory), name, bin_directory)
     try:
         with ports.exclusive():
-            _start(cluster, databases, replicas, say, snapshot_log_bytes)
+            _start(cluster, databases, replicas, say, settings)
     except BaseException:
         with interrupts.ignored():
             cluster.abandon()
@@ -199,12 +200,12 @@ def load(directory):
     return cluster
 
 
-def _start(cluster, databases, replicas, say, snapshot_log_bytes):
+def _start(cluster, databases, replicas, say, settings):
     for number in range(1, databases + 1):
         say(f"PostgreSQL server db{number}")
         cluster.add_server(f"db{number}")
     say("coordinator" if replicas == 1 else f"coordinator of {replicas} replicas")
-    cluster.add_coordinators(replicas, snapshot_log_bytes)
+    cluster.add_coordinators(replicas, settings)
     for server in cluster.servers:
         say(f"agent of {participant_of(server)}")
         cluster.add_agent(server)

@@ -54,10 +54,10 @@ class Coordinator(Program):
         super().__init__(name, directory, port_numbers, bin_directory)
         self.replica = int(name.rpartition("-")[2])
 
-    def create(self, cluster, group, snapshot_log_bytes=None):
+    def create(self, cluster, group, settings=None):
         """Makes its directory and configuration; `group` are all replicas, this one included.
 
-        `snapshot_log_bytes` is the log after which it writes a snapshot; None: as the program has it.
+        `settings` are further tables of its configuration: {table: {key: value}}.
         """
         head = {
             "cluster": cluster,
@@ -66,9 +66,7 @@ class Coordinator(Program):
         }
         members = {f"replicas.{each.replica}": each.addresses("client", "peer") for each in group
                    if len(group) > 1}
-        if snapshot_log_bytes is not None:
-            members["snapshots"] = {"log_bytes": snapshot_log_bytes}
-        self._write_config(head, members)
+        self._write_config(head, {**members, **(settings or {})})
 
     def is_ready(self):
         """True when it serves, or follows a replica that does."""

@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 import fixtures
-from harness import log_bench, repository
+from harness import flat_bench, log_bench, repository
 
 
 class Bench(fixtures.DirectoryTest):
@@ -32,6 +32,17 @@ class Bench(fixtures.DirectoryTest):
                 self.assertEqual(row["follower_us"][0] > 0, row["replicas"] > 1)
                 self.assertGreater(row["per_flush"][0], 0)
 
+    def test_what_replicas_hold_has_its_figures(self):
+        report = self.directory / "flat.json"
+        self.run_command("flat", "--build-dir", fixtures.BUILD_DIRECTORY, "--rounds", 3,
+                         "--decisions", 2_000, "--snapshot-log-bytes", 65_536, "--json", report)
+        rows = json.loads(report.read_text(encoding="utf-8"))
+        self.assertEqual([row["decided"] for row in rows], [2_000, 4_000, 6_000])
+        for row in rows:
+            with self.subTest(decided=row["decided"]):
+                for figure in ("rate", "memory", "disk", "log", "snapshot", "retained", "pause_ms"):
+                    self.assertGreater(row[figure], 0, figure)
+
     def test_what_cannot_be_measured_is_refused_by_name(self):
         done = self.run_command("log", "--clients", "many")
         self.assertEqual(done.returncode, 2)
@@ -45,6 +56,22 @@ class Figures(unittest.TestCase):
         turns = [log_bench.Sample(rate, 1, 2, 3, 4, 5) for rate in (30, 10, 20)]
 
         self.assertEqual(log_bench.summarize(turns)["rate"], (20, 10, 30))
+
+
+class Growth(unittest.TestCase):
+    """Of what replicas hold, over many rounds."""
+
+    @staticmethod
+    def rows(memory, disk=100):
+        return [{"decided": 100 * number, "memory": held, "disk": disk}
+                for number, held in enumerate(memory, 1)]
+
+    def test_is_none_when_what_is_held_goes_up_and_down(self):
+        self.assertEqual(flat_bench.growth(self.rows([50, 100, 90, 110, 80, 124])), [])
+
+    def test_is_told_with_the_round(self):
+        told, = flat_bench.growth(self.rows([50, 100, 90, 110, 126]))
+        self.assertIn("After 500 decisions a replica holds 126 bytes of memory", told)
 
 
 if __name__ == "__main__":

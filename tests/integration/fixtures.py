@@ -45,7 +45,7 @@ class ClusterTest(unittest.TestCase):
 
     databases = 1
     replicas = 1
-    snapshot_log_bytes = None  # as the program has it
+    settings = None  # further tables of the replicas' configuration
 
     @classmethod
     def setUpClass(cls):
@@ -54,7 +54,7 @@ class ClusterTest(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, directory, ignore_errors=True)
         cls.cluster = cluster.up(directory / "cluster", "test", cls.databases,
                                  BUILD_DIRECTORY / "bin", replicas=cls.replicas,
-                                 snapshot_log_bytes=cls.snapshot_log_bytes)
+                                 settings=cls.settings)
         cls.addClassCleanup(cls.cluster.abandon)
         cls.prepare()
 

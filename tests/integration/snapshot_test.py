@@ -20,7 +20,7 @@ class Snapshots(fixtures.ClusterTest):
 
     databases = 2
     replicas = 3
-    snapshot_log_bytes = 256 << 10
+    settings = {"snapshots": {"log_bytes": 256 << 10}}
 
     @classmethod
     def prepare(cls):
@@ -108,7 +108,7 @@ class FullDisk(fixtures.ClusterTest):
 
     databases = 2
     replicas = 3
-    snapshot_log_bytes = 1 << 20
+    settings = {"snapshots": {"log_bytes": 1 << 20}}
     disk_bytes = 16 << 20
 
     @classmethod
