@@ -41,6 +41,10 @@ Attempt one_shot_attempt(OneShotSerial serial);
 // None for an attempt that the agent issued.
 std::optional<OneShotSerial> one_shot_serial(Attempt attempt);
 
+// A change of the group that is executed in slot s governs the slots from s + this on: a constant
+// of the protocol, the same in every version (docs/paxos.md, "Which group governs a slot").
+inline constexpr std::uint64_t kGroupDistance = 8;
+
 inline constexpr std::size_t kClusterNameMax = 32;
 inline constexpr std::size_t kParticipantNameMax = 63;
 

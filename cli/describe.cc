@@ -51,6 +51,27 @@ json as_json(const std::vector<TransactionId>& transactions) {
   return out;
 }
 
+// ── replicas ────────────────────────────────────────────────────────────────────────────────────
+
+std::string disk_text(const state::Member& member) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(member.disk));
+  return member.disk == 0 ? "not known" : digits;
+}
+
+std::string words(const state::Member& member) {
+  return to_string(member.id) + " (clients at " + member.client_address + ", peers at " +
+         member.peer_address + ", disk " + disk_text(member) + ")";
+}
+
+json as_json(const state::Member& member) {
+  return {{"replica", member.id.value},
+          {"disk", disk_text(member)},
+          {"client_address", member.client_address},
+          {"peer_address", member.peer_address},
+          {"admin_address", member.admin_address}};
+}
+
 // ── records ─────────────────────────────────────────────────────────────────────────────────────
 
 Result<state::Entry> entry_of(const paxos::Accepted& accepted) {
@@ -174,6 +195,19 @@ std::string words(const state::Command& command) {
                    std::to_string(one.timeline) + ", WAL " + std::to_string(one.wal_position) +
                    ", clients at " + one.client_address + ", peers at " + one.peer_address;
           },
+          [](const state::GroupFounded& one) {
+            std::string out = "GroupFounded";
+            for (const state::Member& member : one.members) out += " " + words(member);
+            return out;
+          },
+          [](const state::ReplicaAdded& one) { return "ReplicaAdded " + words(one.replica); },
+          [](const state::ReplicaPromoted& one) {
+            return "ReplicaPromoted " + to_string(one.replica);
+          },
+          [](const state::ReplicaRemoved& one) {
+            return "ReplicaRemoved " + to_string(one.replica);
+          },
+          [](const state::ReplicaMoved& one) { return "ReplicaMoved " + words(one.replica); },
       },
       command);
 }
@@ -212,6 +246,23 @@ json as_json(const state::Command& command) {
                     {"client_address", one.client_address},
                     {"peer_address", one.peer_address},
                     {"one_phase", one.one_phase}};
+          },
+          [](const state::GroupFounded& one) -> json {
+            json members = json::array();
+            for (const state::Member& member : one.members) members.push_back(as_json(member));
+            return {{"command", "GroupFounded"}, {"members", members}};
+          },
+          [](const state::ReplicaAdded& one) -> json {
+            return {{"command", "ReplicaAdded"}, {"replica", as_json(one.replica)}};
+          },
+          [](const state::ReplicaPromoted& one) -> json {
+            return {{"command", "ReplicaPromoted"}, {"replica", one.replica.value}};
+          },
+          [](const state::ReplicaRemoved& one) -> json {
+            return {{"command", "ReplicaRemoved"}, {"replica", one.replica.value}};
+          },
+          [](const state::ReplicaMoved& one) -> json {
+            return {{"command", "ReplicaMoved"}, {"replica", as_json(one.replica)}};
           },
       },
       command);

@@ -39,7 +39,14 @@ int run(int argc, char** argv) {
   Settings settings;
   app.add_flag("--json", settings.json, "JSON on standard output, for machines");
   CLI::App& log = add_group(app, "log", "The data directory of a replica");
-  const std::vector<Verb> verbs = {add_log_dump(log, settings), add_log_verify(log, settings)};
+  CLI::App& replica = add_group(app, "replica", "The replicas of a coordinator");
+  const std::vector<Verb> verbs = {add_log_dump(log, settings),
+                                   add_log_verify(log, settings),
+                                   add_replica_list(replica, settings),
+                                   add_replica_add(replica, settings),
+                                   add_replica_remove(replica, settings),
+                                   add_replica_replace(replica, settings),
+                                   add_replica_transfer_leader(replica, settings)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

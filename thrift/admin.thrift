@@ -60,10 +60,100 @@ struct DoctorReply {
   2: list<Finding> findings
 }
 
+// ── the group of replicas: of a coordinator only ────────────────────────────────────────────────
+
+/** A replica of the coordinator. */
+struct ReplicaInfo {
+  /** From 1; never used again once it has left. */
+  1: i32 replica
+  /** True: it is sent everything and counts in no quorum yet. */
+  2: bool learner
+  /** Its ports, "host:port"; the admin port is empty where it was not told. */
+  3: string client_address
+  4: string peer_address
+  5: string admin_address
+  /** Every slot up to this one is executed there, as the leader heard last. */
+  6: i64 chosen_slot
+  /** The leader has a connection to it, or is it. */
+  7: bool connected
+}
+
+struct GroupRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+}
+
+struct GroupReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  2: string cluster
+  /** The one that answers. */
+  3: i32 leader
+  /** As of the latest change, in the order of their ids. */
+  4: list<ReplicaInfo> replicas
+  /** Every slot up to this one is chosen. */
+  5: i64 chosen_slot
+  /** First slot that is governed by this group. */
+  6: i64 governs_from
+  /** It governs, and a quorum of it knows so durably: who has left is needed no more. */
+  7: bool settled
+}
+
+enum GroupChange {
+  /** A replica comes, as a learner. */
+  ADD = 1,
+  /** A learner that has caught up becomes a member. */
+  PROMOTE = 2,
+  /** A member or learner leaves for ever. */
+  REMOVE = 3,
+}
+
+struct ChangeGroupRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  2: GroupChange change
+  3: i32 replica
+  /** Its ports, "host:port", of one that comes. */
+  4: optional string client_address
+  5: optional string peer_address
+  6: optional string admin_address
+}
+
+struct ChangeGroupReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** First slot that is governed by the group that the change leads to. */
+  2: i64 governs_from
+}
+
+struct TransferLeaderRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Member that is to lead; 0: the one that is furthest. */
+  2: i32 to
+}
+
+struct TransferLeaderReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Member that was asked to take over. */
+  2: i32 to
+}
+
 /** Admin port of every process. */
 service Admin {
   /** How this process is. */
   ProcessStatusReply process_status(1: ProcessStatusRequest request) throws (1: common.AssentError error)
   /** Looks at all that this process needs from its surroundings, now. */
   DoctorReply doctor(1: DoctorRequest request) throws (1: common.AssentError error)
+}
+
+/** Admin port of a replica of the coordinator. All but what is inherited is answered by the leader only. */
+service CoordinatorAdmin extends Admin {
+  /** Who the replicas are. */
+  GroupReply group(1: GroupRequest request) throws (1: common.AssentError error)
+  /** Changes the group, one replica at a time. May be repeated: what has been done is done once. */
+  ChangeGroupReply change_group(1: ChangeGroupRequest request) throws (1: common.AssentError error)
+  /** Asks another member to lead. It is asked, not made: the group may elect another. */
+  TransferLeaderReply transfer_leader(1: TransferLeaderRequest request) throws (1: common.AssentError error)
 }

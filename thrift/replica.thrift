@@ -135,7 +135,7 @@ struct Delivery {
   1: i32 protocol_version
   /** Cluster of the sender; a delivery of another cluster is dropped. */
   2: string cluster
-  /** Replica that speaks; one that is no member of the group is not heard. */
+  /** Replica that speaks: from 1, and not the receiver. */
   3: i32 sender
   /** Replica that is meant; another one drops it: the address is wrong somewhere. */
   4: i32 receiver
@@ -143,6 +143,8 @@ struct Delivery {
   5: list<PaxosMessage> messages
   /** The sender's disk; a replica that is known by another one is not heard. */
   6: i64 disk
+  /** Peer port of the sender, "host:port": a receiver that has not heard of it yet answers there. */
+  7: optional string sender_address
 }
 
 struct SnapshotPartRequest {

@@ -167,6 +167,8 @@ void Driver::on(Turn& turn, const DecisionExecuted& executed) {
           [&](const state::BelowFloor&) { become_expired(turn); },
           [](const state::EpochIssued&) { CHECK(false, "not the answer to a decision"); },
           [](const state::EnrolmentRefused&) { CHECK(false, "not the answer to a decision"); },
+          [](const state::GroupGoverns&) { CHECK(false, "not the answer to a decision"); },
+          [](const state::ChangeRefused&) { CHECK(false, "not the answer to a decision"); },
       },
       executed.result);
 }

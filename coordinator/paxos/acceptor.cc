@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
-#include "coordinator/paxos/canary.h"
 
 namespace assent::paxos {
 

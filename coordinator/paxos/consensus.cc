@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "base/overloaded.h"
-#include "coordinator/paxos/canary.h"
 
 namespace assent::paxos {
 namespace {
@@ -32,10 +32,11 @@ std::string_view name(const Message& message) {
 
 Consensus::Consensus(Options options, const ChosenLog& log)
     : options_(std::move(options)),
+      groups_(options_.group),
       learner_(log, options_.recent_bytes_max),
       outbox_(options_.waiting_messages_max),
       random_(options_.seed) {
-  CHECK(options_.group.contains(options_.self), "a replica is a member of its group");
+  CHECK_LE(options_.open_slots_max, kGroupDistance, "the group of every open slot is known");
 }
 
 std::vector<ChosenValue> Consensus::restore(const Record& record) {
@@ -57,13 +58,18 @@ std::vector<ChosenValue> Consensus::restore(const Record& record) {
   return std::move(turn.effects.chosen);
 }
 
-void Consensus::restore_snapshot(Slot through) {
-  learner_.restore(through);
+void Consensus::restore(const Executed& executed) {
+  take_in(executed);
+}
+
+void Consensus::restore_snapshot(const SnapshotInstalled& snapshot) {
+  learner_.restore(snapshot.through);
+  take_in({snapshot.through, snapshot.groups});
 }
 
 // Nobody is heard yet, so nobody is disturbed by a candidacy that begins early.
 void Consensus::start(MonoTime now) {
-  const bool alone = options_.group.members().size() == 1;
+  const bool alone = group().members().size() == 1;
   const std::uint64_t spread = alone ? 1 : static_cast<std::uint64_t>(options_.election_min.value);
   const Millis wait(static_cast<std::int64_t>(random_.below(spread)));
   role_ = Follower{std::nullopt, now, now + wait};
@@ -77,8 +83,10 @@ Effects Consensus::step(MonoTime now, const Input& input) {
 
 // ── what comes in ───────────────────────────────────────────────────────────────────────────────
 
+// A sender that is in no group known here may well be in a later one: its ballot tells whether it
+// is to be followed, and no quorum counts it before its group is known.
 void Consensus::on(Turn& turn, const Arrived& arrived) {
-  if (!options_.group.contains(arrived.from) || arrived.from == options_.self) return;
+  if (arrived.from == options_.self) return;
   std::visit([&](const auto& message) { on(turn, arrived.from, message); }, arrived.message);
 }
 
@@ -137,6 +145,7 @@ void Consensus::on(Turn& turn, const SnapshotInstalled& installed) {
   if (std::holds_alternative<Candidate>(role_)) become_follower(turn, std::nullopt);
   acceptor_.settle_through(installed.through);
   learner_.skip_to(installed.through);
+  take_in({installed.through, installed.groups});
 }
 
 void Consensus::on(Turn& /*turn*/, const DiskShort& disk) {
@@ -208,8 +217,7 @@ void Consensus::on(Turn& turn, ReplicaId from, const Accept& accept) {
   if (is_sign_of_life(accept)) become_follower(turn, from);
   accept_values(turn, accept);
   const Slot through = acceptor_.contiguous_through(learner_.chosen_through(), accept.ballot);
-  send_durable(turn, from,
-               AcceptedThrough{accept.ballot, through, learner_.chosen_through(), accept.probe});
+  send_durable(turn, from, AcceptedThrough{accept.ballot, through, executed_, accept.probe});
 }
 
 // A leader's probes rise with its heartbeats. An Accept under no later probe than was heard may
@@ -296,12 +304,6 @@ void Consensus::send_now(Turn& turn, ReplicaId to, Message message) {
   turn.effects.send.push_back({to, std::move(message)});
 }
 
-void Consensus::send_to_peers(Turn& turn, const Message& message) {
-  for (const ReplicaId member : options_.group.members()) {
-    if (member != options_.self) send_now(turn, member, message);
-  }
-}
-
 // Only a candidate writes to itself: its own promise counts like any other's, when it is durable.
 void Consensus::let_go(Turn& turn, std::vector<Envelope> envelopes) {
   for (Envelope& envelope : envelopes) {
@@ -337,8 +339,8 @@ std::optional<Ballot> Consensus::leading() const {
 
 bool Consensus::can_propose() const {
   const auto* leader = std::get_if<Leader>(&role_);
-  return leader != nullptr && !leader->handover &&
-         leader->last.value < learner_.chosen_through().value + options_.open_slots_max;
+  return leader != nullptr && !leader->handover && leader->promises.reported().empty() &&
+         may_propose(*leader, leader->last.next());
 }
 
 std::optional<ReplicaId> Consensus::leader() const {
@@ -377,6 +379,7 @@ void Consensus::check_invariants() const {
   const Slot chosen = learner_.chosen_through();
   acceptor_.check_invariants(chosen);
   CHECK_LE(acceptor_.promised(), highest_, "what was promised was seen");
+  CHECK_EQ(executed_, chosen, "what is chosen is executed before anything else happens");
   if (const auto* candidate = std::get_if<Candidate>(&role_)) {
     CHECK_EQ(candidate->ballot, acceptor_.promised(), "a candidate promised its own ballot");
     CHECK_EQ(candidate->from, chosen.next(), "a candidate learns nothing");
@@ -388,6 +391,8 @@ void Consensus::check_invariants() const {
     CHECK_EQ(leader->ballot, acceptor_.promised(), "a leader promised its own ballot");
   }
   CHECK_LE(chosen, leader->last, "a leader proposed all that it knows chosen");
+  CHECK_LE(leader->last.value, executed_.value + kGroupDistance,
+           "a leader proposes where it knows the group");
   for (const auto& [id, peer] : leader->peers) {
     CHECK_LE(peer.accepted_through, leader->last, "nobody accepts what was not proposed");
     CHECK_LE(peer.in_flight.size(), options_.messages_in_flight_max, "queues are bounded");

@@ -7,8 +7,9 @@
 //      └──────────────────────┴─────────────────────────────────┴────────────────────────────┘
 //         a higher ballot, a leader heard, time over; for a leader also: no quorum, stalled disk
 //
-// consensus.cc: what comes in, and what acceptor and learner do with it. election.cc: becoming and
-// staying a leader. leading.cc: phase 2, catching up, reads.
+// consensus.cc: what comes in, and what acceptor and learner do with it. election.cc: becoming a
+// leader. leading.cc: phase 2, catching up, reads. office.cc: staying a leader, and giving way.
+// membership.cc: groups that change.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +23,12 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "coordinator/paxos/acceptor.h"
-#include "coordinator/paxos/group.h"
+#include "coordinator/paxos/groups.h"
 #include "coordinator/paxos/leader.h"
 #include "coordinator/paxos/learner.h"
 #include "coordinator/paxos/message.h"
 #include "coordinator/paxos/outbox.h"
+#include "coordinator/paxos/promises.h"
 #include "coordinator/paxos/random.h"
 #include "coordinator/paxos/record.h"
 
@@ -34,7 +36,7 @@ namespace assent::paxos {
 
 struct Options {
   ReplicaId self;
-  Group group;
+  Group group;  // the initial one, which governs from slot 1 on; of nobody: this replica joins
   std::uint64_t seed = 0;                    // of the election timeouts
   Incarnation incarnation = Incarnation(1);  // of the cluster (R15)
   Millis heartbeat_every{50};
@@ -43,7 +45,7 @@ struct Options {
   Millis election_min{300};
   // A leader whose own log has not become durable for this long steps down.
   Millis disk_stall_max{1'000};
-  std::size_t open_slots_max = 8;            // proposed and not chosen
+  std::size_t open_slots_max = 8;            // proposed and not chosen; at most kGroupDistance
   std::size_t accept_bytes_max = 1u << 20;   // of the values of one message, or one value
   std::size_t messages_in_flight_max = 32;   // of values, to one peer
   std::size_t recent_bytes_max = 48u << 20;  // of chosen values kept in memory
@@ -92,6 +94,13 @@ struct SnapshotKept {
 // afterwards.
 struct SnapshotInstalled {
   Slot through;
+  std::vector<GovernedFrom> groups{};  // of the slots behind it, in their order
+};
+// The caller has executed all chosen values up to this slot. Due after every step that tells of
+// chosen values, before any other: the groups that govern later slots come of them.
+struct Executed {
+  Slot through;
+  std::vector<GovernedFrom> changes{};  // of the group, in the order of their slots
 };
 // There is no room on the disk for more log than what was reserved, or there is again. Meanwhile
 // this replica stands for no election, unless it is alone; what it promises and accepts goes on as
@@ -102,8 +111,9 @@ struct DiskShort {
 // Time has passed; due at next_deadline().
 struct Tick {};
 
-using Input = std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost,
-                           CheckpointAsked, SnapshotKept, SnapshotInstalled, DiskShort, Tick>;
+using Input =
+    std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, CheckpointAsked,
+                 SnapshotKept, SnapshotInstalled, Executed, DiskShort, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,11 +165,9 @@ struct Canvassing {
 // a higher ballot is heard or at the deadline.
 struct Candidate {
   Ballot ballot;
-  Slot from;                               // first slot of phase 1
-  std::set<ReplicaId> promised_by;         // whole promises only
-  std::map<ReplicaId, Slot> chosen_at;     // chosen marks of those that answered
-  std::map<ReplicaId, Slot> next_part;     // where an unfinished promise goes on
-  std::map<Slot, AcceptedValue> reported;  // the highest ballot's value for each slot
+  Slot from;  // first slot of phase 1
+  Promises promises;
+  std::map<ReplicaId, Slot> chosen_at;  // chosen marks of those that answered
   MonoTime gives_up_at;
   MonoTime resend_at;
 };
@@ -172,8 +180,10 @@ class Consensus {
   // Takes in a record of an earlier life, in the order of the log. Answers what it shows to be
   // chosen, to be executed.
   std::vector<ChosenValue> restore(const Record& record);
+  // What was answered last has been executed.
+  void restore(const Executed& executed);
   // Before any record: a snapshot of the state after this slot was loaded.
-  void restore_snapshot(Slot through);
+  void restore_snapshot(const SnapshotInstalled& snapshot);
   void start(MonoTime now);
 
   Effects step(MonoTime now, const Input& input);
@@ -183,7 +193,8 @@ class Consensus {
 
   // The ballot under which this replica leads: set from the end of phase 1. None: it does not.
   [[nodiscard]] std::optional<Ballot> leading() const;
-  // A value may be proposed now: it leads, hands nothing over, and a slot is free.
+  // A value may be proposed now: it leads, hands nothing over, a slot is free, and enough of the
+  // group that governs it have promised.
   [[nodiscard]] bool can_propose() const;
   // The leader as far as known here; itself when it leads.
   [[nodiscard]] std::optional<ReplicaId> leader() const;
@@ -196,6 +207,12 @@ class Consensus {
   // Elections that this life has begun, and won.
   [[nodiscard]] std::uint64_t candidacies() const { return candidacies_; }
   [[nodiscard]] std::uint64_t elections_won() const { return elections_won_; }
+  [[nodiscard]] const Groups& groups() const { return groups_; }
+  // The group that governs the next slot to be chosen.
+  [[nodiscard]] const Group& group() const { return groups_.at(chosen_through().next()); }
+  // As this leader last heard, every slot up to this one is executed, and the groups that came of
+  // it durably known, at a quorum of the present group. Those who left it are needed no more.
+  [[nodiscard]] bool known_to_quorum(Slot slot) const;
   // Chosen marks as this leader last heard of them; empty when it does not lead.
   [[nodiscard]] std::map<ReplicaId, Slot> peers_chosen() const;
 
@@ -219,6 +236,7 @@ class Consensus {
   void on(Turn& turn, const SnapshotKept& kept);
   void on(Turn& turn, const SnapshotInstalled& installed);
   void on(Turn& turn, const DiskShort& disk);
+  void on(Turn& turn, const Executed& executed);
   void on(Turn& turn, const Tick& tick);
   void on(Turn& turn, ReplicaId from, const PreVote& question);
   void on(Turn& turn, ReplicaId from, const PreVoteAnswer& answer);
@@ -232,7 +250,6 @@ class Consensus {
   RecordIndex write(Turn& turn, Record record);
   void send_durable(Turn& turn, ReplicaId to, Message message);
   void send_now(Turn& turn, ReplicaId to, Message message);
-  void send_to_peers(Turn& turn, const Message& message);
   void raise_promise(Turn& turn, const Ballot& ballot);
   void learn(Turn& turn, Slot through);
   void refuse(Turn& turn, ReplicaId from, const Ballot& ballot);
@@ -253,11 +270,27 @@ class Consensus {
   void maybe_lead(Turn& turn);
   void take_part(Turn& turn, ReplicaId from, const Promise& promise);
   void ask_promises(Turn& turn);
-  [[nodiscard]] bool welcome(MonoTime now, const PreVote& question) const;
+  [[nodiscard]] bool welcome(MonoTime now, ReplicaId asker, const PreVote& question) const;
   [[nodiscard]] bool can_tell(Slot from) const;
   [[nodiscard]] bool hears_leader(MonoTime now) const;
   [[nodiscard]] Ballot next_ballot() const;
   [[nodiscard]] Millis random_timeout();
+
+  // membership.cc
+  void take_in(const Executed& executed);
+  void write_mark(Turn& turn);
+  void meet_peers(Turn& turn, Leader& leader);
+  void part_with_peers(Turn& turn, Leader& leader);
+  void ask_promises(Turn& turn, Leader& leader);
+  void take_part(Turn& turn, Leader& leader, ReplicaId from, const Promise& promise);
+  void complete_own_promise(Leader& leader);
+  void propose_reported(Turn& turn, Leader& leader);
+  void maybe_leave(Turn& turn);
+  [[nodiscard]] bool may_stand(ReplicaId asker, Slot chosen) const;
+  [[nodiscard]] bool knows_group(Slot slot) const;
+  [[nodiscard]] bool has_promises(const Leader& leader, Slot slot) const;
+  [[nodiscard]] bool may_propose(const Leader& leader, Slot slot) const;
+  [[nodiscard]] bool is_in_group(ReplicaId replica) const;
 
   // leading.cc
   void propose(Turn& turn, Leader& leader, Slot slot, const Value& value);
@@ -270,13 +303,19 @@ class Consensus {
   void take_progress(Turn& turn, Peer& peer, const AcceptedThrough& accepted, Slot last);
   void advance_chosen(Turn& turn, Leader& leader);
   void answer_reads(Turn& turn, Leader& leader);
+
+  // office.cc
   void maybe_hand_over(Turn& turn, Leader& leader);
   void keep_office(Turn& turn, Leader& leader);
   void yield_office(Turn& turn, Leader& leader);
+  [[nodiscard]] bool may_succeed(ReplicaId replica) const;
   [[nodiscard]] bool disk_stalled(MonoTime now, const Leader& leader) const;
   [[nodiscard]] bool hears_quorum(MonoTime now, const Leader& leader) const;
 
   const Options options_;
+  Groups groups_;
+  // The chosen mark as of which the groups are known: up to executed_ + kGroupDistance.
+  Slot executed_;
   Acceptor acceptor_;
   Learner learner_;
   Outbox outbox_;
@@ -291,6 +330,7 @@ class Consensus {
   Ballot asked_about_;  // in the last question whether a candidacy is welcome
   // The mark is written with the next record that must be: alone it would cost a flush.
   bool mark_unwritten_ = false;
+  RecordIndex groups_written_;  // the record that made the latest change of the group known here
   std::optional<SnapshotInfo> snapshot_;  // the latest that can be offered
   bool disk_short_ = false;
   std::uint64_t candidacies_ = 0;

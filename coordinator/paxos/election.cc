@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
-#include "coordinator/paxos/canary.h"
 #include "coordinator/paxos/consensus.h"
 
 namespace assent::paxos {
@@ -35,6 +35,8 @@ void Consensus::become_follower(Turn& turn, std::optional<ReplicaId> leader) {
 // Each question has a ballot of its own: a welcome to an earlier one may come when its giver has
 // long found a leader.
 void Consensus::become_canvassing(Turn& turn) {
+  // Who joins, learns or has left waits for a leader to come: it stands for no office.
+  if (!group().contains(options_.self)) return become_follower(turn, std::nullopt);
   const std::int64_t third = options_.election_min.value / 3 + 1;
   const Millis wait(third +
                     static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(third))));
@@ -42,18 +44,23 @@ void Consensus::become_canvassing(Turn& turn) {
   if (ballot <= asked_about_) ballot.round = asked_about_.round.next();
   asked_about_ = ballot;
   role_ = Canvassing{ballot, {options_.self}, turn.now + wait};
-  send_to_peers(turn, PreVote{ballot, learner_.chosen_through()});
+  for (const ReplicaId member : group().members()) {
+    if (member != options_.self) {
+      send_now(turn, member, PreVote{ballot, learner_.chosen_through()});
+    }
+  }
   maybe_stand(turn);
 }
 
 // A leader writes more than anyone: one without room for it would soon stand still.
 bool Consensus::stands_aside() const {
-  return disk_short_ && options_.group.members().size() > 1;
+  return disk_short_ && group().members().size() > 1;
 }
 
 void Consensus::maybe_stand(Turn& turn) {
-  const auto& canvassing = std::get<Canvassing>(role_);
-  if (canvassing.welcomed_by.size() >= options_.group.quorum()) become_candidate(turn);
+  const auto& welcomed_by = std::get<Canvassing>(role_).welcomed_by;
+  const auto welcomes = [&](ReplicaId member) { return welcomed_by.contains(member); };
+  if (group().contains(options_.self) && group().has_quorum(welcomes)) become_candidate(turn);
 }
 
 // Phase 1a leaves when this replica's own promise is durable, and not before (send_durable).
@@ -73,35 +80,27 @@ void Consensus::become_candidate(Turn& turn) {
   send_durable(turn, options_.self, promise_part({ballot, learner_.chosen_through().next()}));
 }
 
-// Phase 2 begins with a quorum's promises: with what they report, and no-ops in the holes.
+// Phase 2 begins with the promises of a quorum of the next slot's group: with what they report, and
+// no-ops in the holes, as far as the groups are known and have promised.
 void Consensus::become_leader(Turn& turn) {
   ++elections_won_;
-  const Candidate won = std::move(std::get<Candidate>(role_));
+  Candidate won = std::move(std::get<Candidate>(role_));
   Leader leader;
   leader.ballot = won.ballot;
   leader.last = learner_.chosen_through();
   leader.own_stalled_since = turn.now;
-  for (const ReplicaId member : options_.group.members()) {
-    Peer& peer = leader.peers[member];
-    peer.heard_at = turn.now;
-    const auto told = won.chosen_at.find(member);
-    if (told == won.chosen_at.end()) continue;
-    peer.known = true;
-    peer.accepted_through = peer.chosen_through = peer.sent_through = told->second;
-  }
+  leader.promises = std::move(won.promises);
   role_ = std::move(leader);
   auto& office = std::get<Leader>(role_);
-  const Slot last = won.reported.empty() ? office.last : won.reported.rbegin()->first;
-  for (Slot slot = won.from; slot <= last; slot = slot.next()) {
-    // P2c: the value of the highest ballot that the quorum reports, if it reports any; it is the
-    // only one that may have been chosen. Otherwise none was and none can be under a lower ballot:
-    // any value is right, and a no-op costs nothing.
-    const auto found = won.reported.find(slot);
-    if (found == won.reported.end() && canary(Canary::kSkippedHole)) continue;
-    const bool own = found == won.reported.end() || canary(Canary::kOwnValueOverAccepted);
-    propose(turn, office, slot, own ? make_value({}) : found->second.value);
+  meet_peers(turn, office);
+  complete_own_promise(office);
+  propose_reported(turn, office);
+  for (const auto& [member, chosen] : won.chosen_at) {
+    const auto found = office.peers.find(member);
+    if (found == office.peers.end()) continue;
+    found->second.known = true;
+    found->second.accepted_through = found->second.sent_through = std::min(chosen, office.last);
   }
-  office.last = std::max(office.last, last);
   send_heartbeats(turn, office);
   pump(turn, office);
   count_own(turn, office);
@@ -111,7 +110,7 @@ void Consensus::become_leader(Turn& turn) {
 
 void Consensus::on(Turn& turn, ReplicaId from, const PreVote& question) {
   send_now(turn, from,
-           PreVoteAnswer{question.ballot, welcome(turn.now, question), highest_ballot()});
+           PreVoteAnswer{question.ballot, welcome(turn.now, from, question), highest_ballot()});
 }
 
 // 1. A follower that hears its leader, and a leader that hears a quorum, welcome nobody: a replica
@@ -120,10 +119,11 @@ void Consensus::on(Turn& turn, ReplicaId from, const PreVote& question) {
 // 3. One that is far behind is not welcome: it would have to learn all that before it could serve.
 //    Whoever is the furthest of a quorum is welcome to all of it, so somebody always is. Nor is one
 //    that lacks what is no longer kept here: it could not be told (on Prepare).
-bool Consensus::welcome(MonoTime now, const PreVote& question) const {
+// 4. Nor is one that has left the group and may not know it yet.
+bool Consensus::welcome(MonoTime now, ReplicaId asker, const PreVote& question) const {
   if (canary(Canary::kEverybodyWelcome)) return true;
-  return !hears_leader(now) && acceptor_.promised() < question.ballot &&
-         can_tell(question.chosen_through.next()) &&
+  return !hears_leader(now) && may_stand(asker, question.chosen_through) &&
+         acceptor_.promised() < question.ballot && can_tell(question.chosen_through.next()) &&
          learner_.chosen_through().value <= question.chosen_through.value + options_.lag_max;
 }
 
@@ -156,44 +156,42 @@ void Consensus::on(Turn& turn, ReplicaId from, const PreVoteAnswer& answer) {
 void Consensus::ask_promises(Turn& turn) {
   auto& candidate = std::get<Candidate>(role_);
   candidate.resend_at = turn.now + options_.heartbeat_every + options_.heartbeat_every;
-  for (const ReplicaId member : options_.group.members()) {
-    if (member == options_.self || candidate.promised_by.count(member) != 0) continue;
-    const auto part = candidate.next_part.find(member);
-    const Slot from = part == candidate.next_part.end() ? candidate.from : part->second;
-    send_durable(turn, member, Prepare{candidate.ballot, from});
+  for (const ReplicaId replica : groups_.everybody_from(candidate.from)) {
+    if (replica == options_.self || candidate.promises.is_whole(replica)) continue;
+    const Slot from = candidate.promises.next_part(replica, candidate.from);
+    send_durable(turn, replica, Prepare{candidate.ballot, from});
   }
 }
 
 void Consensus::on(Turn& turn, ReplicaId from, const Promise& promise) {
   const auto* candidate = std::get_if<Candidate>(&role_);
-  if (candidate == nullptr || promise.ballot != candidate->ballot) return;
-  take_part(turn, from, promise);
+  if (candidate != nullptr && promise.ballot == candidate->ballot) {
+    return take_part(turn, from, promise);
+  }
+  auto* leader = std::get_if<Leader>(&role_);
+  if (leader != nullptr && promise.ballot == leader->ballot) {
+    take_part(turn, *leader, from, promise);
+  }
 }
 
-// The parts of one acceptor's promise all say what was accepted below this ballot, and nothing can
-// be added to that once the first was given: together they are one promise.
 void Consensus::take_part(Turn& turn, ReplicaId from, const Promise& promise) {
   auto& candidate = std::get<Candidate>(role_);
-  Slot& next = candidate.next_part.try_emplace(from, candidate.from).first->second;
-  if (promise.from != next || candidate.promised_by.count(from) != 0) return;
-  for (const PromisedSlot& one : promise.accepted) {
-    const auto [known, added] = candidate.reported.try_emplace(one.slot, one.accepted);
-    const bool higher = known->second.ballot < one.accepted.ballot;
-    if (!added && higher != canary(Canary::kLowestBallotValue)) known->second = one.accepted;
-  }
+  const auto all = [](Slot) { return true; };
+  if (!candidate.promises.take(from, promise, candidate.from, all)) return;
   candidate.chosen_at[from] = promise.chosen_through;
   if (promise.next != Slot(0)) {
-    next = promise.next;
-    const Prepare rest{candidate.ballot, next};
+    const Prepare rest{candidate.ballot, promise.next};
     if (from == options_.self) return send_durable(turn, from, promise_part(rest));
     return send_durable(turn, from, rest);
   }
-  candidate.promised_by.insert(from);
-  if (candidate.promised_by.size() >= options_.group.quorum()) become_leader(turn);
+  const auto promised = [&](ReplicaId member) { return candidate.promises.is_whole(member); };
+  if (group().has_quorum(promised)) become_leader(turn);
 }
 
-void Consensus::on(Turn& turn, ReplicaId /*from*/, const Refused& refused) {
+// Who has left moves no office.
+void Consensus::on(Turn& turn, ReplicaId from, const Refused& refused) {
   see(refused.promised);
+  if (!is_in_group(from)) return;
   const auto* candidate = std::get_if<Candidate>(&role_);
   const auto* leader = std::get_if<Leader>(&role_);
   const bool mine = (candidate != nullptr && candidate->ballot == refused.ballot) ||
@@ -204,8 +202,8 @@ void Consensus::on(Turn& turn, ReplicaId /*from*/, const Refused& refused) {
 // The leader itself asks: nobody is disturbed, so nobody is asked first.
 void Consensus::on(Turn& turn, ReplicaId from, const TakeOver& order) {
   const auto* follower = std::get_if<Follower>(&role_);
-  if (follower == nullptr || follower->leader != from || order.ballot < acceptor_.promised())
-    return;
+  if (follower == nullptr || follower->leader != from) return;
+  if (order.ballot < acceptor_.promised() || !group().contains(options_.self)) return;
   if (stands_aside()) return;
   become_candidate(turn);
 }

@@ -10,13 +10,15 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "coordinator/paxos/message.h"
+#include "coordinator/paxos/promises.h"
 
 namespace assent::paxos {
 
 // Names a read that waits; issued by the caller, never reused.
 using ReadToken = Strong<struct ReadTokenTag>;
 
-// A member as its leader knows it; the leader itself is one, and counts what is durable here.
+// A member or learner as its leader knows it; the leader itself is one, and counts what is durable
+// here.
 struct Peer {
   bool known = false;          // it has told how far it is: values are sent from there on
   Slot accepted_through;       // P2b, cumulative; never goes back within a ballot
@@ -31,18 +33,21 @@ struct Peer {
 // A read that waits for a quorum to answer a probe that was sent after it came.
 struct PendingRead {
   ReadToken token;
-  Slot index;  // the chosen mark when it came: no less than what had been acknowledged by then
   Probe probe;
 };
 
-// Left when a higher ballot is heard, when a quorum is not heard any more, or the own disk stalls.
+// Left when a higher ballot is heard, when a quorum is not heard any more, when the own disk
+// stalls, or when a group governs that this replica is not in.
 struct Leader {
   Ballot ballot;
-  Slot first;  // the first slot after those of phase 1: the leader's own values begin here
-  Slot last;   // proposed in
-  std::map<ReplicaId, Peer> peers;  // every member, this replica too
-  Probe probe;                      // of the latest heartbeats
-  std::deque<PendingRead> reads;    // in the order of their probes
+  Slot last;  // proposed in
+  // Phase 1 goes on: of replicas that come to be members, and for slots whose group is not known.
+  Promises promises;
+  // Everyone in a group that governs a slot which is not chosen, this replica too; and who left,
+  // until it has been told.
+  std::map<ReplicaId, Peer> peers;
+  Probe probe;                    // of the latest heartbeats
+  std::deque<PendingRead> reads;  // in the order of their probes
   MonoTime heartbeat_at;
   // The leader's own acceptances that are not durable yet, in slot order, and since when the log
   // has not grown while there are any.

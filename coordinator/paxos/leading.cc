@@ -1,27 +1,15 @@
-// What a leader does: phase 2 for many slots at once, catching others up, reads, handing over.
+// What a leader does: phase 2 for many slots at once, catching others up, reads.
 #include <algorithm>
 #include <functional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "base/canary.h"
 #include "base/check.h"
-#include "coordinator/paxos/canary.h"
 #include "coordinator/paxos/consensus.h"
 
 namespace assent::paxos {
-namespace {
-
-// The highest number that a quorum reaches.
-template <class Number, class Of>
-Number reached_by_quorum(const Leader& leader, std::size_t quorum, Of of) {
-  std::vector<Number> numbers;
-  for (const auto& [id, peer] : leader.peers) numbers.push_back(of(id, peer));
-  std::sort(numbers.begin(), numbers.end(), std::greater<>());
-  return numbers[quorum - 1];
-}
-
-}  // namespace
 
 // ── phase 2a ────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,7 +87,9 @@ void Consensus::count_own(Turn& turn, Leader& leader) {
 void Consensus::on(Turn& turn, ReplicaId from, const AcceptedThrough& accepted) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || accepted.ballot != leader->ballot) return;
-  take_progress(turn, leader->peers.at(from), accepted, leader->last);
+  const auto peer = leader->peers.find(from);
+  if (peer == leader->peers.end()) return;
+  take_progress(turn, peer->second, accepted, leader->last);
   advance_chosen(turn, *leader);
   answer_reads(turn, *leader);
   maybe_hand_over(turn, *leader);
@@ -128,12 +118,21 @@ void Consensus::take_progress(Turn& turn, Peer& peer, const AcceptedThrough& acc
 
 // A value is chosen when a quorum has accepted it under one ballot ("Paxos Made Simple",
 // section 2.2). Acceptances count only under this leader's own ballot: one of an earlier ballot,
-// even by a quorum's worth of replicas, was proposed again first.
+// even by a quorum's worth of replicas, was proposed again first. Each slot is chosen by a quorum
+// of its own group: those of one group after those of the one before.
 void Consensus::advance_chosen(Turn& turn, Leader& leader) {
-  const Slot reached =
-      reached_by_quorum<Slot>(leader, options_.group.quorum(),
-                              [](ReplicaId, const Peer& peer) { return peer.accepted_through; });
-  Slot through = std::min(reached, leader.last);
+  const auto accepted = [&](ReplicaId member) {
+    const auto peer = leader.peers.find(member);
+    return peer == leader.peers.end() ? Slot() : peer->second.accepted_through;
+  };
+  Slot through = learner_.chosen_through();
+  for (bool whole_group = true; whole_group && through < leader.last;) {
+    const Slot next = through.next();
+    const Slot reached = groups_.at(next).reached_by_quorum<Slot>(accepted);
+    const Slot end = std::min(groups_.last_like(next).value_or(leader.last), leader.last);
+    whole_group = end <= reached;
+    through = std::max(through, std::min(reached, end));
+  }
   if (canary(Canary::kSkippedHole)) {
     through =
         std::min(through, acceptor_.contiguous_through(learner_.chosen_through(), leader.ballot));
@@ -144,12 +143,15 @@ void Consensus::advance_chosen(Turn& turn, Leader& leader) {
 // ── reads ───────────────────────────────────────────────────────────────────────────────────────
 
 // Read-index (Ongaro, "Consensus: Bridging Theory and Practice", 6.4).
-// 1. A read that comes at time t notes the chosen mark: everything acknowledged before t by this
-//    leader, or by an earlier one (it has executed its own no-op, R1), is at or below it.
-// 2. It waits until a quorum has answered a probe that was sent after t: at the time of its answer
-//    each had promised no higher ballot.
-// 3. A later leader needs the promises of a quorum, so of one of those, given after that answer,
-//    after t. So no other leader acknowledged anything before t.
+// 1. A read that comes at time t waits until a quorum has answered a probe that was sent after t:
+// at
+//    the time of its answer each had promised no higher ballot. The quorum is one of the group of
+//    the slot behind the mark m, as the mark is then; the read sees what is executed up to m.
+// 2. Another leader that acknowledged something above m before t had slot m + 1 accepted by a
+// quorum
+//    of the same group before t, so by one of those, under a higher ballot: it had promised that
+//    before it answered, which 1 excludes. A leader of a lower ballot cannot have: this one has
+//    executed its own no-op (R1), and what phase 1 found was before that.
 void Consensus::on(Turn& turn, const ReadAsked& asked) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || leader->reads.size() >= options_.reads_waiting_max) {
@@ -162,98 +164,24 @@ void Consensus::on(Turn& turn, const ReadAsked& asked) {
   }
   // Reads that come while a round is out share the next one.
   const bool round_is_out = !leader->reads.empty();
-  leader->reads.push_back({asked.token, learner_.chosen_through(), leader->probe.next()});
+  leader->reads.push_back({asked.token, leader->probe.next()});
   if (!round_is_out) send_heartbeats(turn, *leader);
   answer_reads(turn, *leader);
 }
 
 void Consensus::answer_reads(Turn& turn, Leader& leader) {
-  const Probe answered = reached_by_quorum<Probe>(
-      leader, options_.group.quorum(), [&](ReplicaId id, const Peer& peer) {
-        return id == options_.self ? leader.probe : peer.probe;
-      });
-  const bool waited = !leader.reads.empty();
+  if (leader.reads.empty()) return;
+  const Probe answered = group().reached_by_quorum<Probe>([&](ReplicaId member) {
+    if (member == options_.self) return leader.probe;
+    const auto peer = leader.peers.find(member);
+    return peer == leader.peers.end() ? Probe() : peer->second.probe;
+  });
   while (!leader.reads.empty() && leader.reads.front().probe <= answered) {
-    turn.effects.reads.push_back({leader.reads.front().token, leader.reads.front().index});
+    turn.effects.reads.push_back({leader.reads.front().token, learner_.chosen_through()});
     leader.reads.pop_front();
   }
-  const bool next_round = waited && !leader.reads.empty() && leader.probe <= answered;
+  const bool next_round = !leader.reads.empty() && leader.probe <= answered;
   if (next_round) send_heartbeats(turn, leader);
-}
-
-// ── holding office ──────────────────────────────────────────────────────────────────────────────
-
-void Consensus::send_heartbeats(Turn& turn, Leader& leader) {
-  leader.probe = leader.probe.next();
-  leader.heartbeat_at = turn.now + options_.heartbeat_every;
-  send_to_peers(turn, Accept{leader.ballot, Slot(), {}, learner_.chosen_through(), leader.probe});
-  offer_snapshots(turn, leader);
-}
-
-// Again with every heartbeat, until the member has told that it is further. A snapshot that ends
-// before what is kept of the log would lead nowhere; a later one is on its way then.
-void Consensus::offer_snapshots(Turn& turn, const Leader& leader) {
-  if (canary(Canary::kNoOffers)) return;
-  if (!snapshot_ || snapshot_->through.next() < learner_.first()) return;
-  for (const auto& [id, peer] : leader.peers) {
-    if (id == options_.self || !peer.known) continue;
-    if (peer.accepted_through.next() < learner_.first() &&
-        peer.accepted_through < snapshot_->through) {
-      send_now(turn, id, SnapshotOffer{leader.ballot, *snapshot_});
-    }
-  }
-}
-
-bool Consensus::hears_quorum(MonoTime now, const Leader& leader) const {
-  if (canary(Canary::kDeafLeader)) return true;
-  const Millis patience = options_.election_min + options_.election_min;
-  const auto heard = std::count_if(leader.peers.begin(), leader.peers.end(), [&](const auto& one) {
-    return one.first == options_.self || now - one.second.heard_at < patience;
-  });
-  return static_cast<std::size_t>(heard) >= options_.group.quorum();
-}
-
-// A leader alone in its group goes on waiting: nobody else could do better.
-bool Consensus::disk_stalled(MonoTime now, const Leader& leader) const {
-  if (canary(Canary::kPatientLeader)) return false;
-  return options_.group.members().size() > 1 && !leader.own_writing.empty() &&
-         now - leader.own_stalled_since >= options_.disk_stall_max;
-}
-
-void Consensus::keep_office(Turn& turn, Leader& leader) {
-  if (!hears_quorum(turn.now, leader)) return become_follower(turn, std::nullopt);
-  if (disk_stalled(turn.now, leader)) return yield_office(turn, leader);
-  if (leader.handover && leader.handover->until <= turn.now) leader.handover.reset();
-  if (leader.heartbeat_at <= turn.now) send_heartbeats(turn, leader);
-}
-
-// To whoever has most of the log and was heard last.
-void Consensus::yield_office(Turn& turn, Leader& leader) {
-  const auto best =
-      std::max_element(leader.peers.begin(), leader.peers.end(), [&](const auto& a, const auto& b) {
-        const auto worth = [&](const auto& one) {
-          return std::tuple(one.first != options_.self, one.second.accepted_through,
-                            one.second.heard_at);
-        };
-        return worth(a) < worth(b);
-      });
-  send_now(turn, best->first, TakeOver{leader.ballot});
-  become_follower(turn, std::nullopt);
-}
-
-void Consensus::on(Turn& turn, const TransferAsked& asked) {
-  auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || asked.to == options_.self || !options_.group.contains(asked.to)) return;
-  leader->handover = Leader::Handover{asked.to, turn.now + options_.election_min};
-  maybe_hand_over(turn, *leader);
-}
-
-// The successor has the whole log first: it need not learn anything from others.
-void Consensus::maybe_hand_over(Turn& turn, Leader& leader) {
-  if (!leader.handover || leader.handover->ordered) return;
-  if (leader.peers.at(leader.handover->to).accepted_through < leader.last) return;
-  leader.handover->ordered = true;
-  send_now(turn, leader.handover->to, TakeOver{leader.ballot});
 }
 
 }  // namespace assent::paxos

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
-#include "coordinator/paxos/canary.h"
 
 namespace assent::paxos {
 

@@ -5,14 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
-#include "coordinator/paxos/canary.h"
 
 namespace assent::replica {
 namespace {
-
-using paxos::Canary;
-using paxos::canary;
 
 // A no-op of consensus is an entry of nothing: it only takes its slot.
 state::Entry entry_of(const paxos::ChosenValue& chosen) {
@@ -21,6 +18,14 @@ state::Entry entry_of(const paxos::ChosenValue& chosen) {
   CHECK(entry, "slot " + to_string(chosen.slot) +
                    " is chosen and cannot be read: " + (entry ? "" : entry.error().message));
   return std::move(*entry);
+}
+
+std::vector<paxos::GovernedFrom> groups_of(const state::Membership& membership) {
+  std::vector<paxos::GovernedFrom> out;
+  for (state::Electorate& one : membership.electorates()) {
+    out.push_back({one.from, paxos::Group(std::move(one.members), std::move(one.learners))});
+  }
+  return out;
 }
 
 // Moves all but the first `keep` of `from` in front of `to`.
@@ -43,12 +48,16 @@ Core::Core(Options options, const paxos::ChosenLog& log)
 void Core::restore(std::shared_ptr<state::StateMachine> state) {
   CHECK_EQ(state_->executed(), Slot(0), "a snapshot is restored before anything else");
   state_ = std::move(state);
-  consensus_.restore_snapshot(state_->executed());
+  consensus_.restore_snapshot({state_->executed(), groups_of(state_->membership())});
 }
 
 void Core::restore(Now now, const paxos::Record& record) {
   Effects none;
-  for (const paxos::ChosenValue& chosen : consensus_.restore(record)) execute(now, none, chosen);
+  paxos::Executed executed;
+  for (const paxos::ChosenValue& chosen : consensus_.restore(record)) {
+    execute(now, none, chosen, executed);
+  }
+  if (executed.through != Slot()) consensus_.restore(executed);
 }
 
 // Log time goes on from the last entry; the first entry of all takes the wall clock's: there is
@@ -103,7 +112,7 @@ void Core::on(Now now, Effects& out, const TurnEnded& /*ended*/) {
 void Core::on(Now now, Effects& out, const Install& install) {
   const Slot through = install.state->executed();
   if (leads_ || through <= state_->executed()) return;
-  feed(now, out, paxos::SnapshotInstalled{through});
+  feed(now, out, paxos::SnapshotInstalled{through, groups_of(install.state->membership())});
   if (consensus_.chosen_through() != through) return;
   state_ = install.state;
   clock_.observe(state_->time(), now.mono);
@@ -122,7 +131,8 @@ void Core::feed(Now now, Effects& out, const paxos::Input& input) {
   std::move(effects.persist.begin(), effects.persist.end(), std::back_inserter(out.persist));
   std::move(effects.send.begin(), effects.send.end(), std::back_inserter(out.send));
   follow_office(now, out);
-  for (const paxos::ChosenValue& chosen : effects.chosen) execute(now, out, chosen);
+  paxos::Executed executed;
+  for (const paxos::ChosenValue& chosen : effects.chosen) execute(now, out, chosen, executed);
   for (const paxos::ReadReady& read : effects.reads) {
     CHECK_LE(read.index, state_->executed(), "what is chosen is executed at once");
     out.reads.push_back(read.token);
@@ -130,6 +140,7 @@ void Core::feed(Now now, Effects& out, const paxos::Input& input) {
   std::move(effects.reads_lost.begin(), effects.reads_lost.end(),
             std::back_inserter(out.reads_lost));
   if (effects.offered) out.offered = effects.offered;
+  if (executed.through != Slot()) feed(now, out, executed);
 }
 
 // A new leader's first value is its own no-op: once that is executed it knows all that was chosen
@@ -142,6 +153,10 @@ void Core::follow_office(Now /*now*/, Effects& out) {
   if (!leads_) return;
   waiting_.commands.push_back(state::OfficeTaken{*leads_});
   waiting_.tokens.push_back(CommandToken());
+  if (state_->membership().empty() && !options_.founders.empty()) {
+    waiting_.commands.push_back(state::GroupFounded{options_.founders});
+    waiting_.tokens.push_back(CommandToken());
+  }
   if (!canary(Canary::kServeBeforeOwnNoOp)) return;
   office_ = leads_;
   out.office.push_back(OfficeTaken{*office_, state_->office_number()});
@@ -163,11 +178,18 @@ void Core::lose_office(Effects& out) {
   proposed_.clear();
 }
 
-void Core::execute(Now now, Effects& out, const paxos::ChosenValue& chosen) {
+// What a change of the group leads to is told to consensus before anything else happens.
+void Core::execute(Now now, Effects& out, const paxos::ChosenValue& chosen,
+                   paxos::Executed& executed) {
   state::Entry entry = entry_of(chosen);
   if (!paxos::is_noop(chosen.value)) clock_.observe(entry.time, now.mono);
   if (canary(Canary::kLocalTime)) entry.time = now.wall;
+  const Slot governed_from = state_->membership().governs_from();
   const auto results = state_->execute(chosen.slot, entry);
+  executed.through = chosen.slot;
+  if (state_->membership().governs_from() != governed_from) {
+    executed.changes.push_back(groups_of(state_->membership()).back());
+  }
   answer(out, chosen.slot, results);
   if (office_ || !leads_) return;
   for (const state::Command& command : entry.commands) {
@@ -205,6 +227,16 @@ void Core::maybe_propose(Now now, Effects& out) {
     const Slot slot = consensus_.last_proposed().next();
     proposed_.emplace(slot, std::move(batch.tokens));
     feed(now, out, paxos::Propose{std::move(value)});
+  }
+  fill_up_to_change(now, out);
+}
+
+// A change of the group governs when the slots in front of it are chosen: where nobody has
+// commands for them, no-ops do.
+void Core::fill_up_to_change(Now now, Effects& out) {
+  while (consensus_.can_propose() &&
+         consensus_.last_proposed().next() < consensus_.groups().latest_from()) {
+    feed(now, out, paxos::Propose{paxos::make_value({})});
   }
 }
 

@@ -26,6 +26,8 @@ using paxos::ReadToken;
 struct Options {
   paxos::Options paxos;
   state::StateOptions state;
+  // What the first leader tells the log of the initial group. Empty: nothing, and the group stays.
+  std::vector<state::Member> founders{};
   std::size_t entry_commands_max = 4'096;     // of one slot
   std::size_t commands_waiting_max = 65'536;  // for a slot; one more is refused
 };
@@ -134,9 +136,10 @@ class Core {
   void on(Now now, Effects& out, const PaxosInput& input);
   void feed(Now now, Effects& out, const paxos::Input& input);
   void follow_office(Now now, Effects& out);
-  void execute(Now now, Effects& out, const paxos::ChosenValue& chosen);
+  void execute(Now now, Effects& out, const paxos::ChosenValue& chosen, paxos::Executed& executed);
   void answer(Effects& out, Slot slot, const std::vector<state::CommandResult>& results);
   void maybe_propose(Now now, Effects& out);
+  void fill_up_to_change(Now now, Effects& out);
   paxos::Value cut_entry(Now now, Batch& batch);
   void lose_office(Effects& out);
 

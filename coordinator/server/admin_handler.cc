@@ -1,10 +1,16 @@
-// The admin port of a replica: how this process is.
+// The admin port of a replica: how this process is, and who the group's replicas are.
 #include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
 #include "runtime/rpc/admin.h"
+#include "runtime/rpc/handler.h"
+#include "wire/CoordinatorAdmin.h"
 
 namespace assent::coordinator {
 namespace {
+
+using rpc::answer;
+using rpc::Cob;
+using rpc::ExnCob;
 
 std::int64_t count(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
@@ -76,7 +82,7 @@ rpc::ProcessStatus status(const Services& services) {
   out.ready = log.serving() || (leader && *leader != services.config.replica);
   out.facts = {{"cluster", services.config.cluster},
                {"replica", to_string(services.config.replica)},
-               {"group", std::to_string(services.config.group.size())},
+               {"group", std::to_string(log.consensus().group().members().size())},
                {"role", role(log)},
                {"leader", leader ? to_string(*leader) : "none"},
                {"disk", log.disk_short() ? "short of space" : "has room"},
@@ -87,12 +93,165 @@ rpc::ProcessStatus status(const Services& services) {
   return out;
 }
 
+// Below the members' own lag, so that a promotion is not what the others wait for.
+constexpr std::uint64_t kPromotionLagMax = 1'024;
+
+class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
+ public:
+  explicit GroupHandler(Services& services)
+      : services_(services),
+        process_(rpc::admin_handler(
+            "assent-coordinator", [&services] { return status(services); },
+            [&services](auto done) { done(examine(services)); })) {}
+
+  void process_status(Cob<wire::ProcessStatusReply> cob, ExnCob exn,
+                      const wire::ProcessStatusRequest& request) override {
+    process_->process_status(std::move(cob), std::move(exn), request);
+  }
+
+  void doctor(Cob<wire::DoctorReply> cob, ExnCob exn, const wire::DoctorRequest& request) override {
+    process_->doctor(std::move(cob), std::move(exn), request);
+  }
+
+  void group(Cob<wire::GroupReply> cob, ExnCob exn, const wire::GroupRequest& request) override {
+    answer(cob, exn, check(request.protocol_version).map([this] { return group_reply(); }));
+  }
+
+  void change_group(Cob<wire::ChangeGroupReply> cob, ExnCob exn,
+                    const wire::ChangeGroupRequest& request) override {
+    auto command =
+        check(request.protocol_version).and_then([&] { return change_from_wire(request); });
+    if (!command) {
+      return answer<wire::ChangeGroupReply>(cob, exn, tl::unexpected(command.error()));
+    }
+    services_.term->changes.propose(std::move(*command), [cob, exn](Result<Slot> from) {
+      answer(cob, exn, std::move(from).map([](Slot slot) {
+        auto reply = rpc::versioned<wire::ChangeGroupReply>();
+        reply.governs_from = static_cast<std::int64_t>(slot.value);
+        return reply;
+      }));
+    });
+  }
+
+  void transfer_leader(Cob<wire::TransferLeaderReply> cob, ExnCob exn,
+                       const wire::TransferLeaderRequest& request) override {
+    answer(cob, exn, check(request.protocol_version).and_then([&] {
+      return successor(request).map([this](ReplicaId to) {
+        auto reply = rpc::versioned<wire::TransferLeaderReply>();
+        reply.to = static_cast<std::int32_t>(to.value);
+        services_.log.hand_over(to);
+        return reply;
+      });
+    }));
+  }
+
+ private:
+  [[nodiscard]] Result<void> check(std::int32_t version) const {
+    if (auto known = rpc::check_version(version); !known) return known;
+    if (services_.term) return {};
+    return tl::unexpected(services_.not_leader(&Member::admin_address));
+  }
+
+  // The chosen mark of a replica as this leader last heard it.
+  [[nodiscard]] Slot mark_of(ReplicaId replica) const {
+    if (replica == services_.config.replica) return services_.log.state().executed();
+    const auto marks = services_.log.consensus().peers_chosen();
+    const auto found = marks.find(replica);
+    return found == marks.end() ? Slot() : found->second;
+  }
+
+  [[nodiscard]] wire::GroupReply group_reply() const {
+    const GroupLog& log = services_.log;
+    const state::Membership& group = log.state().membership();
+    auto reply = rpc::versioned<wire::GroupReply>();
+    reply.cluster = services_.config.cluster;
+    reply.leader = static_cast<std::int32_t>(services_.config.replica.value);
+    reply.chosen_slot = count(log.consensus().chosen_through().value);
+    reply.governs_from = count(group.governs_from().value);
+    for (const auto& [id, replica] : group.replicas()) {
+      wire::ReplicaInfo& told = reply.replicas.emplace_back();
+      told.replica = static_cast<std::int32_t>(id.value);
+      told.learner = replica.learner;
+      told.client_address = replica.client_address;
+      told.peer_address = replica.peer_address;
+      told.admin_address = replica.admin_address;
+      told.chosen_slot = count(mark_of(id).value);
+      told.connected = id == services_.config.replica || log.peers().connected(id);
+    }
+    const Slot before(group.governs_from().value - (group.empty() ? 0 : 1));
+    reply.settled = !group.empty() && before <= log.consensus().chosen_through() &&
+                    log.consensus().known_to_quorum(before);
+    return reply;
+  }
+
+  [[nodiscard]] Result<state::Command> change_from_wire(
+      const wire::ChangeGroupRequest& request) const {
+    if (request.replica < 1) {
+      return failure(ErrorCode::kInvalidArgument, "a replica's id counts from 1");
+    }
+    const ReplicaId id(static_cast<std::uint32_t>(request.replica));
+    switch (request.change) {
+      case wire::GroupChange::ADD:
+        return added(id, request);
+      case wire::GroupChange::PROMOTE:
+        return promoted(id);
+      case wire::GroupChange::REMOVE:
+        return state::Command(state::ReplicaRemoved{id});
+    }
+    return failure(ErrorCode::kInvalidArgument, "the change is none of ADD, PROMOTE, REMOVE");
+  }
+
+  static Result<state::Command> added(ReplicaId id, const wire::ChangeGroupRequest& request) {
+    for (const std::string& address : {request.client_address, request.peer_address}) {
+      if (address.find(':') != std::string::npos) continue;
+      return failure(ErrorCode::kInvalidArgument,
+                     "a replica that comes has a client and a peer port, \"host:port\" each");
+    }
+    return state::Command(state::ReplicaAdded{
+        {id, 0, true, request.client_address, request.peer_address, request.admin_address}});
+  }
+
+  // A member that lags could be what a quorum waits for.
+  [[nodiscard]] Result<state::Command> promoted(ReplicaId id) const {
+    const state::Member* known = services_.log.state().membership().find(id);
+    const Slot chosen = services_.log.consensus().chosen_through();
+    const Slot mark = mark_of(id);
+    if (known != nullptr && known->learner && mark.value + kPromotionLagMax < chosen.value) {
+      return failure(ErrorCode::kUnavailable,
+                     "replica " + to_string(id) + " is " +
+                         std::to_string(chosen.value - mark.value) +
+                         " slots behind: promote it when it has caught up");
+    }
+    return state::Command(state::ReplicaPromoted{id});
+  }
+
+  [[nodiscard]] Result<ReplicaId> successor(const wire::TransferLeaderRequest& request) const {
+    const ReplicaId self = services_.config.replica;
+    const paxos::Group& group = services_.log.consensus().group();
+    if (request.to != 0) {
+      const ReplicaId to(static_cast<std::uint32_t>(request.to));
+      if (to == self || group.contains(to)) return to;
+      return failure(ErrorCode::kInvalidArgument,
+                     "replica " + to_string(to) + " is no member of the group, and cannot lead");
+    }
+    std::optional<ReplicaId> best;
+    for (const ReplicaId member : group.members()) {
+      if (member == self || !services_.log.peers().connected(member)) continue;
+      if (!best || mark_of(*best) < mark_of(member)) best = member;
+    }
+    if (best) return *best;
+    return failure(ErrorCode::kUnavailable, "no other member is connected: nobody could take over");
+  }
+
+  Services& services_;
+  const std::shared_ptr<wire::AdminCobSvIf> process_;
+};
+
 }  // namespace
 
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(Services& services) {
-  return rpc::admin_processor(
-      "assent-coordinator", [&services] { return status(services); },
-      [&services](auto done) { done(examine(services)); });
+  return std::make_shared<wire::CoordinatorAdminAsyncProcessor>(
+      std::make_shared<GroupHandler>(services));
 }
 
 }  // namespace assent::coordinator

@@ -36,6 +36,7 @@ std::map<ReplicaId, Member> take_group(config::File& file) {
     Member& member = out[*replica];
     file.require(path + ".client", member.client_address);
     file.require(path + ".peer", member.peer_address);
+    file.take(path + ".admin", member.admin_address);
   }
   if (out.size() > kGroupMax) {
     file.refuse("replicas", "a group of " + std::to_string(out.size()) + ", but may have at most " +
@@ -72,6 +73,7 @@ Result<Config> load_config(const std::string& path) {
   std::string level = "info";
   file->require("cluster", out.cluster);
   file->take("replica", replica, 1, kReplicaMax);
+  file->take("joins", out.joins);
   out.replica = ReplicaId(static_cast<std::uint32_t>(replica));
   file->require("data_directory", out.data_directory);
   out.group = take_group(*file);
@@ -82,11 +84,20 @@ Result<Config> load_config(const std::string& path) {
   if (const auto self = out.group.find(out.replica); self != out.group.end()) {
     out.client_address = self->second.client_address;
     out.peer_address = self->second.peer_address;
+    if (!self->second.admin_address.empty()) out.admin_address = self->second.admin_address;
   }
   file->take("listen.client", out.client_address);
   file->take("listen.peer", out.peer_address);
   file->take("listen.admin", out.admin_address);
-  if (out.group.empty()) out.group[out.replica] = {out.client_address, out.peer_address};
+  if (out.joins && out.group.size() < 2) {
+    file->refuse("joins", "true, but no [replicas.N] names a replica of the group to join");
+  }
+  if (out.group.empty()) {
+    out.group[out.replica] = {out.client_address, out.peer_address, out.admin_address};
+  }
+  if (out.group[out.replica].admin_address.empty()) {
+    out.group[out.replica].admin_address = out.admin_address;
+  }
   take_group_times(*file, out);
   file->take("outcomes.retention_ms", retention, 1'000, 30LL * 86'400'000);
   file->take("snapshots.log_bytes", snapshot_log_bytes, kSnapshotLogBytesMin, kSnapshotLogBytesMax);

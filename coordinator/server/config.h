@@ -16,6 +16,7 @@ namespace assent::coordinator {
 struct Member {
   std::string client_address;
   std::string peer_address;
+  std::string admin_address{};  // empty: not told
 };
 
 struct Config {
@@ -28,7 +29,10 @@ struct Config {
   std::string peer_address = "127.0.0.1:7201";    // for agents and other replicas
   std::string admin_address = "127.0.0.1:7301";   // for administrators
 
-  // Every replica, this one too. Left out of the file: this one alone.
+  // This replica joins a group that is there: it is nobody before the group adds it.
+  bool joins = false;
+  // The replicas that found the group, this one too. Left out of the file: this one alone. Once the
+  // group is in the log, the log says who is in it. Of one that joins: itself, and those it asks.
   std::map<ReplicaId, Member> group;
   Millis heartbeat_every{50};  // of the leader
   Millis election_min{300};    // a leader silent for this long, up to twice, is succeeded

@@ -27,8 +27,8 @@ GroupLog::GroupLog(boost::asio::io_context& loop, GroupLogOptions options)
       options_(std::move(options)),
       storage_(storage_options()),
       core_(options_.core, storage_),
-      peers_(loop, options_.storage.cluster, options_.storage.replica, options_.peers,
-             [this](ReplicaId peer) { feed(paxos::PeerLost{peer}); }),
+      peers_(loop, options_.storage.cluster, options_.storage.replica, options_.peer_address,
+             options_.peers, [this](ReplicaId peer) { feed(paxos::PeerLost{peer}); }),
       keeper_(loop, options_.snapshots, options_.core.state, core_, storage_, outside()),
       timer_(loop,
              [this] {
@@ -68,6 +68,7 @@ void GroupLog::take_part() {
   open_ = true;
   core_.start(clocks());
   keeper_.start();
+  follow_group();
   arm();
 }
 
@@ -89,7 +90,7 @@ void GroupLog::greet(ReplicaId peer) {
 }
 
 void GroupLog::greeted(ReplicaId peer, const Result<PeerLinks::Greeting>& greeting) {
-  const std::string who = "replica " + to_string(peer) + " at " + options_.peers.at(peer);
+  const std::string who = "replica " + to_string(peer) + " at " + peers_.address(peer);
   if (!greeting) {
     if (retryable(greeting.error())) return;
     return tell_once(peer, who + " refuses this one: " + greeting.error().message);
@@ -210,6 +211,7 @@ void GroupLog::hand_over() {
   if (!serving()) return;
   const auto chosen = core_.consensus().peers_chosen();
   std::optional<ReplicaId> furthest;
+  const paxos::Group& group = core_.consensus().group();
   // Whoever was asked in vain is asked again only when there is nobody else.
   const auto better = [&](ReplicaId one) {
     if (!furthest) return true;
@@ -217,12 +219,15 @@ void GroupLog::hand_over() {
     return anew || (handed_to_ != one && chosen.at(*furthest) < chosen.at(one));
   };
   for (const auto& [peer, mark] : chosen) {
-    if (peers_.connected(peer) && better(peer)) furthest = peer;
+    if (group.contains(peer) && peers_.connected(peer) && better(peer)) furthest = peer;
   }
-  if (!furthest) return;
-  handed_to_ = furthest;
-  log::info("handing the office over", {{"to", to_string(*furthest)}});
-  feed(paxos::TransferAsked{*furthest});
+  if (furthest) hand_over(*furthest);
+}
+
+void GroupLog::hand_over(ReplicaId to) {
+  handed_to_ = to;
+  log::info("handing the office over", {{"to", to_string(to)}});
+  feed(paxos::TransferAsked{to});
 }
 
 storage::ReplicaLogOptions GroupLog::storage_options() {
@@ -335,6 +340,18 @@ void GroupLog::answer(const std::vector<replica::ReadToken>& reads, bool current
   }
 }
 
+// The log says who is in the group, and where.
+void GroupLog::follow_group() {
+  const auto& replicas = state().membership().replicas();
+  if (replicas == followed_) return;
+  followed_ = replicas;
+  std::map<ReplicaId, std::string> addresses;
+  for (const auto& [id, replica] : replicas) addresses[id] = replica.peer_address;
+  peers_.follow(addresses);
+  log::info("group", {{"replicas", std::to_string(replicas.size())},
+                      {"governs_from", to_string(state().membership().governs_from())}});
+}
+
 // Everything that is ready in this turn of the loop goes first: its commands share a slot, and its
 // messages a delivery.
 void GroupLog::schedule_turn_end() {
@@ -347,6 +364,7 @@ void GroupLog::schedule_turn_end() {
 void GroupLog::end_turn() {
   turn_end_posted_ = false;
   if (std::exchange(submitted_, false)) feed(replica::TurnEnded{});
+  follow_group();
   peers_.flush();
 }
 

@@ -28,7 +28,9 @@ struct GroupLogOptions {
   storage::ReplicaLogOptions storage;
   replica::Options core;
   SnapshotOptions snapshots{};
-  std::map<ReplicaId, std::string> peers;  // peer ports of the other members
+  std::string peer_address;  // this replica's own
+  std::map<ReplicaId, std::string>
+      peers;  // peer ports of the others, as the configuration has them
   // Called on the event loop. Between the two this replica holds the office: only then may
   // propose() be called.
   std::function<void()> office_taken;
@@ -65,12 +67,16 @@ class GroupLog final : public state::ReplicatedLog {
   [[nodiscard]] Result<std::string> snapshot_part(const paxos::SnapshotInfo& snapshot,
                                                   std::uint64_t offset) const;
 
-  // A message of another member came in. Precondition: `from` is one, and the message is checked.
+  // A message of another replica came in. Precondition: the message is checked.
   void deliver(ReplicaId from, const paxos::Message& message);
+  // Where a replica that speaks is reached, should nobody have told it yet.
+  void learn_address(ReplicaId peer, const std::string& address) { peers_.meet(peer, address); }
 
   // Asks the member that is furthest to take the office over, or after it another one; this one
   // goes on until it has. Without office or without another member nothing happens.
   void hand_over();
+  // The same, of this member.
+  void hand_over(ReplicaId to);
 
   void propose(state::Command command, OnExecuted done) override;
   [[nodiscard]] bool congested() const override;
@@ -106,6 +112,7 @@ class GroupLog final : public state::ReplicatedLog {
   void change_office(const replica::OfficeChange& change);
   void answer(const std::vector<replica::Executed>& executed);
   void answer(const std::vector<replica::ReadToken>& reads, bool current);
+  void follow_group();
   void schedule_turn_end();
   void end_turn();
   void arm();
@@ -125,6 +132,7 @@ class GroupLog final : public state::ReplicatedLog {
   DeadlineTimer greet_timer_;                    // while others must know this disk
   std::map<ReplicaId, std::string> complaints_;  // of each member, the last
   bool open_ = false;                            // takes part
+  std::map<ReplicaId, state::Member> followed_;  // the replicas whose addresses are followed
 
   bool turn_end_posted_ = false;
   bool submitted_ = false;  // commands, in this turn

@@ -19,6 +19,7 @@ using rpc::ExnCob;
 
 constexpr std::size_t kNonceMax = 64;
 constexpr std::size_t kAddressMax = 300;
+constexpr std::int32_t kReplicaMax = 1'000;  // as in configurations
 
 bool valid_address(const std::string& address) {
   return !address.empty() && address.size() <= kAddressMax &&
@@ -138,10 +139,15 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
   Result<std::optional<DiskIncarnation>> meet(const wire::IdentifyRequest& request) const {
     if (!request.__isset.replica) return std::nullopt;
     const ReplicaId caller(static_cast<std::uint32_t>(request.replica));
-    if (!services_.config.group.contains(caller) || request.disk == 0) {
+    if (request.replica < 1 || kReplicaMax < request.replica || request.disk == 0) {
       return failure(ErrorCode::kInvalidArgument,
                      "replica " + std::to_string(request.replica) +
-                         " is no member of this group: correct the configuration");
+                         " is no replica with a disk: correct its configuration");
+    }
+    if (services_.log.state().membership().retired(caller)) {
+      return failure(ErrorCode::kInvalidArgument,
+                     "replica " + std::to_string(request.replica) +
+                         " has left this group: stop it, and give another one a new id");
     }
     return services_.log.meet(caller, DiskIncarnation(static_cast<std::uint64_t>(request.disk)))
         .map([](DiskIncarnation known) { return std::optional(known); });
@@ -187,17 +193,22 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
                          to_string(self) + ", for replica " + std::to_string(delivery.receiver) +
                          ": correct the addresses in its configuration");
     }
-    if (sender == self || !services_.config.group.contains(sender)) {
+    if (delivery.sender < 1 || kReplicaMax < delivery.sender || sender == self) {
       return failure(ErrorCode::kInvalidArgument,
                      "replica " + std::to_string(delivery.sender) +
-                         " is no other member of this group: correct the configuration");
+                         " is no other replica: correct its configuration");
     }
+    // A stranger may be a member that this replica has not heard of yet, and one that has left may
+    // have an office to hand over: consensus knows whom to heed.
     return services_.log.check_disk(sender,
                                     DiskIncarnation(static_cast<std::uint64_t>(delivery.disk)));
   }
 
   void take(const wire::Delivery& delivery) {
     const ReplicaId sender(static_cast<std::uint32_t>(delivery.sender));
+    if (delivery.__isset.sender_address && valid_address(delivery.sender_address)) {
+      services_.log.learn_address(sender, delivery.sender_address);
+    }
     for (const wire::PaxosMessage& one : delivery.messages) {
       // The values' bytes move on into the log; the generated code has no further use for them.
       auto message = from_wire(const_cast<wire::PaxosMessage&>(one), sender);

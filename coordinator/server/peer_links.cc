@@ -4,7 +4,6 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "base/check.h"
 #include "coordinator/server/paxos_wire.h"
 #include "runtime/logging.h"
 #include "runtime/rpc/call.h"
@@ -63,27 +62,43 @@ struct PeerLinks::Link {
 };
 
 PeerLinks::PeerLinks(boost::asio::io_context& loop, std::string cluster, ReplicaId self,
-                     const std::map<ReplicaId, std::string>& addresses,
+                     std::string address, const std::map<ReplicaId, std::string>& addresses,
                      std::function<void(ReplicaId)> lost)
     : loop_(loop),
       cluster_(std::move(cluster)),
       self_(self),
+      address_(std::move(address)),
       lost_(std::move(lost)),
       alive_(std::make_shared<char>()) {
+  follow(addresses);
+}
+
+void PeerLinks::follow(const std::map<ReplicaId, std::string>& addresses) {
   for (const auto& [peer, address] : addresses) {
-    auto& link = links_[peer];
-    link = std::make_unique<Link>(loop, address);
-    link->client.on_connection([this, peer = peer, address = address](bool up) {
-      log::info(up ? "replica connected" : "replica disconnected",
-                {{"replica", to_string(peer)}, {"address", address}});
-      // Not from inside the client's own callback.
-      boost::asio::post(loop_, [this, peer, up, alive = std::weak_ptr<char>(alive_)] {
-        if (alive.expired()) return;
-        if (!up) return lost_(peer);
-        if (connected_) connected_(peer);
-      });
-    });
+    const auto found = links_.find(peer);
+    const bool known = found != links_.end() && found->second->client.address() == address;
+    if (!known && peer != self_) connect(peer, address);
   }
+}
+
+void PeerLinks::meet(ReplicaId peer, const std::string& address) {
+  if (peer != self_ && !links_.contains(peer)) connect(peer, address);
+}
+
+void PeerLinks::connect(ReplicaId peer, const std::string& address) {
+  auto& link = links_[peer];
+  if (link) retired_.push_back(std::move(link));
+  link = std::make_unique<Link>(loop_, address);
+  link->client.on_connection([this, peer, address](bool up) {
+    log::info(up ? "replica connected" : "replica disconnected",
+              {{"replica", to_string(peer)}, {"address", address}});
+    // Not from inside the client's own callback.
+    boost::asio::post(loop_, [this, peer, up, alive = std::weak_ptr<char>(alive_)] {
+      if (alive.expired()) return;
+      if (!up) return lost_(peer);
+      if (connected_) connected_(peer);
+    });
+  });
 }
 
 PeerLinks::~PeerLinks() = default;
@@ -106,6 +121,7 @@ void PeerLinks::flush(ReplicaId to, Link& link) {
     delivery.sender = static_cast<std::int32_t>(self_.value);
     delivery.receiver = static_cast<std::int32_t>(to.value);
     delivery.disk = static_cast<std::int64_t>(disk_.value);
+    delivery.__set_sender_address(address_);
     const auto sent = link.client.cast("deliver", [&](apache::thrift::protocol::TProtocol& out) {
       wire::Replica_deliver_pargs arguments;
       arguments.delivery = &delivery;
@@ -136,7 +152,12 @@ void PeerLinks::greet(ReplicaId peer, std::function<void(Result<Greeting>)> done
 void PeerLinks::ask_part(const replica::PartAsked& asked,
                          std::function<void(Result<std::string>)> got) {
   const auto found = links_.find(asked.of);
-  CHECK(found != links_.end(), "only members are heard, and asked");
+  if (found == links_.end()) {
+    boost::asio::post(loop_, [got = std::move(got)] {
+      got(failure(ErrorCode::kUnavailable, "nobody has told where that replica is reached"));
+    });
+    return;
+  }
   wire::SnapshotPartRequest request;
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
   request.cluster = cluster_;
@@ -147,6 +168,11 @@ void PeerLinks::ask_part(const replica::PartAsked& asked,
    [got = std::move(got)](Result<wire::SnapshotPartReply> reply) {
      got(std::move(reply).map([](wire::SnapshotPartReply part) { return std::move(part.bytes); }));
    });
+}
+
+std::string PeerLinks::address(ReplicaId peer) const {
+  const auto found = links_.find(peer);
+  return found == links_.end() ? "an unknown address" : found->second->client.address();
 }
 
 bool PeerLinks::connected(ReplicaId peer) const {

@@ -21,10 +21,10 @@ namespace assent::coordinator {
 
 class PeerLinks {
  public:
-  // `addresses`: the peer ports of the other members. `lost` is called on the loop whenever a
-  // connection to a member ends, never from inside a call of this class. The loop outlives the
-  // links.
-  PeerLinks(boost::asio::io_context& loop, std::string cluster, ReplicaId self,
+  // `address`: this replica's own peer port, which is told. `addresses`: those of the others.
+  // `lost` is called on the loop whenever a connection to a member ends, never from inside a call
+  // of this class. The loop outlives the links.
+  PeerLinks(boost::asio::io_context& loop, std::string cluster, ReplicaId self, std::string address,
             const std::map<ReplicaId, std::string>& addresses, std::function<void(ReplicaId)> lost);
   ~PeerLinks();
 
@@ -41,6 +41,11 @@ class PeerLinks {
   void greet(ReplicaId peer, std::function<void(Result<Greeting>)> done);
   // Called on the loop whenever a connection to a member stands.
   void on_connected(std::function<void(ReplicaId)> connected) { connected_ = std::move(connected); }
+  // The peer ports of the others, as far as they are known now. Who is not named keeps its link:
+  // one that left may still have to be told so.
+  void follow(const std::map<ReplicaId, std::string>& addresses);
+  // Somebody speaks who may be a member that this replica has not heard of yet.
+  void meet(ReplicaId peer, const std::string& address);
 
   // Keeps it for the next flush(). A message to nobody we know is dropped.
   void add(paxos::Envelope envelope);
@@ -52,6 +57,8 @@ class PeerLinks {
   void ask_part(const replica::PartAsked& asked, std::function<void(Result<std::string>)> got);
 
   [[nodiscard]] bool connected(ReplicaId peer) const;
+  // In words, for messages.
+  [[nodiscard]] std::string address(ReplicaId peer) const;
   // Messages dropped for want of room, so far.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
@@ -59,14 +66,18 @@ class PeerLinks {
   struct Link;
 
   void flush(ReplicaId to, Link& link);
+  void connect(ReplicaId peer, const std::string& address);
 
   boost::asio::io_context& loop_;
   const std::string cluster_;
   const ReplicaId self_;
+  const std::string address_;
   const std::function<void(ReplicaId)> lost_;
   std::function<void(ReplicaId)> connected_;
   DiskIncarnation disk_;
   std::map<ReplicaId, std::unique_ptr<Link>> links_;
+  std::vector<std::unique_ptr<Link>>
+      retired_;  // of those who moved; a call may wait for its answer
   std::uint64_t dropped_ = 0;
   std::shared_ptr<char> alive_;  // what is posted holds it weakly
 };

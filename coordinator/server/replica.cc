@@ -34,9 +34,23 @@ std::vector<ReplicaId> members(const Config& config) {
   return out;
 }
 
+// What the first leader tells the log. Disks become known later.
+std::vector<state::Member> founders(const Config& config) {
+  std::vector<state::Member> out;
+  for (const auto& [replica, member] : config.group) {
+    out.push_back(
+        {replica, 0, false, member.client_address, member.peer_address, member.admin_address});
+  }
+  return out;
+}
+
 GroupLogOptions log_options(boost::asio::io_context& loop, const Config& config) {
-  GroupLogOptions out{
-      {}, {{.self = config.replica, .group = paxos::Group(members(config))}, {}}, {}, {}, {}, {}};
+  const paxos::Group group = config.joins ? paxos::Group() : paxos::Group(members(config));
+  GroupLogOptions out{};
+  out.core.paxos.self = config.replica;
+  out.core.paxos.group = group;
+  if (!config.joins) out.core.founders = founders(config);
+  out.peer_address = config.peer_address;
   out.storage.cluster = config.cluster;
   out.storage.replica = config.replica;
   out.storage.log.directory = config.data_directory;
@@ -66,22 +80,34 @@ Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
       enrolment(log, config.agent_silence, process::monotonic_now(),
                 [this](const std::string& participant, const std::string& address) {
                   office.follow(participant, address);
-                }) {}
+                }),
+      changes(log) {}
 
 Term::~Term() {
+  changes.lose_office();
   enrolment.lose_office();
   office.lose_office();
+}
+
+// As the log knows it; before the log does, as the configuration says.
+std::optional<Member> Services::member(ReplicaId replica) const {
+  if (const state::Member* known = log.state().membership().find(replica)) {
+    return Member{known->client_address, known->peer_address, known->admin_address};
+  }
+  const auto found = config.group.find(replica);
+  return found == config.group.end() ? std::nullopt : std::optional(found->second);
 }
 
 Error Services::not_leader(std::string Member::*port) const {
   Error out{ErrorCode::kNotLeader, "replica " + to_string(config.replica) + " does not lead"};
   const auto leader = log.leader();
-  const auto found = leader ? config.group.find(*leader) : config.group.end();
-  if (found == config.group.end() || *leader == config.replica) {
+  const std::optional<Member> leads = leader ? member(*leader) : std::nullopt;
+  if (!leads || *leader == config.replica) {
     out.message += "; none is known that does: ask again, or another replica";
   } else {
-    out.leader = found->second.*port;
-    out.message += "; replica " + to_string(*leader) + " at " + out.leader + " does";
+    out.leader = (*leads).*port;
+    out.message += "; replica " + to_string(*leader) +
+                   (out.leader.empty() ? "" : " at " + out.leader) + " does";
   }
   return out;
 }
@@ -142,8 +168,9 @@ void Replica::lose_office() {
 
 void Replica::drain(std::function<void()> done) {
   if (!ports_) return done();
-  ports_->drain_clients(config_.group.size() > 1 ? kDrainInGroup : kDrainAlone,
-                        [this, done = std::move(done)] { leave(done); });
+  ports_->drain_clients(
+      log_->consensus().group().members().size() > 1 ? kDrainInGroup : kDrainAlone,
+      [this, done = std::move(done)] { leave(done); });
 }
 
 // Nobody is answered here any more. A successor that is asked to take over spares everyone the wait
@@ -152,7 +179,7 @@ void Replica::leave(std::function<void()> done) {
   const auto close = [this, done = std::move(done)] {
     ports_->drain_peers(kDrainInGroup, [this, done] { ports_->drain_admin(kDrainInGroup, done); });
   };
-  if (config_.group.size() == 1 || !log_->serving()) return close();
+  if (log_->consensus().group().members().size() == 1 || !log_->serving()) return close();
   office_gone_ = close;
   successor_.arm(process::monotonic_now() + kSuccessorMax);
   log_->hand_over();

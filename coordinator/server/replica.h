@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "coordinator/server/config.h"
 #include "coordinator/server/enrolment.h"
+#include "coordinator/server/group_changes.h"
 #include "coordinator/server/group_log.h"
 #include "coordinator/server/office_runner.h"
 #include "runtime/deadline_timer.h"
@@ -26,6 +28,7 @@ struct Term {
 
   OfficeRunner office;
   Enrolment enrolment;
+  GroupChanges changes;
 };
 
 // What the handlers of all ports work with. Lives as long as the ports.
@@ -35,6 +38,8 @@ struct Services {
   std::unique_ptr<Term> term;         // none: this replica does not serve
   commit::OfficeCounters past_terms;  // of this process
 
+  // None: nobody has told of such a replica.
+  [[nodiscard]] std::optional<Member> member(ReplicaId replica) const;
   // kNotLeader, naming the leader's port of this kind where one is known.
   [[nodiscard]] Error not_leader(std::string Member::*port) const;
   // Of all terms of this process, the present one too.

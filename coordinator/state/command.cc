@@ -1,8 +1,10 @@
 #include "coordinator/state/command.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/codec.h"
+#include "base/overloaded.h"
 #include "coordinator/state/encoding.h"
 
 // The grammar stands in docs/log-format.md. Numbers of kinds are never reused.
@@ -10,13 +12,38 @@
 namespace assent::state {
 namespace {
 
+constexpr std::uint8_t kEntryFormatFirst = 1;
+constexpr std::uint8_t kEntryFormatGroups = 2;
+
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
   kCommitted = 2,
   kAborted = 3,
   kForgotten = 4,
   kEnrolled = 5,
+  kGroupFounded = 6,
+  kReplicaAdded = 7,
+  kReplicaPromoted = 8,
+  kReplicaRemoved = 9,
+  kReplicaMoved = 10,
 };
+
+// The first format that knows the command.
+std::uint8_t format_of(const Command& command) {
+  return std::visit(Overloaded{
+                        [](const OfficeTaken&) { return kEntryFormatFirst; },
+                        [](const Committed&) { return kEntryFormatFirst; },
+                        [](const Aborted&) { return kEntryFormatFirst; },
+                        [](const Forgotten&) { return kEntryFormatFirst; },
+                        [](const Enrolled&) { return kEntryFormatFirst; },
+                        [](const GroupFounded&) { return kEntryFormatGroups; },
+                        [](const ReplicaAdded&) { return kEntryFormatGroups; },
+                        [](const ReplicaPromoted&) { return kEntryFormatGroups; },
+                        [](const ReplicaRemoved&) { return kEntryFormatGroups; },
+                        [](const ReplicaMoved&) { return kEntryFormatGroups; },
+                    },
+                    command);
+}
 
 void put_kind(Encoder& out, Kind kind) {
   out.put_u8(static_cast<std::uint8_t>(kind));
@@ -61,6 +88,32 @@ void put_command(Encoder& out, const Enrolled& command) {
   out.put_u8(command.one_phase ? 1 : 0);
 }
 
+void put_command(Encoder& out, const GroupFounded& command) {
+  put_kind(out, Kind::kGroupFounded);
+  out.put_varint(command.members.size());
+  for (const Member& member : command.members) put(out, member);
+}
+
+void put_command(Encoder& out, const ReplicaAdded& command) {
+  put_kind(out, Kind::kReplicaAdded);
+  put(out, command.replica);
+}
+
+void put_command(Encoder& out, const ReplicaPromoted& command) {
+  put_kind(out, Kind::kReplicaPromoted);
+  out.put_varint(command.replica.value);
+}
+
+void put_command(Encoder& out, const ReplicaRemoved& command) {
+  put_kind(out, Kind::kReplicaRemoved);
+  out.put_varint(command.replica.value);
+}
+
+void put_command(Encoder& out, const ReplicaMoved& command) {
+  put_kind(out, Kind::kReplicaMoved);
+  put(out, command.replica);
+}
+
 Committed read_committed(Reader& in) {
   Committed command;
   command.transaction = read_transaction(in);
@@ -96,8 +149,11 @@ Enrolled read_enrolled(Reader& in) {
   return command;
 }
 
-Command read_command(Reader& in) {
-  switch (static_cast<Kind>(in.byte())) {
+// What an earlier format did not know was not written under it.
+Command read_command(Reader& in, std::uint8_t format) {
+  const Kind kind = static_cast<Kind>(in.byte());
+  in.require(kind < Kind::kGroupFounded || format >= kEntryFormatGroups);
+  switch (kind) {
     case Kind::kOfficeTaken:
       return OfficeTaken{read_ballot(in)};
     case Kind::kCommitted:
@@ -108,6 +164,16 @@ Command read_command(Reader& in) {
       return read_forgotten(in);
     case Kind::kEnrolled:
       return read_enrolled(in);
+    case Kind::kGroupFounded:
+      return GroupFounded{read_members(in)};
+    case Kind::kReplicaAdded:
+      return ReplicaAdded{read_member(in)};
+    case Kind::kReplicaPromoted:
+      return ReplicaPromoted{read_replica(in)};
+    case Kind::kReplicaRemoved:
+      return ReplicaRemoved{read_replica(in)};
+    case Kind::kReplicaMoved:
+      return ReplicaMoved{read_member(in)};
   }
   in.require(false);
   return {};
@@ -117,7 +183,9 @@ Command read_command(Reader& in) {
 
 std::string encode(const Entry& entry) {
   Encoder out;
-  out.put_u8(kEntryFormat);
+  std::uint8_t format = kEntryFormatFirst;
+  for (const Command& command : entry.commands) format = std::max(format, format_of(command));
+  out.put_u8(format);
   put_time(out, entry.time);
   out.put_varint(entry.commands.size());
   for (const Command& command : entry.commands) {
@@ -129,14 +197,15 @@ std::string encode(const Entry& entry) {
 Result<Entry> decode_entry(std::string_view bytes) {
   Reader in(bytes);
   const std::uint8_t format = in.byte();
-  if (in.ok() && format != kEntryFormat) {
-    return failure(ErrorCode::kInternal,
-                   "log entry has format " + std::to_string(format) + ", this program reads " +
-                       std::to_string(kEntryFormat) + ": run the version that wrote it, or newer");
+  if (in.ok() && (format < kEntryFormatFirst || kEntryFormat < format)) {
+    return failure(ErrorCode::kInternal, "log entry has format " + std::to_string(format) +
+                                             ", this program reads up to " +
+                                             std::to_string(kEntryFormat) +
+                                             ": run the version that wrote it, or newer");
   }
   Entry entry;
   entry.time = read_time(in);
-  entry.commands = in.list([&] { return read_command(in); });
+  entry.commands = in.list([&] { return read_command(in, format); });
   if (!in.finished()) {
     return failure(ErrorCode::kInternal, "log entry of " + std::to_string(bytes.size()) +
                                              " bytes does not follow its format");

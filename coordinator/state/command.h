@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "coordinator/state/membership.h"
 
 namespace assent::state {
 
@@ -82,7 +83,41 @@ struct Enrolled {
   bool operator==(const Enrolled&) const = default;
 };
 
-using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled>;
+// ── changes of the group; membership.h says what each does ──────────────────────────────────────
+
+// The group that the configuration names, told by the first leader.
+struct GroupFounded {
+  std::vector<Member> members;
+
+  bool operator==(const GroupFounded&) const = default;
+};
+// A replica comes, as a learner.
+struct ReplicaAdded {
+  Member replica;
+
+  bool operator==(const ReplicaAdded&) const = default;
+};
+// A learner becomes a member.
+struct ReplicaPromoted {
+  ReplicaId replica;
+
+  bool operator==(const ReplicaPromoted&) const = default;
+};
+// A member or a learner leaves for ever.
+struct ReplicaRemoved {
+  ReplicaId replica;
+
+  bool operator==(const ReplicaRemoved&) const = default;
+};
+// It has other addresses, or its disk has become known.
+struct ReplicaMoved {
+  Member replica;
+
+  bool operator==(const ReplicaMoved&) const = default;
+};
+
+using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded,
+                             ReplicaAdded, ReplicaPromoted, ReplicaRemoved, ReplicaMoved>;
 
 // The value of one slot: a batch of commands and the leader's time. Time enters the state only
 // here.
@@ -93,8 +128,9 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
-// Format version of encoded entries; a newer one is refused by name.
-inline constexpr std::uint8_t kEntryFormat = 1;
+// Format version of encoded entries; a newer one is refused by name. 2 knows changes of the group;
+// an entry without any is written as 1, which earlier versions read, too.
+inline constexpr std::uint8_t kEntryFormat = 2;
 
 std::string encode(const Entry& entry);
 
@@ -122,7 +158,17 @@ struct EnrolmentRefused {
   Error error;
 };
 
-using CommandResult =
-    std::variant<TookEffect, AlreadyDecided, BelowFloor, EpochIssued, EnrolmentRefused>;
+// The group that the change leads to governs from this slot on.
+struct GroupGoverns {
+  Slot from;
+};
+
+// A no-op: the change was refused.
+struct ChangeRefused {
+  Error error;
+};
+
+using CommandResult = std::variant<TookEffect, AlreadyDecided, BelowFloor, EpochIssued,
+                                   EnrolmentRefused, GroupGoverns, ChangeRefused>;
 
 }  // namespace assent::state

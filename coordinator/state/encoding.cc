@@ -1,5 +1,9 @@
 #include "coordinator/state/encoding.h"
 
+#include <algorithm>
+#include <functional>
+#include <set>
+
 namespace assent::state {
 namespace {
 
@@ -33,7 +37,46 @@ SqlError read_sql_error(Reader& in) {
   return sql;
 }
 
+void put_ids(Encoder& out, const std::vector<ReplicaId>& ids) {
+  out.put_varint(ids.size());
+  for (const ReplicaId id : ids) out.put_varint(id.value);
+}
+
+// Ascending, each once.
+std::vector<ReplicaId> read_ids(Reader& in) {
+  std::vector<ReplicaId> ids = in.list([&] { return read_replica(in); });
+  in.require(std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end());
+  return ids;
+}
+
 }  // namespace
+
+// All of it but the members' order, which their ids give.
+struct MembershipEncoding {
+  static void put(Encoder& out, const Membership& membership) {
+    out.put_varint(membership.from_.value);
+    out.put_varint(membership.replicas_.size());
+    for (const auto& [id, member] : membership.replicas_) state::put(out, member);
+    out.put_varint(membership.before_.from.value);
+    put_ids(out, membership.before_.members);
+    put_ids(out, membership.before_.learners);
+    put_ids(out, {membership.retired_.begin(), membership.retired_.end()});
+  }
+
+  static Membership read(Reader& in) {
+    Membership out;
+    out.from_ = Slot(in.varint());
+    for (Member& member : in.list([&] { return read_member(in); })) {
+      in.require(out.replicas_.emplace(member.id, member).second);
+    }
+    out.before_ = {Slot(in.varint()), read_ids(in), read_ids(in)};
+    for (const ReplicaId id : read_ids(in)) out.retired_.insert(id);
+    in.require(out.empty() == (out.from_ == Slot(0)));
+    in.require(out.empty() || !out.electorate().members.empty());
+    in.require(out.before_.from == Slot(0) || !out.before_.members.empty());
+    return out;
+  }
+};
 
 void put_time(Encoder& out, LogTime time) {
   out.put_u64(static_cast<std::uint64_t>(time.value));
@@ -86,6 +129,19 @@ void put(Encoder& out, const Error& error) {
     out.put_varint(static_cast<std::uint32_t>(error.sql->position));
   }
   out.put_string(error.leader);
+}
+
+void put(Encoder& out, const Member& member) {
+  out.put_varint(member.id.value);
+  out.put_u64(member.disk);
+  out.put_u8(member.learner ? 1 : 0);
+  out.put_string(member.client_address);
+  out.put_string(member.peer_address);
+  out.put_string(member.admin_address);
+}
+
+void put(Encoder& out, const Membership& membership) {
+  MembershipEncoding::put(out, membership);
 }
 
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record) {
@@ -153,6 +209,36 @@ Error read_error(Reader& in) {
   if (in.flag()) error.sql = read_sql_error(in);
   error.leader = in.text();
   return error;
+}
+
+ReplicaId read_replica(Reader& in) {
+  const ReplicaId replica(in.number<std::uint32_t>());
+  in.require(replica != ReplicaId(0));
+  return replica;
+}
+
+Member read_member(Reader& in) {
+  Member member;
+  member.id = read_replica(in);
+  member.disk = in.fixed();
+  member.learner = in.flag();
+  member.client_address = in.text();
+  member.peer_address = in.text();
+  member.admin_address = in.text();
+  return member;
+}
+
+std::vector<Member> read_members(Reader& in) {
+  std::vector<Member> members = in.list([&] { return read_member(in); });
+  std::set<ReplicaId> ids;
+  for (const Member& member : members) in.require(ids.insert(member.id).second);
+  in.require(!std::all_of(members.begin(), members.end(),
+                          [](const Member& member) { return member.learner; }));
+  return members;
+}
+
+Membership read_membership(Reader& in) {
+  return MembershipEncoding::read(in);
 }
 
 TransactionRecord read_record(Reader& in) {

@@ -23,6 +23,8 @@ void put(Encoder& out, const DatabaseIdentity& identity);
 void put(Encoder& out, const DecidedBranch& branch);
 void put(Encoder& out, const std::vector<DecidedBranch>& branches);
 void put(Encoder& out, const Error& error);
+void put(Encoder& out, const Member& member);
+void put(Encoder& out, const Membership& membership);
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record);
 void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record);
 
@@ -77,6 +79,10 @@ Ballot read_ballot(Reader& in);
 DatabaseIdentity read_identity(Reader& in);
 std::vector<DecidedBranch> read_branches(Reader& in);
 Error read_error(Reader& in);
+ReplicaId read_replica(Reader& in);
+Member read_member(Reader& in);
+std::vector<Member> read_members(Reader& in);  // each id once, at least one that is no learner
+Membership read_membership(Reader& in);
 TransactionRecord read_record(Reader& in);       // behind its id
 ParticipantRecord read_participant(Reader& in);  // behind its name
 

@@ -18,6 +18,8 @@ namespace {
 // What a chunk holds; the numbers stand in files.
 enum class ChunkKind : std::uint8_t { kBeginning = 1, kRecords = 2 };
 
+constexpr std::uint8_t kSnapshotFormatGroups = 2;
+
 tl::unexpected<Error> refuse(const std::string& what) {
   return failure(ErrorCode::kInternal, "a snapshot's chunk " + what);
 }
@@ -39,6 +41,7 @@ std::string StateMachine::beginning() const {
   out.put_varint(offices_);
   out.put_varint(participants_.size());
   for (const auto& [name, record] : participants_) put_participant(out, name, record);
+  put(out, membership_);
   return out.take();
 }
 
@@ -97,8 +100,8 @@ Result<void> StateMachine::load(std::string_view chunk) {
 Result<void> StateMachine::load_beginning(std::string_view chunk) {
   Reader in(chunk);
   const std::uint8_t format = in.byte();
-  if (in.ok() && format != kSnapshotFormat) {
-    return refuse("has format " + std::to_string(format) + ", this program reads " +
+  if (in.ok() && (format == 0 || kSnapshotFormat < format)) {
+    return refuse("has format " + std::to_string(format) + ", this program reads up to " +
                   std::to_string(kSnapshotFormat) + ": run the version that wrote it, or newer");
   }
   if (executed_ != Slot(0)) return refuse("begins a second time");
@@ -113,6 +116,7 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
     in.require(valid_participant_name(name));
     participants_.emplace(std::move(name), read_participant(in));
   }
+  if (format >= kSnapshotFormatGroups) membership_ = read_membership(in);
   in.require(executed_ != Slot(0) && floor_ <= time_);
   if (!in.finished()) return refuse("does not follow its format");
   return {};

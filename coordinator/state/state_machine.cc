@@ -205,6 +205,35 @@ CommandResult StateMachine::on(Slot /*slot*/, const Enrolled& life) {
   return EpochIssued{record.epoch};
 }
 
+namespace {
+
+CommandResult result_of(Result<Slot> changed) {
+  if (!changed) return ChangeRefused{std::move(changed.error())};
+  return GroupGoverns{*changed};
+}
+
+}  // namespace
+
+CommandResult StateMachine::on(Slot /*slot*/, const GroupFounded& command) {
+  return GroupGoverns{membership_.found(command.members)};
+}
+
+CommandResult StateMachine::on(Slot slot, const ReplicaAdded& command) {
+  return result_of(membership_.add(slot, command.replica));
+}
+
+CommandResult StateMachine::on(Slot slot, const ReplicaPromoted& command) {
+  return result_of(membership_.promote(slot, command.replica));
+}
+
+CommandResult StateMachine::on(Slot slot, const ReplicaRemoved& command) {
+  return result_of(membership_.remove(slot, command.replica));
+}
+
+CommandResult StateMachine::on(Slot /*slot*/, const ReplicaMoved& command) {
+  return result_of(membership_.move(command.replica));
+}
+
 // Why this life may not begin; none when it may (R16).
 std::optional<Error> StateMachine::objection(const Enrolled& life) const {
   if (std::optional<Error> error = malformed(life)) return error;
@@ -263,6 +292,7 @@ std::uint64_t StateMachine::state_hash() const {
   for (const TransactionId& id : forgotten_) put_record(out, id, records_.at(id));
   out.put_varint(participants_.size());
   for (const auto& [name, record] : participants_) put_participant(out, name, record);
+  put(out, membership_);
   return XXH3_64bits(out.bytes().data(), out.bytes().size());
 }
 
@@ -270,6 +300,7 @@ void StateMachine::check_invariants() const {
   CHECK_LE(floor_, time_, "the floor never runs ahead of time (R14)");
   check_records();
   check_participants();
+  membership_.check_invariants();
 }
 
 void StateMachine::check_records() const {

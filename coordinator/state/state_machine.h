@@ -1,5 +1,5 @@
-// The replicated state: transactions decided, participants enrolled, the office. Deterministic:
-// equal entries in equal order give equal states on every replica.
+// The replicated state: transactions decided, participants enrolled, the office, the group.
+// Deterministic: equal entries in equal order give equal states on every replica.
 #pragma once
 
 #include <cstdint>
@@ -54,8 +54,9 @@ struct StateOptions {
   Millis retention_min{60'000};
 };
 
-// Format version of the chunks of a snapshot; a newer one is refused by name.
-inline constexpr std::uint8_t kSnapshotFormat = 1;
+// Format version of the chunks of a snapshot; a newer one is refused by name. 2 has the group; of 1
+// it is read as not founded.
+inline constexpr std::uint8_t kSnapshotFormat = 2;
 
 class StateMachine {
  public:
@@ -78,6 +79,9 @@ class StateMachine {
   [[nodiscard]] const TransactionRecord* find(const TransactionId& transaction) const;
   [[nodiscard]] const ParticipantRecord* participant(const std::string& name) const;
   [[nodiscard]] const std::map<std::string, ParticipantRecord>& participants() const;
+
+  // The replicas of the coordinator.
+  [[nodiscard]] const Membership& membership() const { return membership_; }
 
   // Decided transactions whose branches have not all confirmed; in no particular order.
   [[nodiscard]] std::vector<TransactionId> unforgotten() const;
@@ -118,6 +122,11 @@ class StateMachine {
   CommandResult on(Slot slot, const Aborted& command);
   CommandResult on(Slot slot, const Forgotten& command);
   CommandResult on(Slot slot, const Enrolled& command);
+  CommandResult on(Slot slot, const GroupFounded& command);
+  CommandResult on(Slot slot, const ReplicaAdded& command);
+  CommandResult on(Slot slot, const ReplicaPromoted& command);
+  CommandResult on(Slot slot, const ReplicaRemoved& command);
+  CommandResult on(Slot slot, const ReplicaMoved& command);
 
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
@@ -147,6 +156,7 @@ class StateMachine {
   std::set<TransactionId> unforgotten_;
   std::set<TransactionId> forgotten_;  // all above the floor
   std::map<std::string, ParticipantRecord> participants_;
+  Membership membership_;
   std::optional<Snapshot> snapshot_;
 };
 

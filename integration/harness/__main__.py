@@ -13,6 +13,7 @@ from harness import (  # noqa: E402
     demo_command,
     latency_command,
     leader_kills_command,
+    replace_replica_command,
     simulation_command,
     test_command,
 )
@@ -24,6 +25,7 @@ COMMANDS = {
     "demo": demo_command.main,
     "latency": latency_command.main,
     "leader_kills": leader_kills_command.main,
+    "replace_replica": replace_replica_command.main,
     "simulation": simulation_command.main,
     "test": test_command.main,
 }

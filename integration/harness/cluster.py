@@ -122,6 +122,16 @@ class Cluster:
             coordinator.wait_ready()
         self.leader()
 
+    def spawn_joining_replica(self):
+        """Makes and starts a replica that joins the group; it is nobody before the group adds it."""
+        replica = max(each.replica for each in self.coordinators) + 1
+        numbers = self._program_ports(ports.FIRST.get)
+        new = self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
+        new.create(self.name, self.coordinators, joins=True)
+        new.spawn()
+        self.save()
+        return new
+
     def add_agent(self, server):
         """Makes and starts the agent of a server."""
         participant = participant_of(server)

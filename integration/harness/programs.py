@@ -54,18 +54,21 @@ class Coordinator(Program):
         super().__init__(name, directory, port_numbers, bin_directory)
         self.replica = int(name.rpartition("-")[2])
 
-    def create(self, cluster, group, settings=None):
+    def create(self, cluster, group, settings=None, joins=False):
         """Makes its directory and configuration; `group` are all replicas, this one included.
 
-        `settings` are further tables of its configuration: {table: {key: value}}.
+        `settings` are further tables of its configuration: {table: {key: value}}. One that `joins`
+        waits until the group adds it.
         """
         head = {
             "cluster": cluster,
             "replica": self.replica,
             "data_directory": str(self.data_directory),
         }
-        members = {f"replicas.{each.replica}": each.addresses("client", "peer") for each in group
-                   if len(group) > 1}
+        if joins:
+            head["joins"] = True
+        members = {f"replicas.{each.replica}": each.addresses("client", "peer", "admin")
+                   for each in group if len(group) > 1}
         self._write_config(head, {**members, **(settings or {})})
 
     def is_ready(self):

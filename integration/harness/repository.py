@@ -7,7 +7,7 @@ import subprocess
 from .errors import HarnessError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ("assent-coordinator", "assent-agent", "assent-bench")
+PROGRAMS = ("assent-coordinator", "assent-agent", "assent-bench", "assentctl")
 
 
 def add_build_options(parser):

@@ -78,10 +78,16 @@ class AdminHandler final : public wire::AdminCobSvIf {
 
 }  // namespace
 
+std::shared_ptr<wire::AdminCobSvIf> admin_handler(std::string program,
+                                                  std::function<ProcessStatus()> status,
+                                                  Doctor doctor) {
+  return std::make_shared<AdminHandler>(std::move(program), std::move(status), std::move(doctor));
+}
+
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(
     std::string program, std::function<ProcessStatus()> status, Doctor doctor) {
   return std::make_shared<wire::AdminAsyncProcessor>(
-      std::make_shared<AdminHandler>(std::move(program), std::move(status), std::move(doctor)));
+      admin_handler(std::move(program), std::move(status), std::move(doctor)));
 }
 
 }  // namespace assent::rpc

@@ -15,6 +15,10 @@ namespace apache::thrift::async {
 class TAsyncProcessor;
 }
 
+namespace assent::wire {
+class AdminCobSvIf;
+}
+
 namespace assent::rpc {
 
 struct ProcessStatus {
@@ -26,7 +30,13 @@ struct ProcessStatus {
 // Looks at everything that the process needs from others, and calls back.
 using Doctor = std::function<void(std::function<void(Result<std::vector<Finding>>)>)>;
 
-// `status` and `doctor` are asked for each call, on the loop. Uptime counts from here.
+// What every process answers, to be built on by those that answer more. `status` and `doctor` are
+// asked for each call, on the loop. Uptime counts from here.
+std::shared_ptr<wire::AdminCobSvIf> admin_handler(std::string program,
+                                                  std::function<ProcessStatus()> status,
+                                                  Doctor doctor);
+
+// The same, alone.
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(
     std::string program, std::function<ProcessStatus()> status, Doctor doctor);
 

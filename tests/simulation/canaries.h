@@ -6,19 +6,19 @@
 #include <string_view>
 #include <vector>
 
-#include "coordinator/paxos/canary.h"
+#include "base/canary.h"
 #include "tests/simulation/violation.h"
 
 namespace assent::simulation {
 
 struct CanaryRecord {
-  paxos::Canary canary;
+  Canary canary;
   std::string_view name;
   std::uint64_t seed;  // at which it is caught
   Checker checker;     // by which
 };
 
-// Every canary, in the order of coordinator/paxos/canary.h.
+// Every canary, in the order of base/canary.h.
 const std::vector<CanaryRecord>& canary_records();
 
 // None: no canary has this name.

@@ -10,15 +10,22 @@ namespace {
 constexpr std::size_t kRecentMax = 50;
 constexpr std::uint64_t kParticipants = 4;
 
+bool is_change(const state::Command& command) {
+  return std::holds_alternative<state::ReplicaAdded>(command) ||
+         std::holds_alternative<state::ReplicaPromoted>(command) ||
+         std::holds_alternative<state::ReplicaRemoved>(command);
+}
+
 std::string participant(std::uint64_t number) {
   return "p" + std::to_string(number);
 }
 
 }  // namespace
 
-Clients::Clients(Scheduler& scheduler, const Setting& setting, Ask ask)
+Clients::Clients(Scheduler& scheduler, const Setting& setting, Operators& operators, Ask ask)
     : scheduler_(scheduler),
       setting_(setting),
+      operators_(operators),
       dice_(setting.seed, 2),
       ask_(std::move(ask)),
       leader_(1) {}
@@ -49,6 +56,9 @@ void Clients::begin_one(std::uint64_t client, bool last_of_burst) {
 // ── commands ────────────────────────────────────────────────────────────────────────────────────
 
 Clients::CommandPtr Clients::choose_command(std::uint64_t client) {
+  if (dice_.percent(4)) {
+    if (auto change = operators_.next_change()) return std::make_shared<state::Command>(*change);
+  }
   const std::uint64_t roll = dice_.below(100);
   // Somebody asks again for what was answered long ago.
   if (roll < 8 && !recent_.empty()) return dice_.pick(recent_);
@@ -116,8 +126,7 @@ void Clients::attempt(std::uint64_t operation) {
   if (found == operations_.end()) return;
   Operation& one = found->second;
   const bool guess = one.tries++ > 0 && (!lossy_ || dice_.percent(50));
-  const ReplicaId to =
-      guess ? ReplicaId(static_cast<std::uint32_t>(1 + dice_.below(setting_.replicas))) : leader_;
+  const ReplicaId to = guess ? dice_.pick(operators_.replicas()) : leader_;
   const Request request = one.request;
   if (!lossy_ || !dice_.percent(1)) {
     scheduler_.after(dice_.skewed(50, 3 * kMillisecond),
@@ -162,6 +171,15 @@ void Clients::done(std::uint64_t operation) {
   begun_of_answered_.push_back(one.begun);
   remember(one);
   if (one.last_of_burst) think(one.client);
+}
+
+void Clients::give_changes_up() {
+  std::vector<std::uint64_t> changes;
+  for (const auto& [number, one] : operations_) {
+    const auto& command = one.request.command;
+    if (command != nullptr && is_change(*command)) changes.push_back(number);
+  }
+  for (const std::uint64_t number : changes) done(number);
 }
 
 void Clients::remember(const Operation& operation) {

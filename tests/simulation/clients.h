@@ -11,6 +11,7 @@
 
 #include "tests/simulation/dice.h"
 #include "tests/simulation/host.h"
+#include "tests/simulation/operators.h"
 #include "tests/simulation/setting.h"
 
 namespace assent::simulation {
@@ -19,14 +20,16 @@ class Clients {
  public:
   using Ask = std::function<void(ReplicaId, const Request&)>;
 
-  // `ask` brings a request to a replica. `scheduler` and `setting` outlive this.
-  Clients(Scheduler& scheduler, const Setting& setting, Ask ask);
+  // `ask` brings a request to a replica. All outlive this.
+  Clients(Scheduler& scheduler, const Setting& setting, Operators& operators, Ask ask);
 
   void start();
   // Nothing new is begun.
   void stop() { stopped_ = true; }
   // Requests and answers are not lost any more.
   void calm() { lossy_ = false; }
+  // What nobody has answered of the group's changes is not asked again.
+  void give_changes_up();
   // A replica answers.
   void answered(std::uint64_t operation, const Answer& answer);
 
@@ -62,6 +65,7 @@ class Clients {
 
   Scheduler& scheduler_;
   const Setting& setting_;
+  Operators& operators_;
   Dice dice_;
   const Ask ask_;
   bool stopped_ = false;

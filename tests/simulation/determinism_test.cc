@@ -11,7 +11,7 @@ namespace {
 
 std::map<std::uint64_t, std::uint64_t> trace_hashes(SeedRange seeds, unsigned processes) {
   std::map<std::uint64_t, std::uint64_t> out;
-  run_fleet(seeds, paxos::Canary::kNone, processes,
+  run_fleet(seeds, Canary::kNone, processes,
             [&](const Run& run) { out[run.figures.seed] = run.figures.trace_hash; });
   return out;
 }

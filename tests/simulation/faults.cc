@@ -49,12 +49,14 @@ std::string_view name(Fault fault) {
 }
 
 Faults::Faults(Scheduler& scheduler, Trace& trace, const Setting& setting, Network& network,
-               Hosts& hosts)
+               Hosts& hosts, const Operators& operators, const Ledger& ledger)
     : scheduler_(scheduler),
       trace_(trace),
       setting_(setting),
       network_(network),
       hosts_(hosts),
+      operators_(operators),
+      ledger_(ledger),
       dice_(setting.seed, 3) {}
 
 void Faults::start() {
@@ -112,15 +114,15 @@ void Faults::strike(Fault fault) {
       return (dice_.percent(50) ? leader() : anyone())
           .pause_until(now + dice_.skewed(20 * kMillisecond, 2 * kSecond));
     case Fault::kHalves:
-      return part(halves());
+      return part(halves(shuffled()));
     case Fault::kLeaderCutOff:
       return part(cut_off(leader().id().value));
     case Fault::kOneWay:
-      return part(one_way());
+      return part(one_way(shuffled()));
     case Fault::kBridge:
-      return part(bridge());
+      return part(bridge(shuffled()));
     case Fault::kChain:
-      return part(chain());
+      return part(chain(shuffled()));
     case Fault::kReset:
       return reset_connection();
     case Fault::kLossy:
@@ -186,8 +188,10 @@ void Faults::jump_clock() {
   anyone().clock().jump(Millis(dice_.between(-far, far)));
 }
 
+// Mostly of the group: what happens to others concerns nobody.
 Host& Faults::anyone() {
-  return *hosts_[dice_.below(hosts_.size())];
+  if (setting_.spares == 0 || dice_.percent(10)) return *hosts_[dice_.below(hosts_.size())];
+  return host(dice_.pick(operators_.replicas()));
 }
 
 // The one that serves, by the highest ballot; anyone when nobody does.
@@ -228,15 +232,22 @@ void Faults::bad_weather(const Weather& weather) {
         [this] { network_.set_weather(setting_.weather); });
 }
 
-std::vector<std::uint32_t> Faults::shuffled() {
-  std::vector<std::uint32_t> out(setting_.replicas);
-  std::iota(out.begin(), out.end(), 1u);
+// Of the group, and of those who come and go.
+Faults::Order Faults::shuffled() {
+  std::vector<ReplicaId> all;
+  for (std::uint32_t id = 1; id <= setting_.hosts(); ++id) all.emplace_back(id);
+  return shuffled(dice_.percent(20) ? all : operators_.replicas());
+}
+
+Faults::Order Faults::shuffled(const std::vector<ReplicaId>& replicas) {
+  Order out;
+  for (const ReplicaId replica : replicas) out.push_back(replica.value);
   for (std::size_t i = out.size(); i > 1; --i) std::swap(out[i - 1], out[dice_.below(i)]);
   return out;
 }
 
-Faults::Pairs Faults::halves() {
-  const auto order = shuffled();
+Faults::Pairs Faults::halves(const Order& order) {
+  if (order.size() < 2) return {};
   const std::size_t first = 1 + dice_.below(order.size() - 1);
   Pairs out;
   for (std::size_t a = 0; a < first; ++a) {
@@ -250,7 +261,7 @@ Faults::Pairs Faults::halves() {
 
 Faults::Pairs Faults::cut_off(std::uint32_t one) const {
   Pairs out;
-  for (std::uint32_t other = 1; other <= setting_.replicas; ++other) {
+  for (std::uint32_t other = 1; other <= setting_.hosts(); ++other) {
     if (other == one) continue;
     out.emplace_back(one, other);
     out.emplace_back(other, one);
@@ -258,15 +269,15 @@ Faults::Pairs Faults::cut_off(std::uint32_t one) const {
   return out;
 }
 
-Faults::Pairs Faults::one_way() {
+Faults::Pairs Faults::one_way(const Order& order) {
   Pairs out;
-  const Pairs both = halves();
+  const Pairs both = halves(order);
   for (std::size_t i = 0; i < both.size(); i += 2) out.push_back(both[i]);
   return out;
 }
 
-Faults::Pairs Faults::bridge() {
-  const auto order = shuffled();  // the middle one is the bridge
+// The middle one is the bridge.
+Faults::Pairs Faults::bridge(const Order& order) {
   const std::size_t middle = order.size() / 2;
   Pairs out;
   for (std::size_t a = 0; a < middle; ++a) {
@@ -278,8 +289,7 @@ Faults::Pairs Faults::bridge() {
   return out;
 }
 
-Faults::Pairs Faults::chain() {
-  const auto order = shuffled();
+Faults::Pairs Faults::chain(const Order& order) {
   Pairs out;
   for (std::size_t a = 0; a < order.size(); ++a) {
     for (std::size_t b = a + 2; b < order.size(); ++b) {
@@ -312,12 +322,17 @@ void Faults::heal() {
 void Faults::heal_but(Healing healing) {
   heal();
   if (healing == Healing::kMinorityDown) {
-    const auto order = shuffled();
+    const auto order = shuffled(ledger_.electorates().members_of_next());
     for (std::size_t i = 0; i < (order.size() - 1) / 2; ++i) hosts_[order[i] - 1]->crash();
   }
   if (healing != Healing::kPartial) return;
+  const auto order = shuffled(ledger_.electorates().members_of_next());
   const std::uint64_t roll = dice_.below(3);
-  cut_for_good(roll == 0 ? bridge() : roll == 1 ? chain() : one_way());
+  // Two halves of the same size have no quorum between them.
+  const bool even = order.size() % 2 == 0;
+  cut_for_good(roll == 0 || (roll == 2 && even) ? bridge(order)
+               : roll == 1                      ? chain(order)
+                                                : one_way(order));
 }
 
 void Faults::cut_for_good(const Pairs& pairs) {

@@ -11,7 +11,9 @@
 #include "tests/simulation/dice.h"
 #include "tests/simulation/fault_kinds.h"
 #include "tests/simulation/host.h"
+#include "tests/simulation/ledger.h"
 #include "tests/simulation/network.h"
+#include "tests/simulation/operators.h"
 #include "tests/simulation/setting.h"
 #include "tests/simulation/trace.h"
 
@@ -22,8 +24,8 @@ using Hosts = std::vector<std::unique_ptr<Host>>;
 class Faults {
  public:
   // All outlive this.
-  Faults(Scheduler& scheduler, Trace& trace, const Setting& setting, Network& network,
-         Hosts& hosts);
+  Faults(Scheduler& scheduler, Trace& trace, const Setting& setting, Network& network, Hosts& hosts,
+         const Operators& operators, const Ledger& ledger);
 
   void start();
   // Nothing strikes any more, and everything is mended: the network, the disks, the processes.
@@ -40,6 +42,7 @@ class Faults {
   [[nodiscard]] std::uint64_t total() const;
 
  private:
+  using Order = std::vector<std::uint32_t>;                            // replicas
   using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // from, to
 
   void next();
@@ -52,14 +55,16 @@ class Faults {
   void reset_connection();
   void bad_weather(const Weather& weather);
   void jump_clock();
-  [[nodiscard]] Pairs halves();
+  [[nodiscard]] Pairs halves(const Order& order);
   [[nodiscard]] Pairs cut_off(std::uint32_t one) const;
-  [[nodiscard]] Pairs one_way();
-  [[nodiscard]] Pairs bridge();
-  [[nodiscard]] Pairs chain();
-  [[nodiscard]] std::vector<std::uint32_t> shuffled();
+  [[nodiscard]] Pairs one_way(const Order& order);
+  [[nodiscard]] static Pairs bridge(const Order& order);
+  [[nodiscard]] static Pairs chain(const Order& order);
+  [[nodiscard]] Order shuffled();
+  [[nodiscard]] Order shuffled(const std::vector<ReplicaId>& replicas);
   [[nodiscard]] Host& anyone();
   [[nodiscard]] Host& leader();
+  [[nodiscard]] Host& host(ReplicaId replica) { return *hosts_[replica.value - 1]; }
   void later(Micros delay, std::function<void()> act);
   void mend_all();
   void cut_for_good(const Pairs& pairs);
@@ -69,6 +74,8 @@ class Faults {
   const Setting& setting_;
   Network& network_;
   Hosts& hosts_;
+  const Operators& operators_;
+  const Ledger& ledger_;
   Dice dice_;
   bool calm_ = false;
   bool trap_for_candidates_ = false;

@@ -56,8 +56,8 @@ bool read_all(int fd, void* bytes, std::size_t count) {
   return true;
 }
 
-[[noreturn]] void work(int pipe, SeedRange seeds, paxos::Canary canary, unsigned stride) {
-  paxos::active_canary() = canary;
+[[noreturn]] void work(int pipe, SeedRange seeds, Canary canary, unsigned stride) {
+  active_canary() = canary;
   for (std::uint64_t seed = seeds.first; seed <= seeds.last; seed += stride) {
     const Run run = run_seed(seed, false);
     Header header{run.figures, run.violation.has_value(), {}, 0};
@@ -71,7 +71,7 @@ bool read_all(int fd, void* bytes, std::size_t count) {
   ::_exit(0);
 }
 
-Worker start(SeedRange seeds, paxos::Canary canary, unsigned stride) {
+Worker start(SeedRange seeds, Canary canary, unsigned stride) {
   int ends[2];
   CHECK(::pipe(ends) == 0, "a pipe to a worker");
   const pid_t pid = ::fork();
@@ -102,7 +102,7 @@ std::string how_it_ended(int status) {
 }
 
 // A worker that died had a seed at work; another goes on behind it.
-void worker_ended(Worker& worker, SeedRange seeds, paxos::Canary canary, unsigned stride,
+void worker_ended(Worker& worker, SeedRange seeds, Canary canary, unsigned stride,
                   const std::function<void(const Run&)>& on_run) {
   int status = 0;
   ::close(worker.pipe);
@@ -119,7 +119,7 @@ void worker_ended(Worker& worker, SeedRange seeds, paxos::Canary canary, unsigne
 
 }  // namespace
 
-void run_fleet(SeedRange seeds, paxos::Canary canary, unsigned processes,
+void run_fleet(SeedRange seeds, Canary canary, unsigned processes,
                const std::function<void(const Run&)>& on_run) {
   std::vector<Worker> workers;
   for (unsigned i = 0; i < processes && i < seeds.count(); ++i) {

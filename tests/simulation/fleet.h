@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "coordinator/paxos/canary.h"
+#include "base/canary.h"
 #include "tests/simulation/world.h"
 
 namespace assent::simulation {
@@ -20,7 +20,7 @@ struct SeedRange {
 // Runs every seed once, with this breakage switched on, and hands over each run as it ends, in no
 // particular order. A run in which the process died is one with a violation, too.
 // Precondition: at least one process.
-void run_fleet(SeedRange seeds, paxos::Canary canary, unsigned processes,
+void run_fleet(SeedRange seeds, Canary canary, unsigned processes,
                const std::function<void(const Run&)>& on_run);
 
 }  // namespace assent::simulation

@@ -54,7 +54,7 @@ Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
 // ── lives ───────────────────────────────────────────────────────────────────────────────────────
 
 void Host::boot() {
-  if (up()) return;
+  if (up() || switched_off_) return;
   ++life_;
   around_.trace.event(id_.value, "boots", life_, disk_.size());
   clock_.boot(around_.scheduler.now(), MonoTime(dice_.between(0, 1'000'000'000)));
@@ -62,6 +62,10 @@ void Host::boot() {
   replica::Options options = setting_.options;
   options.paxos.self = id_;
   options.paxos.seed = dice_.next();
+  if (setting_.replicas < id_.value) {
+    options.paxos.group = paxos::Group();
+    options.founders.clear();
+  }
   core_ = std::make_unique<replica::Core>(options, disk_);
   const replica::Now now = clock_.read(around_.scheduler.now());
   learned_ = executed_ = Slot();
@@ -74,8 +78,15 @@ void Host::boot() {
   learn();
   around_.ledger.compare(id_, core_->state(), true);
   executed_ = core_->state().executed();
+  groups_from_ = groups_seen_ = Slot();
+  check_groups();
   keeper_.boot(*core_);
   arm();
+}
+
+void Host::switch_off() {
+  crash();
+  switched_off_ = true;
 }
 
 void Host::crash() {
@@ -91,7 +102,7 @@ void Host::crash() {
   inbox_.clear();
   turn_open_ = false;
   proposing_ = Ballot();
-  around_.network.ended(id_.value, setting_.replicas);
+  around_.network.ended(id_.value, setting_.hosts());
 }
 
 void Host::enter(std::function<void()> act) {
@@ -233,6 +244,7 @@ void Host::carry_out(replica::Effects effects) {
   if (executed_ != core_->state().executed()) {
     executed_ = core_->state().executed();
     around_.ledger.compare(id_, core_->state(), false);
+    check_groups();
   }
   check_bounds(static_cast<std::size_t>(
       std::count_if(effects.send.begin(), effects.send.end(),
@@ -322,12 +334,20 @@ void Host::check_bounds(std::size_t answers_sent) {
   if (!leads) return;
   const Slot last = core_->consensus().last_proposed();
   const std::uint64_t unchosen = last.value - core_->consensus().chosen_through().value;
-  // What phase 1 found is proposed at once, however much it is; later the bound holds.
-  if (proposing_ == *leads && proposed_ < last) {
-    require(unchosen <= options.paxos.open_slots_max, "slots are open");
-  }
+  require(unchosen <= options.paxos.open_slots_max, "slots are open");
+  const bool own = proposing_ == *leads ? proposed_ < last : unchosen > 0;
+  if (own) around_.ledger.proposed(id_, last);
   proposing_ = *leads;
   proposed_ = last;
+}
+
+void Host::check_groups() {
+  const paxos::Groups& groups = core_->consensus().groups();
+  const Slot next = core_->consensus().chosen_through().next();
+  if (groups.latest_from() == groups_from_ && next == groups_seen_) return;
+  groups_from_ = groups.latest_from();
+  groups_seen_ = next;
+  around_.ledger.governed(id_, next, groups);
 }
 
 void Host::check_log_time() {

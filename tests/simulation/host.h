@@ -59,6 +59,9 @@ class Host {
 
   void boot();
   void crash();
+  // It crashes, and never comes back.
+  void switch_off();
+  [[nodiscard]] bool switched_off() const { return switched_off_; }
   // Nothing comes in until then. A time that is past ends a pause.
   void pause_until(Micros until);
   Disk& disk() { return disk_; }
@@ -105,6 +108,7 @@ class Host {
   void answer(std::uint64_t operation, Answer::Kind kind);
   void check_bounds(std::size_t answers_sent);
   void check_log_time();
+  void check_groups();
   void end_turn_soon();
   void arm();
   void tick();
@@ -123,6 +127,9 @@ class Host {
   Micros armed_for_ = 0;                     // 0: no tick is on its way
   std::uint64_t armed_number_ = 0;
   bool turn_open_ = false;
+  bool switched_off_ = false;
+  Slot groups_from_;  // the latest change when the checkers saw its groups last, and the mark then
+  Slot groups_seen_;
   Slot learned_;   // up to here the checkers saw what this life learned
   Slot executed_;  // up to here they compared its state
   std::uint64_t tokens_ = 0;

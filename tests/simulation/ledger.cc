@@ -3,7 +3,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "base/overloaded.h"
@@ -45,6 +44,10 @@ std::uint64_t digest_of(const state::CommandResult& result) {
                         [](const state::EnrolmentRefused& one) {
                           return XXH3_64bits(one.error.message.data(), one.error.message.size());
                         },
+                        [](const state::GroupGoverns& one) { return 1024 + one.from.value; },
+                        [](const state::ChangeRefused& one) {
+                          return XXH3_64bits(one.error.message.data(), one.error.message.size());
+                        },
                     },
                     result);
 }
@@ -54,9 +57,9 @@ Milestone milestone_of(const state::StateMachine& state) {
           state.office_number(), state.record_count(), 0};
 }
 
-Ledger::Ledger(const Scheduler& scheduler, std::size_t replicas, state::StateOptions options)
+Ledger::Ledger(const Scheduler& scheduler, std::uint32_t founders, state::StateOptions options)
     : scheduler_(scheduler),
-      quorum_(replicas / 2 + 1),
+      electorates_(founders),
       state_(options),
       decisions_(retention_at_least(options)),
       milestones_(1) {}
@@ -83,8 +86,13 @@ void Ledger::accepted(ReplicaId at, const paxos::Accepted& accepted) {
                                               to_string(accepted.ballot));
   }
   found->by |= 1u << at.value;
-  if (static_cast<std::size_t>(std::popcount(found->by)) >= quorum_) {
-    choose(accepted.slot, accepted.value);
+  maybe_choose(accepted.slot);
+}
+
+// Who governs the slot may become known later.
+void Ledger::maybe_choose(Slot at) {
+  for (const Acceptance& one : std::vector<Acceptance>(slot(at).acceptances)) {
+    if (electorates_.quorum_among(at, one.by).value_or(false)) choose(at, one.value);
   }
 }
 
@@ -95,10 +103,24 @@ void Ledger::choose(Slot at, const paxos::Value& value) {
     violated(Checker::kAgreement, "slot " + to_string(at) + " has two chosen values");
   }
   state.chosen = value;
-  for (Slot next = executed().next(); const paxos::Value* found = chosen(next);
-       next = next.next()) {
-    execute(next, *found);
+  while (const paxos::Value* found = chosen(executed().next())) {
+    const Slot known(executed().value + 1 + kGroupDistance);
+    execute(executed().next(), paxos::Value(*found));
+    maybe_choose(known);
   }
+}
+
+void Ledger::governed(ReplicaId by, Slot first, const paxos::Groups& groups) const {
+  for (Slot at = first; at.value < first.value + kGroupDistance; at = at.next()) {
+    if (groups.at(at).members().empty()) return;  // it joins, and knows nothing yet
+    electorates_.compare(by, at, groups.at(at));
+  }
+}
+
+void Ledger::proposed(ReplicaId by, Slot slot) const {
+  if (electorates_.is_member(slot, by)) return;
+  violated(Checker::kLeaderIsMember, "replica " + to_string(by) + " proposes in slot " +
+                                         to_string(slot) + " and is not in its group");
 }
 
 const paxos::Value* Ledger::chosen(Slot slot) const {
@@ -113,10 +135,12 @@ void Ledger::execute(Slot slot, const paxos::Value& value) {
     check_time(slot, entry.time, value);
   }
   const auto results = state_.execute(slot, entry);
+  electorates_.executed(slot, state_.membership());
   for (std::size_t i = 0; i < results.size(); ++i) {
     const state::Command& command = entry.commands[i];
     decisions_.executed(entry.time, command, results[i]);
     if (std::holds_alternative<state::OfficeTaken>(command)) continue;
+    if (std::holds_alternative<state::GroupFounded>(command)) continue;
     auto& executions = executions_[key_of(command)];
     if (!executions.empty()) ++repeated_;
     executions.push_back({slot, digest_of(results[i])});

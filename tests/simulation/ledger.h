@@ -1,6 +1,6 @@
-// What is chosen, by the definition alone: a quorum has durably accepted it under one ballot. The
-// ledger sees every disk, executes what is chosen once, in order, on a state of its own, and is
-// what replicas, acknowledgements and reads are measured against.
+// What is chosen, by the definition alone: a quorum of the slot's group has durably accepted it
+// under one ballot. The ledger sees every disk, executes what is chosen once, in order, on a state
+// of its own, and is what replicas, acknowledgements and reads are measured against.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "coordinator/paxos/groups.h"
 #include "coordinator/paxos/record.h"
 #include "coordinator/state/state_machine.h"
 #include "tests/simulation/decisions.h"
+#include "tests/simulation/electorates.h"
 #include "tests/simulation/scheduler.h"
 
 namespace assent::simulation {
@@ -47,12 +49,17 @@ class Ledger {
   // Full hashes are taken in every slot that is a multiple of this.
   static constexpr std::uint64_t kHashEvery = 32;
 
-  Ledger(const Scheduler& scheduler, std::size_t replicas, state::StateOptions options);
+  // Replicas 1 to `founders` are the group until the log says otherwise.
+  Ledger(const Scheduler& scheduler, std::uint32_t founders, state::StateOptions options);
 
   // A value exists: it is told when a replica first writes it, to know how old it is.
   void seen(const paxos::Value& value);
   // The record is durable at this replica.
   void accepted(ReplicaId at, const paxos::Accepted& accepted);
+  // A replica says who governs the slots that it knows the group of.
+  void governed(ReplicaId by, Slot first, const paxos::Groups& groups) const;
+  // A leader proposes in the slot.
+  void proposed(ReplicaId by, Slot slot) const;
   // A replica takes the slot for chosen, with this value.
   void learned(ReplicaId by, Slot slot, const paxos::Value& value) const;
   // A replica has executed up to where its state says.
@@ -68,6 +75,7 @@ class Ledger {
   [[nodiscard]] std::uint64_t commands() const { return executions_.size(); }
   [[nodiscard]] std::uint64_t repeated() const { return repeated_; }
   [[nodiscard]] const Decisions& decisions() const { return decisions_; }
+  [[nodiscard]] const Electorates& electorates() const { return electorates_; }
   // A client was told this result.
   void told(const state::Command& command, const state::CommandResult& result) {
     decisions_.told(command, result);
@@ -91,12 +99,13 @@ class Ledger {
   };
 
   SlotState& slot(Slot slot);
+  void maybe_choose(Slot slot);
   void choose(Slot slot, const paxos::Value& value);
   void execute(Slot slot, const paxos::Value& value);
   void check_time(Slot slot, LogTime time, const paxos::Value& value);
 
   const Scheduler& scheduler_;
-  const std::size_t quorum_;
+  Electorates electorates_;
   state::StateMachine state_;
   Decisions decisions_;
   std::vector<SlotState> slots_;  // by slot

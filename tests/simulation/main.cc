@@ -36,15 +36,15 @@ std::optional<SeedRange> parse_range(const std::string& text) {
   return out;
 }
 
-int run_seeds(SeedRange seeds, paxos::Canary canary, const Arguments& arguments) {
+int run_seeds(SeedRange seeds, Canary canary, const Arguments& arguments) {
   Report report(seeds, arguments.canary);
   run_fleet(seeds, canary, arguments.processes, [&](const Run& run) { report.add(run); });
   report.print();
   return report.failures() == 0 ? kPassed : kFailed;
 }
 
-int replay(std::uint64_t seed, paxos::Canary canary) {
-  paxos::active_canary() = canary;
+int replay(std::uint64_t seed, Canary canary) {
+  active_canary() = canary;
   const Run run = run_seed(seed, true);
   std::printf("trace hash %016llx\n", static_cast<unsigned long long>(run.figures.trace_hash));
   if (!run.violation) return kPassed;
@@ -59,7 +59,7 @@ bool proves_itself(const CanaryRecord& record, unsigned processes) {
   std::optional<Run> with;
   std::optional<Run> without;
   run_fleet(seed, record.canary, processes, [&](const Run& run) { with = run; });
-  run_fleet(seed, paxos::Canary::kNone, processes, [&](const Run& run) { without = run; });
+  run_fleet(seed, Canary::kNone, processes, [&](const Run& run) { without = run; });
   const bool caught = with && with->violation && with->violation->checker == record.checker;
   const bool sound = without && !without->violation;
   const std::string by =
@@ -93,7 +93,7 @@ int run(const Arguments& arguments) {
                          : "there is no such canary; --help names them");
     return kUsage;
   }
-  const paxos::Canary active = canary ? canary->canary : paxos::Canary::kNone;
+  const Canary active = canary ? canary->canary : Canary::kNone;
   if (arguments.replay != 0) return replay(arguments.replay, active);
   if (!arguments.canary.empty() && arguments.seeds.empty()) return prove_canaries(arguments);
   return run_seeds(*range, active, arguments);

@@ -12,7 +12,7 @@
 
 namespace assent::simulation {
 
-inline constexpr std::uint32_t kReplicasMax = 5;
+inline constexpr std::uint32_t kReplicasMax = 9;
 
 // How the network treats a message, in thousandths of them and in time.
 struct Weather {

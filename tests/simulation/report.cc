@@ -38,6 +38,7 @@ void Report::add(const Run& run) {
   sum_.reads += one.reads;
   sum_.snapshots_written += one.snapshots_written;
   sum_.snapshots_installed += one.snapshots_installed;
+  sum_.changes += one.changes;
   sum_.fault_total += one.fault_total;
   for (std::size_t i = 0; i < kFaultKinds; ++i) sum_.faults[i] += one.faults[i];
   sum_.network.sent += one.network.sent;
@@ -88,6 +89,7 @@ void Report::print() const {
   print_count("reads", sum_.reads);
   print_count("snapshots", sum_.snapshots_written);
   print_count("taken in", sum_.snapshots_installed);
+  print_count("group changes", sum_.changes);
   print_faults();
   if (runs_ > failures_) {
     std::printf("fewest in a run: %llu commands, %llu faults\n",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/simulation/dice.h"
+#include "tests/simulation/operators.h"
 
 namespace assent::simulation {
 namespace {
@@ -58,6 +59,12 @@ std::uint32_t choose_replicas(Dice& dice) {
   return roll < 60 ? 3 : 5;
 }
 
+// In half of the runs the group changes.
+std::uint32_t choose_spares(Dice& dice, std::uint32_t replicas) {
+  if (dice.percent(50)) return 0;
+  return static_cast<std::uint32_t>(dice.between(1, kReplicasMax - replicas));
+}
+
 Healing choose_healing(Dice& dice, std::uint32_t replicas) {
   const std::uint64_t roll = dice.below(100);
   if (replicas == 1 || roll < 20) return Healing::kWhole;
@@ -98,6 +105,8 @@ Setting setting_of(std::uint64_t seed) {
   out.snapshot_log_bytes = choose_log_bytes(dice);
   out.snapshot_chunk_records = dice.percent(50) ? 3 : 50;
   out.snapshot_part_bytes = dice.percent(50) ? 2'000 : 100'000;
+  out.spares = choose_spares(dice, replicas);
+  for (const ReplicaId member : members) out.options.founders.push_back(member_of(member));
   return out;
 }
 

@@ -21,8 +21,9 @@ enum class Healing {
 
 struct Setting {
   std::uint64_t seed = 0;
-  std::uint32_t replicas = 3;
-  replica::Options options;  // of every replica; `self` and the election seed are each one's own
+  std::uint32_t replicas = 3;  // that found the group: 1 to this
+  std::uint32_t spares = 0;    // that may join it, with the ids behind; 0: the group never changes
+  replica::Options options;    // of every replica; `self` and the election seed are each one's own
   std::uint32_t clients = 4;
   Micros think_max = 0;
   std::uint64_t burst_percent = 0;  // of operations that come as many at once
@@ -35,6 +36,8 @@ struct Setting {
   std::size_t snapshot_chunk_records = 1;
   std::size_t snapshot_part_bytes = 1;
   Healing healing = Healing::kWhole;
+
+  [[nodiscard]] std::uint32_t hosts() const { return replicas + spares; }
 };
 
 Setting setting_of(std::uint64_t seed);

@@ -43,6 +43,12 @@ std::string_view name(Checker checker) {
       return "one-leader-per-ballot";
     case Checker::kBallotsNeverReused:
       return "ballots-never-reused";
+    case Checker::kOneGroupPerSlot:
+      return "one-group-per-slot";
+    case Checker::kNeighboursIntersect:
+      return "neighbours-intersect";
+    case Checker::kLeaderIsMember:
+      return "leader-is-member";
     case Checker::kLogTime:
       return "log-time";
     case Checker::kBoundedQueues:

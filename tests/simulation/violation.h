@@ -14,24 +14,27 @@ enum class Checker {
   kSnapshotIsState,  // a snapshot holds another state than the one that it was made of
   kExactlyOnce,      // a command took effect twice, or a transaction has two outcomes
   kAcknowledged,     // a client was told what is not executed in the log
-  kAcknowledgedIsKept,  // what a client was told is not in a replica's state at the end
-  kLinearizableReads,   // a read missed what was told before it was asked
-  kDurableBeforeTold,   // R2: a message left before what it says was on the disk
-  kPromiseKept,         // an acceptance below a promise
-  kOneValuePerBallot,   // two values accepted for one slot under one ballot
-  kOneLeaderPerBallot,  // two replicas, or two lives of one, led under one ballot
-  kBallotsNeverReused,  // two lives asked for promises of one ballot
-  kLogTime,             // R17: log time went back, or ran faster than 1.01 times a clock
-  kBoundedQueues,       // more waits than is allowed to
-  kLeaderAfterHeal,     // no leader serves in time
-  kProgressAfterHeal,   // no command is chosen in time
-  kStableLeader,        // a leader that hears a quorum was deposed
-  kLeaderGivesWay,      // a leader that is cut off, or whose disk stalls, is not succeeded in time
-  kAnsweredAfterHeal,   // a client got no answer in time
-  kCaughtUpAfterHeal,   // a replica is behind although it could have caught up
-  kTame,                // too few commands or faults: the run proves nothing
-  kOwnInvariant,        // an invariant that the code under test checks itself
-  kProcess,             // the process died
+  kAcknowledgedIsKept,   // what a client was told is not in a replica's state at the end
+  kLinearizableReads,    // a read missed what was told before it was asked
+  kDurableBeforeTold,    // R2: a message left before what it says was on the disk
+  kPromiseKept,          // an acceptance below a promise
+  kOneValuePerBallot,    // two values accepted for one slot under one ballot
+  kOneLeaderPerBallot,   // two replicas, or two lives of one, led under one ballot
+  kBallotsNeverReused,   // two lives asked for promises of one ballot
+  kOneGroupPerSlot,      // a replica takes another group for the one that governs a slot
+  kNeighboursIntersect,  // quorums of groups that follow on each other have nobody in common
+  kLeaderIsMember,       // a leader proposes in a slot whose group it is not in
+  kLogTime,              // R17: log time went back, or ran faster than 1.01 times a clock
+  kBoundedQueues,        // more waits than is allowed to
+  kLeaderAfterHeal,      // no leader serves in time
+  kProgressAfterHeal,    // no command is chosen in time
+  kStableLeader,         // a leader that hears a quorum was deposed
+  kLeaderGivesWay,       // a leader that is cut off, or whose disk stalls, is not succeeded in time
+  kAnsweredAfterHeal,    // a client got no answer in time
+  kCaughtUpAfterHeal,    // a replica is behind although it could have caught up
+  kTame,                 // too few commands or faults: the run proves nothing
+  kOwnInvariant,         // an invariant that the code under test checks itself
+  kProcess,              // the process died
 };
 
 std::string_view name(Checker checker);

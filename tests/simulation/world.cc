@@ -17,6 +17,7 @@ constexpr Micros kGivesWayWithin = 3 * kSecond;
 constexpr Micros kProgressWithin = 3 * kSecond;
 constexpr Micros kCaughtUpWithin = 3 * kSecond;
 constexpr Micros kAnsweredWithin = 3 * kSecond;
+constexpr Micros kChangesEndWithin = 30 * kSecond;
 // Offices may be lost for so long after a leader serves, and then no more.
 constexpr Micros kCalmAfter = kSecond;
 constexpr Micros kStableFor = 2 * kSecond;
@@ -40,7 +41,7 @@ World::World(std::uint64_t seed, bool printed)
     : setting_(setting_of(seed)),
       trace_(scheduler_, printed),
       ledger_(scheduler_, setting_.replicas, setting_.options.state),
-      witness_(ledger_, setting_.replicas),
+      witness_(ledger_, setting_.hosts()),
       history_(ledger_, Dice(seed, 4)),
       network_(
           scheduler_, Dice(seed, 5),
@@ -69,11 +70,12 @@ World::World(std::uint64_t seed, bool printed)
               hosts_[to.value - 1]->got_part(asked, bytes);
             });
           }},
+      operators_(scheduler_, setting_, ledger_, hosts_),
       clients_(
-          scheduler_, setting_,
+          scheduler_, setting_, operators_,
           [this](ReplicaId to, const Request& request) { hosts_[to.value - 1]->ask(request); }),
-      faults_(scheduler_, trace_, setting_, network_, hosts_) {
-  for (std::uint32_t id = 1; id <= setting_.replicas; ++id) {
+      faults_(scheduler_, trace_, setting_, network_, hosts_, operators_, ledger_) {
+  for (std::uint32_t id = 1; id <= setting_.hosts(); ++id) {
     hosts_.push_back(std::make_unique<Host>(around_, setting_, ReplicaId(id)));
   }
 }
@@ -82,7 +84,9 @@ void World::run() {
   for (const auto& host : hosts_) host->boot();
   clients_.start();
   faults_.start();
+  operators_.start();
   break_things();
+  let_changes_end();
   demand_life(setting_.healing);
   demand_succession(setting_.healing);
   if (setting_.healing != Healing::kWhole) demand_life(Healing::kWhole);
@@ -101,6 +105,26 @@ void World::break_things() {
   if (enough()) return;
   violated(Checker::kTame, std::to_string(ledger_.commands()) + " commands and " +
                                std::to_string(faults_.total()) + " faults");
+}
+
+// What is whole in the end is chosen among the members, so they must not change any more:
+// everything is mended, and clients go on until what was on its way is chosen or has lost its slot.
+void World::let_changes_end() {
+  if (setting_.spares == 0) return;
+  trace_.event(0, "lets changes end");
+  operators_.stop();
+  clients_.give_changes_up();
+  faults_.heal();
+  const Slot begun = ledger_.executed();
+  await(Checker::kProgressAfterHeal, kChangesEndWithin, "changes of the group do not end", [&] {
+    return begun.value + 3 * kGroupDistance < ledger_.executed().value &&
+           ledger_.state().membership().governs_from() <= ledger_.executed();
+  });
+}
+
+// Two cannot do without one.
+bool World::can_spare_one() const {
+  return ledger_.electorates().members_of_next().size() > 2;
 }
 
 void World::demand_life(Healing healing) {
@@ -124,6 +148,7 @@ void World::await_progress(Micros begun) {
 // Check-quorum and the watch over the own disk at work: who cannot lead does not stand in the way.
 void World::demand_succession(Healing wound) {
   if (wound != Healing::kLeaderCutOff && wound != Healing::kLeaderStalls) return;
+  if (!can_spare_one()) return;
   trace_.event(0, "wounds", static_cast<std::uint64_t>(wound));
   const Host& wounded = faults_.wound_leader(wound);
   await(Checker::kLeaderGivesWay, kGivesWayWithin, "a leader that cannot lead holds on",
@@ -174,8 +199,9 @@ bool World::somebody_serves() const {
 }
 
 bool World::all_caught_up() const {
-  return std::all_of(hosts_.begin(), hosts_.end(), [&](const auto& host) {
-    return host->up() && host->core().state().executed() == ledger_.executed();
+  const auto group = operators_.replicas();
+  return std::all_of(group.begin(), group.end(), [&](ReplicaId id) {
+    return host(id).up() && host(id).core().state().executed() == ledger_.executed();
   });
 }
 
@@ -186,10 +212,10 @@ std::uint64_t World::sum(std::uint64_t (Host::*of)() const) const {
 }
 
 void World::check_end() const {
-  for (const auto& host : hosts_) {
-    host->core().state().check_invariants();
-    ledger_.compare(host->id(), host->core().state(), true);
-    history_.check_kept(host->id(), host->core().state());
+  for (const ReplicaId id : operators_.replicas()) {
+    host(id).core().state().check_invariants();
+    ledger_.compare(id, host(id).core().state(), true);
+    history_.check_kept(id, host(id).core().state());
   }
 }
 
@@ -204,6 +230,7 @@ Figures World::figures() const {
   out.reads = history_.reads();
   out.snapshots_written = sum(&Host::snapshots_written);
   out.snapshots_installed = sum(&Host::snapshots_installed);
+  out.changes = ledger_.electorates().changes();
   out.fault_total = faults_.total();
   out.faults = faults_.counts();
   out.network = network_.counts();

@@ -13,6 +13,7 @@
 #include "tests/simulation/host.h"
 #include "tests/simulation/ledger.h"
 #include "tests/simulation/network.h"
+#include "tests/simulation/operators.h"
 #include "tests/simulation/scheduler.h"
 #include "tests/simulation/setting.h"
 #include "tests/simulation/trace.h"
@@ -32,6 +33,7 @@ struct Figures {
   std::uint64_t reads = 0;
   std::uint64_t snapshots_written = 0;
   std::uint64_t snapshots_installed = 0;  // fetched from another replica, and taken in
+  std::uint64_t changes = 0;              // of the group
   std::uint64_t fault_total = 0;
   FaultCounts faults{};
   NetworkCounts network;
@@ -58,6 +60,7 @@ class World {
 
  private:
   void break_things();
+  void let_changes_end();
   void demand_life(Healing healing);
   void demand_succession(Healing wound);
   void await_progress(Micros begun);
@@ -66,8 +69,10 @@ class World {
   void check_end() const;
   template <class Condition>
   Micros await(Checker checker, Micros patience, const char* what, Condition condition);
+  [[nodiscard]] bool can_spare_one() const;
   [[nodiscard]] bool somebody_serves() const;
   [[nodiscard]] bool all_caught_up() const;
+  [[nodiscard]] const Host& host(ReplicaId replica) const { return *hosts_[replica.value - 1]; }
   [[nodiscard]] std::uint64_t sum(std::uint64_t (Host::*of)() const) const;
 
   const Setting setting_;
@@ -79,6 +84,7 @@ class World {
   Network network_;
   Surroundings around_;
   Hosts hosts_;
+  Operators operators_;
   Clients clients_;
   Faults faults_;
   Micros leader_after_heal_ = 0;

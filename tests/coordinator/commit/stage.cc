@@ -21,6 +21,11 @@ std::optional<TransactionId> decides(const state::Command& command) {
                         [](const state::OfficeTaken&) -> Decided { return std::nullopt; },
                         [](const state::Forgotten&) -> Decided { return std::nullopt; },
                         [](const state::Enrolled&) -> Decided { return std::nullopt; },
+                        [](const state::GroupFounded&) -> Decided { return std::nullopt; },
+                        [](const state::ReplicaAdded&) -> Decided { return std::nullopt; },
+                        [](const state::ReplicaPromoted&) -> Decided { return std::nullopt; },
+                        [](const state::ReplicaRemoved&) -> Decided { return std::nullopt; },
+                        [](const state::ReplicaMoved&) -> Decided { return std::nullopt; },
                     },
                     command);
 }

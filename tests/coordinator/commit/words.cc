@@ -44,6 +44,11 @@ std::string word(const state::Command& command) {
                    return "FORGOTTEN " + std::to_string(c.transactions.size());
                  },
                  [](const state::Enrolled&) { return std::string("ENROLLED"); },
+                 [](const state::GroupFounded&) { return std::string("FOUNDED"); },
+                 [](const state::ReplicaAdded&) { return std::string("ADDED"); },
+                 [](const state::ReplicaPromoted&) { return std::string("PROMOTED"); },
+                 [](const state::ReplicaRemoved&) { return std::string("REMOVED"); },
+                 [](const state::ReplicaMoved&) { return std::string("MOVED"); },
              },
              command);
 }

@@ -131,7 +131,7 @@ class Lives {
     const Slot loaded = one.disk.snapshot.through;
     // The log's marks end before the snapshot: values up to it need not be chosen ones.
     if (one.disk.mark() < loaded) one.disk.kept_from = loaded.next();
-    one.consensus->restore_snapshot(loaded);
+    one.consensus->restore_snapshot({loaded});
     for (const Record& record : one.disk.durable) restore(id, one, loaded, record);
     if (loaded != Slot(0)) (void)one.consensus->step(now_, SnapshotKept{one.disk.snapshot});
     one.consensus->start(now_);
@@ -145,6 +145,7 @@ class Lives {
       if (mark->through <= loaded) return;
     }
     for (const ChosenValue& chosen : one.consensus->restore(taken)) learn(id, chosen);
+    one.consensus->restore(Executed{one.consensus->chosen_through()});
   }
 
   ReplicaId anyone() {
@@ -171,8 +172,13 @@ class Lives {
 
   void step(ReplicaId id, const Input& input) {
     Replica& one = replicas_.at(id);
-    Effects effects = one.consensus->step(now_, input);
+    take_in(id, one.consensus->step(now_, input));
     one.consensus->check_invariants();
+    look_at_office(one);
+  }
+
+  void take_in(ReplicaId id, Effects effects) {
+    Replica& one = replicas_.at(id);
     std::move(effects.persist.begin(), effects.persist.end(), std::back_inserter(one.disk.written));
     for (Envelope& envelope : effects.send) {
       note_proposals(envelope.message);
@@ -184,6 +190,11 @@ class Lives {
       ++seen_.reads;
       EXPECT_LE(asked_at_.at(ready.token), ready.index) << "a stale read";
     }
+    if (effects.chosen.empty()) return;
+    take_in(id, one.consensus->step(now_, Executed{effects.chosen.back().slot}));
+  }
+
+  void look_at_office(Replica& one) {
     const auto leads = one.consensus->leading();
     if (leads != one.office) {
       one.office = leads;

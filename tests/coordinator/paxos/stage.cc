@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace assent::paxos {
 
@@ -13,6 +14,47 @@ AcceptedValue RecordedLog::read(Slot slot) const {
   }
   ADD_FAILURE() << "slot " << slot.value << " is not in the log";
   return {};
+}
+
+namespace {
+
+std::vector<ReplicaId> replicas_of(const std::string& digits) {
+  std::vector<ReplicaId> out;
+  for (const char digit : digits) out.emplace_back(static_cast<std::uint32_t>(digit - '0'));
+  return out;
+}
+
+}  // namespace
+
+Group group_of(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) return Group(replicas_of(text));
+  return Group(replicas_of(text.substr(0, slash)), replicas_of(text.substr(slash + 1)));
+}
+
+namespace {
+
+bool are_neighbours(const Group& a, const Group& b) {
+  std::vector<ReplicaId> apart;
+  std::set_symmetric_difference(a.members().begin(), a.members().end(), b.members().begin(),
+                                b.members().end(), std::back_inserter(apart));
+  return apart.size() <= 1;
+}
+
+}  // namespace
+
+Executed Player::execute(const std::vector<ChosenValue>& values) {
+  Executed out;
+  for (const ChosenValue& one : values) {
+    out.through = one.slot;
+    if (one.value->empty() || one.value->front() != '=' || one.slot < governs_from) continue;
+    Group next = group_of(one.value->substr(1));
+    if (!group.members().empty() && !are_neighbours(group, next)) continue;
+    governs_from = Slot(one.slot.value + kGroupDistance);
+    group = std::move(next);
+    out.changes.push_back({governs_from, group});
+  }
+  return out;
 }
 
 Options Stage::options_of(std::vector<std::uint32_t> members) {
@@ -30,15 +72,25 @@ Stage::Stage(std::uint32_t count, Options options) : options_(std::move(options)
 
 void Stage::start(std::uint32_t id) {
   Options options = options_;
+  if (joined_.contains(id)) options.group = Group();
   options.self = ReplicaId(id);
   options.seed = id;
   Player& one = players_[id];
   one.consensus = std::make_unique<Consensus>(options, one.log);
   one.recorded = 0;
+  one.governs_from = Slot(1);
+  one.group = Group();
   for (const Record& record : one.log.durable) {
-    for (auto& value : one.consensus->restore(record)) one.chosen.push_back(std::move(value));
+    std::vector<ChosenValue> chosen = one.consensus->restore(record);
+    if (!chosen.empty()) one.consensus->restore(one.execute(chosen));
+    std::move(chosen.begin(), chosen.end(), std::back_inserter(one.chosen));
   }
   one.consensus->start(now_);
+}
+
+void Stage::join(std::uint32_t id) {
+  joined_.insert(id);
+  start(id);
 }
 
 void Stage::restart(std::uint32_t id) {
@@ -59,10 +111,12 @@ void Stage::take_in(std::uint32_t id, Effects effects) {
   for (Envelope& sent : effects.send) {
     wire_.push_back({ReplicaId(id), sent.to, std::move(sent.message)});
   }
+  const Executed done = one.execute(effects.chosen);
   std::move(effects.chosen.begin(), effects.chosen.end(), std::back_inserter(one.chosen));
   if (effects.offered) one.offered = effects.offered;
   one.reads.insert(one.reads.end(), effects.reads.begin(), effects.reads.end());
   one.reads_lost.insert(one.reads_lost.end(), effects.reads_lost.begin(), effects.reads_lost.end());
+  if (done.through != Slot()) take_in(id, at(id).step(now_, done));
 }
 
 void Stage::persist(std::uint32_t id) {
@@ -98,6 +152,13 @@ void Stage::settle(const std::vector<std::uint32_t>& cut) {
       moved = true;
     }
   }
+}
+
+void Stage::deliver(std::size_t place, bool arrives) {
+  const auto at = wire_.begin() + static_cast<std::ptrdiff_t>(place);
+  const OnTheWire next = std::move(*at);
+  wire_.erase(at);
+  if (arrives) step(next.to.value, Arrived{next.from, next.message});
 }
 
 void Stage::elect(std::uint32_t id, const std::vector<std::uint32_t>& cut) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,9 @@ inline Ballot ballot(std::uint64_t round, std::uint32_t id) {
   return {Incarnation(1), Round(round), ReplicaId(id)};
 }
 
+// "123/4": members 1, 2 and 3, and a learner.
+Group group_of(const std::string& text);
+
 // The log of one replica, whole; it outlives the replica's lives.
 class RecordedLog final : public ChosenLog {
  public:
@@ -34,8 +38,11 @@ class RecordedLog final : public ChosenLog {
   std::vector<Record> written;  // not durable yet
 };
 
-// One life of a replica.
+// One life of a replica, and its state machine: a value "=123/4" changes the group, one member at a
+// time, and not while an earlier change does not govern yet.
 struct Player {
+  Executed execute(const std::vector<ChosenValue>& values);
+
   RecordedLog log;
   std::unique_ptr<Consensus> consensus;
   std::uint64_t recorded = 0;       // records of this life
@@ -43,6 +50,8 @@ struct Player {
   std::vector<ReadReady> reads;
   std::vector<ReadToken> reads_lost;
   std::optional<SnapshotOffered> offered;  // the last one
+  Slot governs_from{1};                    // the latest change
+  Group group;                             // that it led to
 };
 
 class Stage {
@@ -87,6 +96,12 @@ class Stage {
     return false;
   }
   void drop_all() { wire_.clear(); }
+  // Takes the message at this place off the wire, and brings it where it is to go, or nowhere.
+  void deliver(std::size_t place, bool arrives);
+  // Who sent the message at this place, and to whom.
+  [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> ends_of(std::size_t place) const {
+    return {wire_.at(place).from.value, wire_.at(place).to.value};
+  }
 
   // Delivers and persists until nothing moves; messages of or to `cut` are lost.
   void settle(const std::vector<std::uint32_t>& cut = {});
@@ -94,6 +109,8 @@ class Stage {
   void elect(std::uint32_t id, const std::vector<std::uint32_t>& cut = {});
   void propose(std::uint32_t id, const std::string& value);
 
+  // Starts a replica that knows no group yet.
+  void join(std::uint32_t id);
   // Begins the next life from what is durable.
   void restart(std::uint32_t id);
   [[nodiscard]] std::vector<std::string> values(std::uint32_t id) const;
@@ -110,6 +127,7 @@ class Stage {
   void take_in(std::uint32_t id, Effects effects);
 
   Options options_;
+  std::set<std::uint32_t> joined_;
   MonoTime now_{1'000'000};
   std::map<std::uint32_t, Player> players_;
   std::deque<OnTheWire> wire_;

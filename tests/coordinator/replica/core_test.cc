@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -175,6 +177,96 @@ TEST(Core, ARestartRestoresTheState) {
   next.start(now);
   EXPECT_NE(next.state().find(transaction(1)), nullptr);
   EXPECT_FALSE(next.serving());
+  next.check_invariants();
+}
+
+// ── a group that changes ────────────────────────────────────────────────────────────────────────
+
+state::Member member(std::uint32_t id) {
+  const std::string host = "r" + std::to_string(id);
+  return {ReplicaId(id), 0, false, host + ":1", host + ":2", ""};
+}
+
+// Alone in its group, and told of it.
+class Founder : public ::testing::Test {
+ protected:
+  static Options options() {
+    Options out = Replica::options_of();
+    out.founders = {member(1)};
+    return out;
+  }
+  // Until nothing is open any more.
+  void settle() {
+    for (int i = 0; i < 20; ++i) replica_.persist();
+  }
+  state::CommandResult execute(std::uint64_t token, state::Command command) {
+    replica_.submit(token, std::move(command));
+    replica_.step(TurnEnded{});
+    const Effects done = replica_.persist();
+    settle();
+    return done.executed.empty() ? state::CommandResult{state::BelowFloor{}}
+                                 : done.executed[0].result;
+  }
+  [[nodiscard]] const paxos::Consensus& consensus() const { return replica_.core_.consensus(); }
+
+  Replica replica_{{ReplicaId(1)}, options()};
+};
+
+TEST_F(Founder, TheFirstLeaderTellsTheLogOfTheGroup) {
+  replica_.take_office();
+  const auto electorates = replica_.core_.state().membership().electorates();
+  ASSERT_EQ(electorates.size(), 1u);
+  EXPECT_EQ(electorates[0], (state::Electorate{Slot(1), {ReplicaId(1)}, {}}));
+}
+
+TEST_F(Founder, NoOpsBringAChangeToWhereItGoverns) {
+  replica_.take_office();
+  const auto result = execute(1, state::ReplicaAdded{member(2)});
+  const auto* governs = std::get_if<state::GroupGoverns>(&result);
+  ASSERT_NE(governs, nullptr);
+  EXPECT_EQ(consensus().chosen_through().next(), governs->from);
+  EXPECT_EQ(consensus().group(), paxos::Group({ReplicaId(1)}, {ReplicaId(2)}));
+}
+
+TEST_F(Founder, WhatTheStateSaysOfTheGroupGovernsConsensus) {
+  replica_.take_office();
+  execute(1, state::ReplicaAdded{member(2)});
+  execute(2, state::ReplicaPromoted{ReplicaId(2)});
+  EXPECT_EQ(consensus().group(), paxos::Group({ReplicaId(1), ReplicaId(2)}));
+  EXPECT_FALSE(consensus().can_propose()) << "the second has promised nothing";
+  EXPECT_TRUE(consensus().leading());
+}
+
+TEST_F(Founder, TheNextLifeKnowsTheGroupFromTheLog) {
+  replica_.take_office();
+  execute(1, state::ReplicaAdded{member(2)});
+  execute(2, state::ReplicaPromoted{ReplicaId(2)});
+  const NoLog log;
+  Core next(options(), log);
+  const Now now{MonoTime(5), LogTime(2'000'000)};
+  for (const paxos::Record& record : replica_.records_) next.restore(now, record);
+  next.start(now);
+  EXPECT_EQ(next.consensus().group(), paxos::Group({ReplicaId(1), ReplicaId(2)}));
+  next.check_invariants();
+}
+
+TEST_F(Founder, ASnapshotsGroupGovernsConsensus) {
+  replica_.take_office();
+  execute(1, state::ReplicaAdded{member(2)});
+  replica_.core_.begin_snapshot();
+  auto state = std::make_shared<state::StateMachine>(options().state);
+  while (auto chunk = replica_.core_.next_chunk(100)) ASSERT_TRUE(state->load(*chunk));
+
+  const NoLog log;
+  Options joins = Replica::options_of();
+  joins.paxos.self = ReplicaId(2);
+  joins.paxos.group = paxos::Group();
+  Core next(joins, log);
+  const Now now{MonoTime(5), LogTime(2'000'000)};
+  next.start(now);
+  EXPECT_EQ(next.consensus().group(), paxos::Group());
+  next.step(now, Install{state});
+  EXPECT_EQ(next.consensus().group(), consensus().group());
   next.check_invariants();
 }
 

@@ -21,6 +21,21 @@ Result<Config> load(const std::string& text) {
 
 constexpr const char* kSmallest = "cluster = \"demo\"\ndata_directory = \"/d\"\n";
 
+TEST(CoordinatorConfig, OneThatJoinsNamesSomeoneWhoIsThere) {
+  const std::string joins = std::string("joins = true\n") + kSmallest;
+  const auto alone = load(joins);
+  ASSERT_FALSE(alone);
+  EXPECT_NE(alone.error().message.find("joins"), std::string::npos) << alone.error().message;
+
+  const auto config = load(joins +
+                           "[replicas.1]\nclient = \"a:1\"\npeer = \"a:2\"\nadmin = \"a:3\"\n"
+                           "[replicas.2]\nclient = \"b:1\"\npeer = \"b:2\"\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->joins);
+  EXPECT_EQ(config->admin_address, "a:3");
+  EXPECT_EQ(config->group.at(ReplicaId(2)).admin_address, "");
+}
+
 TEST(CoordinatorConfig, TheSmallestFileHasDefaults) {
   const auto config = load(kSmallest);
 

@@ -49,7 +49,7 @@ class ReplicaGroupTest : public testing::Test {
     std::filesystem::remove_all(directory_);
     std::filesystem::create_directories(directory_);
     for (std::uint32_t i = 1; i <= kReplicas; ++i) {
-      members_[ReplicaId(i)] = {free_address(loop_), free_address(loop_)};
+      members_[ReplicaId(i)] = {free_address(loop_), free_address(loop_), {}};
     }
     for (std::size_t i = 0; i < kReplicas; ++i) start(i);
   }

@@ -23,6 +23,14 @@ Error sql_error() {
   return error;
 }
 
+Member member(std::uint32_t id) {
+  return {ReplicaId(id), ~0ULL - id, id == 3, "a:1", "b:2", ""};
+}
+
+Command committed_of_nobody() {
+  return Committed{transaction(4), 42, {}};
+}
+
 Entry every_command() {
   return {LogTime(1'234'567),
           {OfficeTaken{{Incarnation(1), Round(2), ReplicaId(3)}},
@@ -31,7 +39,9 @@ Entry every_command() {
            Aborted{transaction(2), 0, sql_error(), {branch("orders")}},
            Aborted{transaction(3), 1, Error{ErrorCode::kDeadline, "late"}, {}},
            Forgotten{{transaction(1), transaction(2)}},
-           Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true}}};
+           Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true},
+           GroupFounded{{member(1), member(2)}}, ReplicaAdded{member(3)},
+           ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)}, ReplicaMoved{member(2)}}};
 }
 
 TEST(EntryEncoding, EveryCommandComesBack) {
@@ -39,6 +49,24 @@ TEST(EntryEncoding, EveryCommandComesBack) {
   const Result<Entry> back = decode_entry(encode(entry));
   ASSERT_TRUE(back.has_value()) << back.error().message;
   EXPECT_EQ(*back, entry);
+}
+
+// A version that does not know groups that change can read what does not speak of them.
+TEST(EntryEncoding, IsWrittenInTheFirstFormatThatKnowsIt) {
+  EXPECT_EQ(encode({LogTime(1), {committed_of_nobody()}})[0], 1);
+  EXPECT_EQ(encode({LogTime(1), {committed_of_nobody(), ReplicaRemoved{ReplicaId(1)}}})[0], 2);
+}
+
+TEST(EntryEncoding, AnOldFormatHasNoNewCommand) {
+  std::string bytes = encode({LogTime(1), {ReplicaRemoved{ReplicaId(1)}}});
+  bytes[0] = 1;
+  EXPECT_FALSE(decode_entry(bytes).has_value());
+}
+
+TEST(EntryEncoding, AGroupOfNobodyIsRefused) {
+  for (const auto& members : {std::vector<Member>{}, {member(3)}, {member(1), member(1)}}) {
+    EXPECT_FALSE(decode_entry(encode({LogTime(1), {GroupFounded{members}}})).has_value());
+  }
 }
 
 TEST(EntryEncoding, AnEmptyEntryOfAnyTimeComesBack) {
@@ -92,7 +120,7 @@ TEST(EntryEncoding, ANewerFormatIsRefusedByName) {
   bytes[0] = static_cast<char>(kEntryFormat + 1);
   const Result<Entry> newer = decode_entry(bytes);
   ASSERT_FALSE(newer.has_value());
-  EXPECT_NE(newer.error().message.find("format 2"), std::string::npos) << newer.error().message;
+  EXPECT_NE(newer.error().message.find("format 3"), std::string::npos) << newer.error().message;
 }
 
 TEST(EntryEncoding, ACountAboveTheBytesIsRefusedWithoutAllocating) {

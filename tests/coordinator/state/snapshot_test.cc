@@ -207,7 +207,7 @@ TEST_F(SnapshotRefusal, ANewerFormatByName) {
   newer[1] = static_cast<char>(kSnapshotFormat + 1);
   const auto refused = target_.load(newer);
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("format 2"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("format 3"), std::string::npos);
 }
 
 TEST_F(SnapshotRefusal, EveryChunkThatWasCutShort) {

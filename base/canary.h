@@ -2,7 +2,7 @@
 // program of ours every one is constant false; only tests/simulation compiles them in.
 #pragma once
 
-namespace assent::paxos {
+namespace assent {
 
 enum class Canary {
   kNone = 0,
@@ -27,6 +27,10 @@ enum class Canary {
   kPatientLeader,             // a leader goes on although its disk stands still
   kPromiseDespiteTruncation,  // phase 1b: what is no longer kept of the log is left out
   kNoOffers,                  // a leader offers no snapshot to who lacks what it no longer keeps
+  kGovernsAtOnce,             // a change of the group governs the slot right after its own
+  kLearnerCounts,             // quorums count learners
+  kTwoChangesAtOnce,          // a change is not refused while an earlier one does not govern yet
+  kRemovedLeader,             // a leader goes on in slots whose group it has left
 };
 
 #ifdef ASSENT_CANARIES
@@ -41,4 +45,4 @@ constexpr bool canary(Canary /*which*/) {
 }
 #endif
 
-}  // namespace assent::paxos
+}  // namespace assent

@@ -1,0 +1,139 @@
+#include "cli/group_client.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "runtime/process.h"
+#include "runtime/rpc/call.h"
+#include "wire/CoordinatorAdmin.h"
+#include "wire/common_constants.h"
+
+namespace assent::cli {
+namespace {
+
+constexpr Millis kCallMax{5'000};
+constexpr Millis kLeaderMax{10'000};  // to find one
+constexpr Millis kBetweenTries{200};
+
+// Another try may reach the leader: what was asked may be repeated without harm.
+bool try_again(const Error& error) {
+  return error.code == ErrorCode::kNotLeader || error.code == ErrorCode::kOutcomeUnknown ||
+         error.code == ErrorCode::kOverloaded || error.code == ErrorCode::kUnavailable;
+}
+
+}  // namespace
+
+class GroupClient::Impl {
+ public:
+  explicit Impl(std::vector<std::string> addresses) : addresses_(std::move(addresses)) {
+    CHECK(!addresses_.empty(), "somebody is asked");
+  }
+
+  // `call` asks one client and calls back.
+  template <class Reply>
+  using Call = std::function<void(rpc::Client&, std::function<void(Result<Reply>)>)>;
+
+  template <class Reply>
+  Result<Reply> ask_leader(const Call<Reply>& call) {
+    const MonoTime give_up = process::monotonic_now() + kLeaderMax;
+    std::size_t next = 0;
+    std::map<std::string, std::string> said;
+    while (process::monotonic_now() < give_up) {
+      const std::string address = addresses_[next % addresses_.size()];
+      Result<Reply> reply = ask<Reply>(address, call);
+      if (reply) {
+        std::swap(addresses_[0], addresses_[next % addresses_.size()]);
+        return reply;
+      }
+      if (!try_again(reply.error())) return reply;
+      said[address] = reply.error().message;
+      if (!follow_hint(reply.error(), next)) {
+        ++next;
+        if (next % addresses_.size() == 0) pause(kBetweenTries);
+      }
+    }
+    return failure(ErrorCode::kUnavailable, nobody_led(said));
+  }
+
+  void pause(Millis time) {
+    loop_.restart();
+    loop_.run_for(std::chrono::milliseconds(time.value));
+  }
+
+ private:
+  // True: `next` is where the leader is said to be.
+  bool follow_hint(const Error& error, std::size_t& next) {
+    if (error.leader.empty()) return false;
+    const auto known = std::ranges::find(addresses_, error.leader);
+    const std::size_t place = static_cast<std::size_t>(known - addresses_.begin());
+    if (known == addresses_.end()) addresses_.push_back(error.leader);
+    if (place == next % addresses_.size()) return false;
+    next = place;
+    return true;
+  }
+
+  template <class Reply>
+  Result<Reply> ask(const std::string& address, const Call<Reply>& call) {
+    auto& client = clients_[address];
+    if (!client) client = std::make_unique<rpc::Client>(loop_, address);
+    std::optional<Result<Reply>> answer;
+    call(*client, [&](Result<Reply> reply) { answer = std::move(reply); });
+    loop_.restart();
+    while (!answer && loop_.run_one() > 0) {
+    }
+    return answer ? std::move(*answer) : failure(ErrorCode::kUnavailable, "no answer");
+  }
+
+  static std::string nobody_led(const std::map<std::string, std::string>& said) {
+    std::string out = "no leader answers";
+    for (const auto& [address, words] : said) out += "; " + address + ": " + words;
+    return out + "; name the admin ports of more replicas with --at";
+  }
+
+  boost::asio::io_context loop_{1};
+  std::vector<std::string> addresses_;
+  std::map<std::string, std::unique_ptr<rpc::Client>> clients_;
+};
+
+GroupClient::GroupClient(std::vector<std::string> addresses)
+    : impl_(std::make_unique<Impl>(std::move(addresses))) {}
+
+GroupClient::~GroupClient() = default;
+
+void GroupClient::pause(Millis time) {
+  impl_->pause(time);
+}
+
+Result<wire::GroupReply> GroupClient::group() {
+  return impl_->ask_leader<wire::GroupReply>([](rpc::Client& client, auto done) {
+    wire::GroupRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    ASSENT_CALL(wire::CoordinatorAdmin, group, wire::GroupReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+Result<wire::ChangeGroupReply> GroupClient::change(const wire::ChangeGroupRequest& asked) {
+  return impl_->ask_leader<wire::ChangeGroupReply>([&](rpc::Client& client, auto done) {
+    wire::ChangeGroupRequest request = asked;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    ASSENT_CALL(wire::CoordinatorAdmin, change_group, wire::ChangeGroupReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+Result<wire::TransferLeaderReply> GroupClient::transfer(std::int32_t to) {
+  return impl_->ask_leader<wire::TransferLeaderReply>([&](rpc::Client& client, auto done) {
+    wire::TransferLeaderRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.to = to;
+    ASSENT_CALL(wire::CoordinatorAdmin, transfer_leader, wire::TransferLeaderReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+}  // namespace assent::cli

@@ -1,0 +1,37 @@
+// What assentctl asks of the replicas of a coordinator, call by call: a verb is a sequence of
+// questions, and waits for each answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "wire/admin_types.h"
+
+namespace assent::cli {
+
+class GroupClient {
+ public:
+  // Admin ports, "host:port", of any replicas of the group: the leader is found among them and
+  // those that they name. At least one.
+  explicit GroupClient(std::vector<std::string> addresses);
+  ~GroupClient();
+
+  // Each asks the leader, and looks for it for as long as an election takes. kUnavailable: no
+  // leader was found; what each replica said stands in the message.
+  Result<wire::GroupReply> group();
+  Result<wire::ChangeGroupReply> change(const wire::ChangeGroupRequest& request);
+  Result<wire::TransferLeaderReply> transfer(std::int32_t to);
+
+  // Lets this much time pass.
+  void pause(Millis time);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assent::cli

@@ -1,0 +1,53 @@
+// The people who look after the group: they add replicas, promote, remove and replace them, and
+// switch off those that have left.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "coordinator/state/command.h"
+#include "tests/simulation/dice.h"
+#include "tests/simulation/host.h"
+#include "tests/simulation/ledger.h"
+#include "tests/simulation/scheduler.h"
+#include "tests/simulation/setting.h"
+
+namespace assent::simulation {
+
+// A replica as the log is told of it.
+state::Member member_of(ReplicaId replica);
+
+class Operators {
+ public:
+  // All outlive this.
+  Operators(Scheduler& scheduler, const Setting& setting, const Ledger& ledger,
+            std::vector<std::unique_ptr<Host>>& hosts);
+
+  void start();
+  // Nothing is changed any more.
+  void stop() { stopped_ = true; }
+
+  // The next change, if there is one to make now: to be asked of the leader like any command.
+  std::optional<state::Command> next_change();
+
+  // Members and learners, as of the latest change; the founders before there is one.
+  [[nodiscard]] std::vector<ReplicaId> replicas() const;
+
+ private:
+  [[nodiscard]] std::optional<state::Command> add();
+  void switch_off_those_who_left();
+  [[nodiscard]] bool needed_no_more(ReplicaId replica) const;
+
+  Scheduler& scheduler_;
+  const Setting& setting_;
+  const Ledger& ledger_;
+  std::vector<std::unique_ptr<Host>>& hosts_;
+  Dice dice_;
+  bool stopped_ = false;
+};
+
+}  // namespace assent::simulation
