@@ -102,7 +102,7 @@ class Work {
   const Arguments& arguments_;
   GroupClient client_;
   const MonoTime give_up_;
-  MonoTime told_;
+  MonoTime told_ = process::monotonic_now();  // what is over at once needs no words
 };
 
 const wire::ReplicaInfo* find(const wire::GroupReply& group, std::int32_t replica) {

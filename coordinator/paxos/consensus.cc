@@ -83,10 +83,8 @@ Effects Consensus::step(MonoTime now, const Input& input) {
 
 // ── what comes in ───────────────────────────────────────────────────────────────────────────────
 
-// A sender that is in no group known here may well be in a later one: its ballot tells whether it
-// is to be followed, and no quorum counts it before its group is known.
 void Consensus::on(Turn& turn, const Arrived& arrived) {
-  if (arrived.from == options_.self) return;
+  if (arrived.from == options_.self || !is_heard(turn.now, arrived.from)) return;
   std::visit([&](const auto& message) { on(turn, arrived.from, message); }, arrived.message);
 }
 

@@ -287,6 +287,7 @@ class Consensus {
   void propose_reported(Turn& turn, Leader& leader);
   void maybe_leave(Turn& turn);
   [[nodiscard]] bool may_stand(ReplicaId asker, Slot chosen) const;
+  [[nodiscard]] bool is_heard(MonoTime now, ReplicaId from) const;
   [[nodiscard]] bool knows_group(Slot slot) const;
   [[nodiscard]] bool has_promises(const Leader& leader, Slot slot) const;
   [[nodiscard]] bool may_propose(const Leader& leader, Slot slot) const;

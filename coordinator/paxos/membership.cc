@@ -85,6 +85,13 @@ void Consensus::part_with_peers(Turn& turn, Leader& leader) {
   });
 }
 
+// A sender that is in no group known here may well be in a later one, even lead it: then its ballot
+// tells, and no quorum counts it before its group is known. But who hears a leader needs no
+// stranger to learn from, and is not disturbed by one.
+bool Consensus::is_heard(MonoTime now, ReplicaId from) const {
+  return groups_.know(from) || leader() == from || !hears_leader(now);
+}
+
 // A replica that has left and lags behind stands by a group that governs no more. One that has
 // executed as much as this replica knows at least as much of its own standing.
 bool Consensus::may_stand(ReplicaId asker, Slot chosen) const {

@@ -1,7 +1,6 @@
 // Groups that change: docs/paxos.md, "Which group governs a slot".
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <string>
 #include <vector>
 
@@ -145,7 +144,9 @@ TEST_F(MembershipTest, AHandoverToOneWhoLeavesIsGivenUp) {
   EXPECT_TRUE(at(1).can_propose());
 }
 
-TEST_F(MembershipTest, ARefusalOfOneWhoIsNotInTheGroupMovesNoOffice) {
+TEST_F(MembershipTest, ARefusalOfOneWhoHasLeftMovesNoOffice) {
+  change("1234");
+  change("123");
   const Ballot office = *at(1).leading();
   stage_.step(1, Arrived{replica(4), Refused{office, ballot(90, 4)}});
   EXPECT_EQ(at(1).leading(), office);
@@ -158,6 +159,25 @@ TEST_F(MembershipTest, ALearnerThatPromisedAHigherBallotIsCaughtUpUnderAHigherOn
   change("123/4");
   beat(60);
   EXPECT_EQ(at(4).groups().latest(), group_of("123/4"));
+}
+
+TEST_F(MembershipTest, AStrangerDisturbsNoLeader) {
+  const Ballot office = *at(1).leading();
+  for (const std::uint32_t id : {1u, 2u}) {
+    stage_.step(id, Arrived{replica(5), Prepare{ballot(90, 5), Slot(1)}});
+  }
+  EXPECT_EQ(at(1).leading(), office);
+  EXPECT_EQ(at(2).leader(), replica(1));
+  EXPECT_LT(at(2).highest_ballot(), ballot(90, 5));
+}
+
+// A replica that was away for long may know nobody of the group that is now.
+TEST_F(MembershipTest, AStrangerIsHeardByWhomNobodyLeads) {
+  stage_.step(2, PeerLost{replica(1)});
+  const Accept accept{ballot(90, 5), Slot(1), {make_value("v")}, Slot(1), Probe(1)};
+  stage_.step(2, Arrived{replica(5), accept});
+  EXPECT_EQ(at(2).leader(), replica(5));
+  EXPECT_EQ(stage_.values(2), std::vector<std::string>{"v"});
 }
 
 // ── promises of those who come ──────────────────────────────────────────────────────────────────
@@ -431,58 +451,6 @@ TEST_F(MembershipTest, ANewMemberWithoutItsGroupIsNotElected) {
   EXPECT_EQ(at(4).candidacies(), 0u);
   beat(20);
   EXPECT_EQ(at(4).chosen_through(), at(1).chosen_through());
-}
-
-// ── neighbouring groups ─────────────────────────────────────────────────────────────────────────
-
-using Bits = unsigned;
-constexpr Bits kUniverse = 6;
-
-Group group_of_bits(Bits bits) {
-  std::vector<ReplicaId> members;
-  for (Bits i = 0; i < kUniverse; ++i) {
-    if ((bits >> i & 1) != 0) members.emplace_back(i + 1);
-  }
-  return Group(std::move(members));
-}
-
-// All smallest quorums of the group.
-std::vector<Bits> quorums(Bits group) {
-  std::vector<Bits> out;
-  for (Bits some = 1; some < 1u << kUniverse; ++some) {
-    const auto is_in = [&](ReplicaId member) { return (some >> (member.value - 1) & 1) != 0; };
-    if ((some & ~group) != 0 || !group_of_bits(group).has_quorum(is_in)) continue;
-    if (static_cast<std::size_t>(std::popcount(some)) == group_of_bits(group).quorum()) {
-      out.push_back(some);
-    }
-  }
-  return out;
-}
-
-bool all_intersect(Bits a, Bits b) {
-  for (const Bits one : quorums(a)) {
-    for (const Bits other : quorums(b)) {
-      if ((one & other) == 0) return false;
-    }
-  }
-  return true;
-}
-
-// Every group of up to six, with every group that differs from it by one member at most.
-TEST(Neighbours, QuorumsOfGroupsThatDifferByOneMemberIntersect) {
-  for (Bits group = 1; group < 1u << kUniverse; ++group) {
-    EXPECT_TRUE(all_intersect(group, group)) << group;
-    for (Bits i = 0; i < kUniverse; ++i) {
-      const Bits next = group ^ (1u << i);
-      if (next == 0) continue;
-      EXPECT_TRUE(all_intersect(group, next)) << group << " and " << next;
-    }
-  }
-}
-
-TEST(Neighbours, TwoMembersAtATimeWouldNotDo) {
-  EXPECT_FALSE(all_intersect(0b000111, 0b011111)) << "three, and the same with two more";
-  EXPECT_FALSE(all_intersect(0b0011, 0b1001 << 2 | 0b10));
 }
 
 }  // namespace

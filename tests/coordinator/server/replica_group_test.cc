@@ -92,8 +92,9 @@ TEST_F(ReplicaGroupTest, ADeliveryOfAStrangerIsNotHeard) {
   wrong.protocol_version = 99;
   deliver(serving, wrong);
   deliver(serving, takeover(serving, serving));
+  deliver(serving, takeover(77, serving));
   wrong = takeover(77, serving);
-  wrong.disk = 0;  // it may be a member of a later group, but says not whose disk it has
+  wrong.disk = 0;
   deliver(serving, wrong);
 
   EXPECT_EQ(process_status(serving)->facts.at("ballot"), ballot);
