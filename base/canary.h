@@ -31,6 +31,9 @@ enum class Canary {
   kLearnerCounts,             // quorums count learners
   kTwoChangesAtOnce,          // a change is not refused while an earlier one does not govern yet
   kRemovedLeader,             // a leader goes on in slots whose group it has left
+  kPromiseWhileRecovering,    // an acceptor that lost records promises at once
+  kStandWhileRecovering,      // and stands for leader
+  kMarkBehindDamage,          // a chosen mark is trusted although records in front of it are lost
 };
 
 #ifdef ASSENT_CANARIES

@@ -117,6 +117,25 @@ struct SnapshotOffer {
   2: SnapshotInfo snapshot
 }
 
+/** The sender lost records of its log: how far has this ballot gone? */
+struct RecoveryAsk {
+  1: common.Ballot ballot
+  /** Drawn in this life of the sender; any 64 bits. */
+  2: i64 nonce
+  /** Up to here it has what this ballot proposed, or knows it chosen. */
+  3: i64 through
+}
+
+/** The leader of `ballot` had proposed in no slot above `last`, nor heard of one, when it was asked. */
+struct RecoveryAnswer {
+  1: common.Ballot ballot
+  /** Of the question. */
+  2: i64 nonce
+  3: i64 last
+  /** Its phase 1 was whole for the group of every slot from there up to this one. */
+  4: i64 governed_through
+}
+
 union PaxosMessage {
   1: PreVote pre_vote
   2: PreVoteAnswer pre_vote_answer
@@ -127,6 +146,8 @@ union PaxosMessage {
   7: PaxosRefused refused
   8: TakeOver take_over
   9: SnapshotOffer snapshot_offer
+  10: RecoveryAsk recovery_ask
+  11: RecoveryAnswer recovery_answer
 }
 
 /** All that one replica has to say to another at the end of a turn of its event loop. */

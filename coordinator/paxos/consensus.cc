@@ -26,6 +26,8 @@ std::string_view name(const Message& message) {
                         [](const Refused&) { return "Refused"; },
                         [](const TakeOver&) { return "TakeOver"; },
                         [](const SnapshotOffer&) { return "SnapshotOffer"; },
+                        [](const RecoveryAsk&) { return "RecoveryAsk"; },
+                        [](const RecoveryAnswer&) { return "RecoveryAnswer"; },
                     },
                     message);
 }
@@ -50,7 +52,7 @@ std::vector<ChosenValue> Consensus::restore(const Record& record) {
             const bool taken = acceptor_.accept(accepted.slot, {accepted.ballot, accepted.value});
             CHECK(taken, "records are restored in the order in which they were written");
           },
-          [&](const ChosenMark& mark) { learn(turn, mark.through); },
+          [&](const ChosenMark& mark) { learn(turn, trusted(mark)); },
       },
       record);
   see(acceptor_.promised());
@@ -62,6 +64,16 @@ void Consensus::restore(const Executed& executed) {
   take_in(executed);
 }
 
+// Behind lost records none is: one of them may have replaced what stands in front of them.
+Slot Consensus::trusted(const ChosenMark& mark) const {
+  if (!recovering_) return mark.through;
+  Slot held = learner_.chosen_through();
+  while (canary(Canary::kMarkBehindDamage) && held < mark.through && acceptor_.find(held.next())) {
+    held = held.next();
+  }
+  return held;
+}
+
 void Consensus::restore_snapshot(const SnapshotInstalled& snapshot) {
   learner_.restore(snapshot.through);
   take_in({snapshot.through, snapshot.groups});
@@ -69,6 +81,7 @@ void Consensus::restore_snapshot(const SnapshotInstalled& snapshot) {
 
 // Nobody is heard yet, so nobody is disturbed by a candidacy that begins early.
 void Consensus::start(MonoTime now) {
+  begin_recovering();
   const bool alone = group().members().size() == 1;
   const std::uint64_t spread = alone ? 1 : static_cast<std::uint64_t>(options_.election_min.value);
   const Millis wait(static_cast<std::int64_t>(random_.below(spread)));
@@ -144,6 +157,7 @@ void Consensus::on(Turn& turn, const SnapshotInstalled& installed) {
   acceptor_.settle_through(installed.through);
   learner_.skip_to(installed.through);
   take_in({installed.through, installed.groups});
+  maybe_become_whole(turn);
 }
 
 void Consensus::on(Turn& /*turn*/, const DiskShort& disk) {
@@ -166,6 +180,8 @@ void Consensus::on(Turn& turn, const Tick& /*tick*/) {
 // on, and what was accepted is told. The promise is durable before the answer leaves (R2).
 void Consensus::on(Turn& turn, ReplicaId from, const Prepare& prepare) {
   see(prepare.ballot);
+  // What it would report may lack what it accepted.
+  if (recovering_ && !canary(Canary::kPromiseWhileRecovering)) return;
   if (prepare.ballot < acceptor_.promised()) return refuse(turn, from, prepare.ballot);
   // What was chosen in a slot that is no longer kept cannot be reported. To promise and to hide it
   // would let the candidate propose another value (P2c): so no promise. Others may give theirs.
@@ -212,7 +228,10 @@ void Consensus::on(Turn& turn, ReplicaId from, const Accept& accept) {
     return refuse(turn, from, accept.ballot);
   }
   if (acceptor_.promised() < accept.ballot) raise_promise(turn, accept.ballot);
-  if (is_sign_of_life(accept)) become_follower(turn, from);
+  if (is_sign_of_life(accept)) {
+    become_follower(turn, from);
+    maybe_ask_to_recover(turn, from, accept.ballot);
+  }
   accept_values(turn, accept);
   const Slot through = acceptor_.contiguous_through(learner_.chosen_through(), accept.ballot);
   send_durable(turn, from, AcceptedThrough{accept.ballot, through, executed_, accept.probe});

@@ -9,7 +9,7 @@
 //
 // consensus.cc: what comes in, and what acceptor and learner do with it. election.cc: becoming a
 // leader. leading.cc: phase 2, catching up, reads. office.cc: staying a leader, and giving way.
-// membership.cc: groups that change.
+// membership.cc: groups that change. recovering.cc: after lost records.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,7 @@
 #include "coordinator/paxos/promises.h"
 #include "coordinator/paxos/random.h"
 #include "coordinator/paxos/record.h"
+#include "coordinator/paxos/recovering.h"
 
 namespace assent::paxos {
 
@@ -142,6 +143,7 @@ struct Effects {
   std::vector<ReadReady> reads;
   std::vector<ReadToken> reads_lost;       // asked of a leader that is none any more, or too many
   std::optional<SnapshotOffered> offered;  // the last one
+  bool recovered = false;  // what the log has lost matters no more, from this mark on
 };
 
 // ── roles ───────────────────────────────────────────────────────────────────────────────────────
@@ -182,6 +184,10 @@ class Consensus {
   std::vector<ChosenValue> restore(const Record& record);
   // What was answered last has been executed.
   void restore(const Executed& executed);
+  // In its place among the records: here some lack that were durable. From now on this acceptor is
+  // recovering. Precondition: a record with a ballot follows; the group has other members, or it
+  // never gets over it.
+  void restore_lost_records();
   // Before any record: a snapshot of the state after this slot was loaded.
   void restore_snapshot(const SnapshotInstalled& snapshot);
   void start(MonoTime now);
@@ -204,6 +210,8 @@ class Consensus {
   // The last slot that this leader proposed in. Precondition: it leads.
   [[nodiscard]] Slot last_proposed() const;
   [[nodiscard]] std::string_view role_name() const;
+  // It has lost records, and is not whole again: it promises nothing and does not stand.
+  [[nodiscard]] bool recovering() const { return recovering_.has_value(); }
   // Elections that this life has begun, and won.
   [[nodiscard]] std::uint64_t candidacies() const { return candidacies_; }
   [[nodiscard]] std::uint64_t elections_won() const { return elections_won_; }
@@ -247,11 +255,14 @@ class Consensus {
   void on(Turn& turn, ReplicaId from, const Refused& refused);
   void on(Turn& turn, ReplicaId from, const TakeOver& order);
   void on(Turn& turn, ReplicaId from, const SnapshotOffer& offer);
+  void on(Turn& turn, ReplicaId from, const RecoveryAsk& ask);
+  void on(Turn& turn, ReplicaId from, const RecoveryAnswer& answer);
   RecordIndex write(Turn& turn, Record record);
   void send_durable(Turn& turn, ReplicaId to, Message message);
   void send_now(Turn& turn, ReplicaId to, Message message);
   void raise_promise(Turn& turn, const Ballot& ballot);
   void learn(Turn& turn, Slot through);
+  [[nodiscard]] Slot trusted(const ChosenMark& mark) const;
   void refuse(Turn& turn, ReplicaId from, const Ballot& ballot);
   [[nodiscard]] Promise promise_part(const Prepare& prepare) const;
   [[nodiscard]] bool is_sign_of_life(const Accept& accept);
@@ -259,6 +270,12 @@ class Consensus {
   void see(const Ballot& ballot);
 
   void let_go(Turn& turn, std::vector<Envelope> envelopes);
+
+  // recovering.cc
+  void begin_recovering();
+  void maybe_ask_to_recover(Turn& turn, ReplicaId leader, const Ballot& ballot);
+  void answer_recovery(Turn& turn, const Leader& leader, ReplicaId to, std::uint64_t nonce);
+  void maybe_become_whole(Turn& turn);
 
   // election.cc
   void become_follower(Turn& turn, std::optional<ReplicaId> leader);
@@ -334,6 +351,7 @@ class Consensus {
   RecordIndex groups_written_;  // the record that made the latest change of the group known here
   std::optional<SnapshotInfo> snapshot_;  // the latest that can be offered
   bool disk_short_ = false;
+  std::optional<Recovering> recovering_;  // records were lost
   std::uint64_t candidacies_ = 0;
   std::uint64_t elections_won_ = 0;
 };

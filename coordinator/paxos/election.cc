@@ -54,6 +54,7 @@ void Consensus::become_canvassing(Turn& turn) {
 
 // A leader writes more than anyone: one without room for it would soon stand still.
 bool Consensus::stands_aside() const {
+  if (recovering_ && !canary(Canary::kStandWhileRecovering)) return true;
   return disk_short_ && group().members().size() > 1;
 }
 
@@ -116,12 +117,14 @@ void Consensus::on(Turn& turn, ReplicaId from, const PreVote& question) {
 // 1. A follower that hears its leader, and a leader that hears a quorum, welcome nobody: a replica
 //    that comes back, or lost its own way to the leader only, disturbs nobody.
 // 2. A ballot that would be refused is not welcome: the answer says what it must exceed.
-// 3. One that is far behind is not welcome: it would have to learn all that before it could serve.
+// 3. To be welcomed by one that will not promise is of no use (recovering).
+// 4. One that is far behind is not welcome: it would have to learn all that before it could serve.
 //    Whoever is the furthest of a quorum is welcome to all of it, so somebody always is. Nor is one
 //    that lacks what is no longer kept here: it could not be told (on Prepare).
 // 4. Nor is one that has left the group and may not know it yet.
 bool Consensus::welcome(MonoTime now, ReplicaId asker, const PreVote& question) const {
   if (canary(Canary::kEverybodyWelcome)) return true;
+  if (recovering_) return false;
   return !hears_leader(now) && may_stand(asker, question.chosen_through) &&
          acceptor_.promised() < question.ballot && can_tell(question.chosen_through.next()) &&
          learner_.chosen_through().value <= question.chosen_through.value + options_.lag_max;

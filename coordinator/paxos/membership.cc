@@ -25,6 +25,7 @@ void Consensus::take_in(const Executed& executed) {
 void Consensus::on(Turn& turn, const Executed& executed) {
   const Slot governed_from = groups_.first_like(executed_.next());
   take_in(executed);
+  maybe_become_whole(turn);
   const bool another_governs = groups_.first_like(executed_.next()) != governed_from;
   if (another_governs || !executed.changes.empty()) write_mark(turn);
   auto* leader = std::get_if<Leader>(&role_);

@@ -87,8 +87,26 @@ struct SnapshotOffer {
   SnapshotInfo snapshot;
 };
 
+// The sender has lost records of its log, and follows the leader of `ballot`: how far has that
+// ballot gone? What is accepted here at exactly that ballot, or known chosen, goes up to `through`
+// only, whatever an earlier life told.
+struct RecoveryAsk {
+  Ballot ballot;
+  std::uint64_t nonce = 0;  // drawn in this life of the sender
+  Slot through;
+};
+// When it was asked with this nonce, the leader of `ballot` had proposed in no slot above `last`,
+// and no promise had reported one. Its phase 1 was whole for the group of every slot from there up
+// to `governed_through`.
+struct RecoveryAnswer {
+  Ballot ballot;
+  std::uint64_t nonce = 0;  // of the question
+  Slot last;
+  Slot governed_through;
+};
+
 using Message = std::variant<PreVote, PreVoteAnswer, Prepare, Promise, Accept, AcceptedThrough,
-                             Refused, TakeOver, SnapshotOffer>;
+                             Refused, TakeOver, SnapshotOffer, RecoveryAsk, RecoveryAnswer>;
 
 std::string_view name(const Message& message);
 

@@ -140,6 +140,7 @@ void Core::feed(Now now, Effects& out, const paxos::Input& input) {
   std::move(effects.reads_lost.begin(), effects.reads_lost.end(),
             std::back_inserter(out.reads_lost));
   if (effects.offered) out.offered = effects.offered;
+  out.recovered = out.recovered || effects.recovered;
   if (executed.through != Slot()) feed(now, out, executed);
 }
 

@@ -89,6 +89,7 @@ struct Effects {
   std::vector<ReadToken> reads;       // ready: what state() shows now is linearizable for them
   std::vector<ReadToken> reads_lost;  // ask again, perhaps elsewhere
   std::optional<paxos::SnapshotOffered> offered;
+  bool recovered = false;  // what the log has lost matters no more: ReplicaLog::repaired
 };
 
 class Core {
@@ -100,6 +101,8 @@ class Core {
   void restore(std::shared_ptr<state::StateMachine> state);
   // Takes in a record of an earlier life, in the order of the log.
   void restore(Now now, const paxos::Record& record);
+  // In its place among the records: here some lack. See Consensus::restore_lost_records.
+  void restore_lost_records() { consensus_.restore_lost_records(); }
   void start(Now now);
 
   Effects step(Now now, const Input& input);

@@ -27,6 +27,9 @@ class SnapshotSchedule {
     due_at_ = bytes + std::max(log_bytes_, state_bytes);
   }
 
+  // One is wanted as soon as the state is further than the newest.
+  void hasten(std::uint64_t bytes) { due_at_ = bytes; }
+
   // It did not come to be: tried again well before the log has grown as much once more.
   void failed(std::uint64_t bytes) {
     due_at_ = bytes + std::max<std::uint64_t>(log_bytes_ / kTriesPerInterval, 1);

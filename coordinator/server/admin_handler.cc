@@ -23,6 +23,12 @@ std::string role(const GroupLog& log) {
   return name == "leader" && !log.serving() ? "elected" : std::string(name);
 }
 
+// Damage that others have repaired is on the disk until snapshots have taken its place.
+std::string state_of_log(const GroupLog& log) {
+  if (log.consensus().recovering()) return "recovering";
+  return log.storage().damage().empty() ? "whole" : "repaired";
+}
+
 void add_office(std::map<std::string, std::int64_t>& out, const Services& services) {
   const commit::OfficeCounters office = services.office_counters();
   out["committed"] = count(office.committed);
@@ -85,6 +91,7 @@ rpc::ProcessStatus status(const Services& services) {
                {"group", std::to_string(log.consensus().group().members().size())},
                {"role", role(log)},
                {"leader", leader ? to_string(*leader) : "none"},
+               {"log", state_of_log(log)},
                {"disk", log.disk_short() ? "short of space" : "has room"},
                {"ballot", to_string(log.consensus().highest_ballot())}};
   add_office(out.counters, services);

@@ -161,9 +161,25 @@ Result<void> GroupLog::restore() {
         feed(paxos::Persisted{through});
         keeper_.maybe_begin();
       },
-      [&](std::string_view chunk) { return loaded->load(chunk); });
+      [&](std::string_view chunk) { return loaded->load(chunk); },
+      [&](const storage::LogDamage& damage) {
+        begin();
+        return lose_records(damage);
+      });
   if (!opened) return opened;
   begin();
+  return {};
+}
+
+// The others know what was decided; alone, nobody does.
+Result<void> GroupLog::lose_records(const storage::LogDamage& damage) {
+  if (core_.consensus().group().members().size() == 1) {
+    return storage::WriteAheadLog::refuse_damage(damage);
+  }
+  log::error(
+      "the log is damaged: this replica votes again when the others have repaired it",
+      {{"why", damage.sentence}, {"file", damage.file}, {"offset", std::to_string(damage.offset)}});
+  core_.restore_lost_records();
   return {};
 }
 
@@ -306,6 +322,11 @@ void GroupLog::carry_out(replica::Effects effects) {
   answer(effects.reads, true);
   answer(effects.reads_lost, false);
   if (effects.offered) keeper_.take_offer(*effects.offered);
+  if (effects.recovered) {
+    log::warning("the log is repaired: this replica votes again",
+                 {{"slot", to_string(state().executed())}});
+    keeper_.repaired();
+  }
 }
 
 void GroupLog::change_office(const replica::OfficeChange& change) {

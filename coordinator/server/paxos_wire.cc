@@ -105,6 +105,23 @@ void fill(wire::PaxosMessage& out, const paxos::SnapshotOffer& message) {
   out.__set_snapshot_offer(one);
 }
 
+void fill(wire::PaxosMessage& out, const paxos::RecoveryAsk& message) {
+  wire::RecoveryAsk one;
+  one.ballot = rpc::to_wire(message.ballot);
+  one.nonce = static_cast<std::int64_t>(message.nonce);
+  one.through = number(message.through);
+  out.__set_recovery_ask(one);
+}
+
+void fill(wire::PaxosMessage& out, const paxos::RecoveryAnswer& message) {
+  wire::RecoveryAnswer one;
+  one.ballot = rpc::to_wire(message.ballot);
+  one.nonce = static_cast<std::int64_t>(message.nonce);
+  one.last = number(message.last);
+  one.governed_through = number(message.governed_through);
+  out.__set_recovery_answer(one);
+}
+
 // ── from the wire ───────────────────────────────────────────────────────────────────────────────
 
 tl::unexpected<Error> refuse(const std::string& what) {
@@ -249,6 +266,25 @@ Result<paxos::Message> take(const wire::SnapshotOffer& message, ReplicaId sender
   });
 }
 
+Result<paxos::Message> take(const wire::RecoveryAsk& message) {
+  if (!counts({message.through})) return refuse("a slot of a recovery is out of range");
+  return rpc::from_wire(message.ballot).map([&](const Ballot& ballot) -> paxos::Message {
+    return paxos::RecoveryAsk{ballot, static_cast<std::uint64_t>(message.nonce),
+                              Slot(static_cast<std::uint64_t>(message.through))};
+  });
+}
+
+Result<paxos::Message> take(const wire::RecoveryAnswer& message, ReplicaId sender) {
+  if (!counts({message.last, message.governed_through})) {
+    return refuse("a slot of a recovery's answer is out of range");
+  }
+  return own_ballot(message.ballot, sender).map([&](const Ballot& ballot) -> paxos::Message {
+    return paxos::RecoveryAnswer{ballot, static_cast<std::uint64_t>(message.nonce),
+                                 Slot(static_cast<std::uint64_t>(message.last)),
+                                 Slot(static_cast<std::uint64_t>(message.governed_through))};
+  });
+}
+
 }  // namespace
 
 wire::SnapshotInfo to_wire(const paxos::SnapshotInfo& snapshot) {
@@ -284,6 +320,8 @@ Result<paxos::Message> from_wire(wire::PaxosMessage& message, ReplicaId sender) 
   if (message.__isset.refused) return take(message.refused);
   if (message.__isset.take_over) return take(message.take_over, sender);
   if (message.__isset.snapshot_offer) return take(message.snapshot_offer, sender);
+  if (message.__isset.recovery_ask) return take(message.recovery_ask);
+  if (message.__isset.recovery_answer) return take(message.recovery_answer, sender);
   return refuse("a message of a kind that this version does not know");
 }
 

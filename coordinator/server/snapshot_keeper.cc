@@ -64,6 +64,11 @@ void SnapshotKeeper::maybe_begin() {
   }
 }
 
+void SnapshotKeeper::repaired() {
+  log_.repaired();
+  schedule_.hasten(log_.bytes());
+}
+
 void SnapshotKeeper::begin() {
   const Slot through = core_.state().executed();
   const auto newest = log_.snapshots().newest();
@@ -104,6 +109,7 @@ void SnapshotKeeper::written(const Result<storage::SnapshotInfo>& result) {
   }
   ++counters_.written;
   keep(*result);
+  if (log_.wants_snapshot()) schedule_.hasten(log_.bytes());
 }
 
 void SnapshotKeeper::keep(const storage::SnapshotInfo& info) {

@@ -58,6 +58,9 @@ class SnapshotKeeper {
   // Begins a snapshot when one is due. Called when the log has grown.
   void maybe_begin();
 
+  // What the log has lost matters no more: snapshots follow that take its place.
+  void repaired();
+
   // The leader offers a snapshot of a state that is further than this replica's.
   void take_offer(const paxos::SnapshotOffered& offer);
 

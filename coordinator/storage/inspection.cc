@@ -20,6 +20,10 @@ constexpr int kReadingsMax = 8;
 const char* const kReplace =
     "Restore the file if a copy of this very moment exists; else replace this replica under a new "
     "id.";
+// A start says which of the two it is.
+const char* const kRepair =
+    "Start the replica while most of the others run: they repair it, unless nothing with a ballot "
+    "stands behind the damage. Then it refuses to start: replace this replica under a new id.";
 
 bool is_gone(const std::string& path) {
   std::error_code error;
@@ -32,7 +36,7 @@ struct Reading {
 };
 
 Result<Reading> read_once(const SegmentFile& named, std::optional<Sequence> follower) {
-  Result<Segment> segment = load_segment(named, O_RDONLY);
+  Result<Segment> segment = load_segment(named);
   if (!segment) return tl::unexpected(std::move(segment.error()));
   Reading reading{std::move(*segment), {}};
   const SegmentVisitor visitor{
@@ -85,7 +89,7 @@ class LogInspector {
     if (summary_.next < named.first) missing_between(named);
     ++summary_.segments;
     summary_.next = follower.value_or(named.first);
-    if (!reading) return tell(named.path, 0, reading.error().message, kReplace);
+    if (!reading) return tell(named.path, 0, reading.error().message, kRepair);
     summary_.bytes += reading->segment.bytes.size();
     visitor_.segment({named.path, reading->segment.header, reading->segment.bytes.size()});
     scan(named, reading->segment, follower);
@@ -163,21 +167,21 @@ class LogInspector {
                                     : std::to_string(region.records()) + " records from " +
                                           to_string(region.first) + " on were") +
              " durable and cannot be read.",
-         kReplace);
+         kRepair);
   }
 
   void missing_between(const SegmentFile& named) {
     tell(named.path, 0,
          "The segment that begins with record " + to_string(summary_.next) +
              " is missing in front of " + named.path + ".",
-         kReplace);
+         kRepair);
   }
 
   void missing_in_front(const std::string& directory, Sequence needed_from) {
     tell(directory, 0,
          "The segment with record " + to_string(needed_from) +
              ", from which on the log is needed, " + "is missing in " + directory + ".",
-         kReplace);
+         kRepair);
   }
 
   void tell(std::string file, std::uint64_t offset, std::string sentence, std::string remedy) {

@@ -43,11 +43,13 @@ struct Recovered {
   std::optional<Tail> tail{};           // none: there is no segment yet
 };
 
-// Reads all records in order and hands each to `replay`. Changes nothing. Refuses, naming file and
-// offset: damage (kInternal), a newer format (kUnsupportedVersion), and what `replay` refuses. A
-// log that begins behind the record `needed_from` is damaged.
+// Reads all records in order and hands each to `replay`, and in its place to `damaged` what lacks
+// among them. Changes nothing. Refuses, naming file and offset: damage that nothing with a ballot
+// follows, and that at the end (kInternal); a newer format (kUnsupportedVersion); what either
+// refuses. A log that begins behind the record `needed_from` lacks what is in front.
 Result<Recovered> recover(const std::string& directory, Sequence needed_from,
-                          const WriteAheadLog::Replay& replay);
+                          const WriteAheadLog::Replay& replay,
+                          const WriteAheadLog::OnDamage& damaged = WriteAheadLog::refuse_damage);
 
 // Makes durable what was read and is not proven so, and zero all that stands behind it.
 Result<OpenSegment> settle(Tail tail);

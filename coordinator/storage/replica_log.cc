@@ -1,5 +1,6 @@
 #include "coordinator/storage/replica_log.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -33,12 +34,12 @@ ReplicaLog::~ReplicaLog() = default;
 
 // ── opening ─────────────────────────────────────────────────────────────────────────────────────
 
-Result<void> ReplicaLog::open(const Restore& restore, OnPersisted persisted,
-                              const TakeChunk& load) {
+Result<void> ReplicaLog::open(const Restore& restore, OnPersisted persisted, const TakeChunk& load,
+                              const WriteAheadLog::OnDamage& damaged) {
   CHECK(log_ == nullptr, "a log is opened once");
   return open_directory()
       .and_then([&] { return load_snapshot(load); })
-      .and_then([&] { return open_log(restore, std::move(persisted)); })
+      .and_then([&] { return open_log(restore, std::move(persisted), damaged); })
       .and_then([&] { return begin_life(); });
 }
 
@@ -71,15 +72,17 @@ Result<void> ReplicaLog::load_snapshot(const TakeChunk& load) {
   return snapshots_->load(snapshot_->through, load);
 }
 
-Result<void> ReplicaLog::open_log(const Restore& restore, OnPersisted persisted) {
+Result<void> ReplicaLog::open_log(const Restore& restore, OnPersisted persisted,
+                                  const WriteAheadLog::OnDamage& damaged) {
   const Sequence needed_from = snapshot_ ? snapshot_->replay_from : Sequence(1);
   auto opened = WriteAheadLog::open(
       options_.log, *std::exchange(lock_, std::nullopt), needed_from,
-      [&](const FoundInLog& found) { return replay(found, restore); },
+      [&](const FoundInLog& found) { return replay(found, restore, damaged); },
       // The callback may destroy this log: it is kept here, and nothing follows it.
       [this, persisted = std::move(persisted)](const Flushed& flushed) {
         if (on_flushed(flushed)) persisted(paxos::RecordIndex(persisted_));
-      });
+      },
+      [&](const LogDamage& found) { return take_damage(found, damaged); });
   if (!opened) return tl::unexpected(with_damaged(std::move(opened.error()), *snapshots_));
   log_ = std::move(opened->log);
   torn_bytes_ = opened->torn_bytes;
@@ -87,13 +90,13 @@ Result<void> ReplicaLog::open_log(const Restore& restore, OnPersisted persisted)
 }
 
 // The mark of this life may be the snapshot's: the log alone does not tell what was chosen up to
-// it.
+// it. Or the log's own, in front of damage: then it goes on below marks that stand there.
 Result<void> ReplicaLog::begin_life() {
   if (identity_->fresh() && replayed_ > 0) {
     return impossible("a record beside an identity that is not settled");
   }
   if (auto settled = identity_->settle(); !settled) return settled;
-  if (chosen_ < loaded()) rebase(loaded());
+  if (loaded() != Slot(0) && (in_doubt_ || chosen_ < loaded())) write_base(loaded());
   index_.connect();
   truncate();  // what an earlier life had not got to
   return {};
@@ -101,9 +104,11 @@ Result<void> ReplicaLog::begin_life() {
 
 // ── earlier lives ───────────────────────────────────────────────────────────────────────────────
 
-Result<void> ReplicaLog::replay(const FoundInLog& found, const Restore& restore) {
-  if (found.type == RecordType::kBase)
-    return decode_base(found.payload).and_then([this](Slot base) { return take_base(base); });
+Result<void> ReplicaLog::replay(const FoundInLog& found, const Restore& restore,
+                                const WriteAheadLog::OnDamage& damaged) {
+  if (found.type == RecordType::kBase) {
+    return decode_base(found.payload).and_then([&](Slot base) { return take_base(base, damaged); });
+  }
   const Result<paxos::Record> record = decode_record(found.type, found.payload);
   if (!record) return tl::unexpected(record.error());
   if (auto taken = take_in(*record, found.place); !taken) return taken;
@@ -122,7 +127,7 @@ void ReplicaLog::restore_above_snapshot(const paxos::Record& record, const Resto
                    restore(above ? record : paxos::Promised{accepted.ballot});
                  },
                  [&](const paxos::ChosenMark& mark) {
-                   if (loaded() < mark.through) restore(record);
+                   if (loaded() < mark.through && !in_doubt_) restore(record);
                  },
              },
              record);
@@ -152,32 +157,47 @@ Result<void> ReplicaLog::take_ballot(const Ballot& ballot, const Place& place) {
   return {};
 }
 
+// Up to the slot of the snapshot a mark changes nothing.
 Result<void> ReplicaLog::take_mark(Slot through) {
+  if (in_doubt_ || through < loaded()) return {};
   if (loaded() < through) index_.connect();
-  if (through < chosen_ || index_.contiguous_through() < through) {
+  if (through < mark_ || index_.contiguous_through() < through) {
     return impossible("slot " + to_string(through) + " as the chosen mark, behind mark " +
-                      to_string(chosen_) + " and values of all slots up to " +
+                      to_string(mark_) + " and values of all slots up to " +
                       to_string(index_.contiguous_through()));
   }
-  chosen_ = through;
+  mark_ = through;
+  chosen_ = std::max(chosen_, through);
   return {};
 }
 
-// The life that wrote it had its state from a snapshot. With an older one, what the log says of the
+// The life that wrote it had its state from a snapshot, and went on from there: so its marks do, if
+// it could not trust those that stand in front. With an older snapshot, what the log says of the
 // slots between is not known to be chosen.
-Result<void> ReplicaLog::take_base(Slot through) {
-  if (through <= chosen_) {
-    return impossible("slot " + to_string(through) + " as the base, behind mark " +
-                      to_string(chosen_));
-  }
+Result<void> ReplicaLog::take_base(Slot through, const WriteAheadLog::OnDamage& damaged) {
+  if (in_doubt_) return {};
   if (loaded() < through) {
-    return failure(ErrorCode::kInternal,
-                   "the log goes on from the state after slot " + to_string(through) +
-                       ", which only " + snapshot_name(through) + " has, or a newer one. Nothing " +
-                       "was changed; restore that file, or replace this replica under a new id.");
+    LogDamage missing;
+    missing.file = options_.log.directory + "/" + snapshot_name(through);
+    missing.sentence = "The log goes on from the state after slot " + to_string(through) +
+                       ", which only " + missing.file + " has, or a newer one.";
+    return take_damage(missing, damaged);
   }
-  chosen_ = through;
+  mark_ = through;
+  chosen_ = std::max(chosen_, through);
   index_.restart_behind(through);
+  return {};
+}
+
+// A lost record may have replaced one that stands in front of it. So from here on it is not known
+// what was chosen, and of the slots that a snapshot has, what they were.
+Result<void> ReplicaLog::take_damage(const LogDamage& damage,
+                                     const WriteAheadLog::OnDamage& damaged) {
+  if (auto taken = damage.needed ? damaged(damage) : Result<void>(); !taken) return taken;
+  index_.restart_behind(loaded());
+  if (!damage.needed) return {};
+  in_doubt_ = true;
+  damage_.push_back(damage);
   return {};
 }
 
@@ -263,21 +283,43 @@ const SnapshotStore& ReplicaLog::snapshots() const {
 
 // Ballots of the log never go back, and an accepted value implies the promise of its ballot: so the
 // last record with a ballot repeats every promise, and no accepted value stands behind it. No such
-// record: nothing was ever deleted.
+// record: nothing was ever deleted. While records lack that may matter, a start must come upon the
+// place where they stood.
 Sequence ReplicaLog::replay_from(Slot through) const {
   CHECK_LE(chosen_, through, "a snapshot is of the state as it is now");
   if (!last_ballot_) return Sequence(1);
-  return index_.lowest_segment_above(through).value_or(*last_ballot_);
+  Sequence from = index_.lowest_segment_above(through).value_or(*last_ballot_);
+  for (const LogDamage& damage : damage_) {
+    if (in_doubt_ && damage.segment != Sequence(0)) from = std::min(from, damage.segment);
+  }
+  return from;
+}
+
+void ReplicaLog::repaired() {
+  CHECK(log_ != nullptr, "an open log is repaired");
+  in_doubt_ = false;
+}
+
+bool ReplicaLog::wants_snapshot() const {
+  if (in_doubt_ || damage_.empty()) return false;
+  const Sequence from = replay_from(chosen_);
+  return std::ranges::any_of(damage_, [&](const LogDamage& damage) {
+    return snapshots().needed_from() < damage.next && damage.next <= from;
+  });
 }
 
 void ReplicaLog::rebase(Slot through) {
-  CHECK(log_ != nullptr, "a log is opened before it is appended to");
   CHECK_LT(chosen_, through, "a state is never taken back");
+  write_base(through);
+}
+
+void ReplicaLog::write_base(Slot through) {
+  CHECK(log_ != nullptr, "a log is opened before it is appended to");
   ++appended_;
   unplaced_.emplace_back();
   const Record base = encode_base(through);
   log_->append({&base, 1});
-  chosen_ = through;
+  chosen_ = std::max(chosen_, through);
   index_.restart_behind(through);
 }
 

@@ -53,11 +53,17 @@ class ReplicaLog final : public paxos::ChosenLog {
   // only as the promises that they imply. Behind both, the chosen mark is the snapshot's or the
   // last that was restored, whichever is higher.
   //
+  // Damage in the log is handed to `damaged` in its place among the records. Behind it chosen marks
+  // are not handed on: a lost record may have replaced what stands in front of it. What is restored
+  // is then not all that this replica said: it takes part as docs/paxos.md ("Lost records") has it,
+  // or `damaged` refuses. Only what a start needs beside its snapshot counts.
+  //
   // Errors are those of IdentityFile::open, SnapshotStore::open and WriteAheadLog::open, and what
-  // `load` refuses; a part was handed on then, to be thrown away with this.
+  // `load` or `damaged` refuses; a part was handed on then, to be thrown away with this.
   // Precondition: called once.
-  [[nodiscard]] Result<void> open(const Restore& restore, OnPersisted persisted,
-                                  const TakeChunk& load = refuse_snapshots);
+  [[nodiscard]] Result<void> open(
+      const Restore& restore, OnPersisted persisted, const TakeChunk& load = refuse_snapshots,
+      const WriteAheadLog::OnDamage& damaged = WriteAheadLog::refuse_damage);
 
   // Appends. Records count from 1 in this life, in the order of the calls. Those of one call go out
   // together; those of many calls share a flush. Precondition: open.
@@ -99,6 +105,16 @@ class ReplicaLog final : public paxos::ChosenLog {
   // higher. Precondition: `through` is above the chosen mark.
   void rebase(Slot through);
 
+  // ── damage that open() found ──
+
+  [[nodiscard]] const std::vector<LogDamage>& damage() const { return damage_; }
+  // What is lost concerns only slots up to the chosen mark from now on: a snapshot may take its
+  // place. Until then every start needs the place of the damage. Precondition: open.
+  void repaired();
+  // A snapshot of the state now would bring nearer the day when the damage is deleted: it takes
+  // two, of the time after repaired(), when the log has left the segment of the damage.
+  [[nodiscard]] bool wants_snapshot() const;
+
   // Deletes the segments that none of the kept snapshots needs. Slots that go with them are below
   // first_slot() on return. open() does it too.
   void truncate();
@@ -127,16 +143,21 @@ class ReplicaLog final : public paxos::ChosenLog {
   [[nodiscard]] static Result<void> refuse_snapshots(std::string_view chunk);
   [[nodiscard]] Result<void> open_directory();
   [[nodiscard]] Result<void> load_snapshot(const TakeChunk& load);
-  [[nodiscard]] Result<void> open_log(const Restore& restore, OnPersisted persisted);
+  [[nodiscard]] Result<void> open_log(const Restore& restore, OnPersisted persisted,
+                                      const WriteAheadLog::OnDamage& damaged);
   [[nodiscard]] Result<void> begin_life();
 
-  [[nodiscard]] Result<void> replay(const FoundInLog& found, const Restore& restore);
+  [[nodiscard]] Result<void> replay(const FoundInLog& found, const Restore& restore,
+                                    const WriteAheadLog::OnDamage& damaged);
   [[nodiscard]] Result<void> take_in(const paxos::Record& record, const Place& place);
   [[nodiscard]] Result<void> take_ballot(const Ballot& ballot, const Place& place);
   [[nodiscard]] Result<void> take_mark(Slot through);
-  [[nodiscard]] Result<void> take_base(Slot through);
+  [[nodiscard]] Result<void> take_base(Slot through, const WriteAheadLog::OnDamage& damaged);
+  [[nodiscard]] Result<void> take_damage(const LogDamage& damage,
+                                         const WriteAheadLog::OnDamage& damaged);
   void restore_above_snapshot(const paxos::Record& record, const Restore& restore) const;
 
+  void write_base(Slot through);
   void queue(const paxos::Record& record);
   bool on_flushed(const Flushed& flushed);
   [[nodiscard]] Slot loaded() const { return snapshot_ ? snapshot_->through : Slot(0); }
@@ -151,8 +172,12 @@ class ReplicaLog final : public paxos::ChosenLog {
   std::uint64_t replayed_bytes_ = 0;
   std::uint64_t torn_bytes_ = 0;
 
+  std::vector<LogDamage> damage_;  // that a start needs
+  bool in_doubt_ = false;          // what it hid may still matter
+
   Ballot promised_;  // by replay, to refuse what no replica would have written
-  Slot chosen_;      // the last mark, or the base if that is higher
+  Slot mark_;        // the last one, by replay, or the base behind it
+  Slot chosen_;      // the highest mark or base
 
   SlotIndex index_;                      // of durable records
   std::optional<Sequence> last_ballot_;  // the segment of the last durable record with a ballot

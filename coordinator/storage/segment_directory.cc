@@ -1,5 +1,7 @@
 #include "coordinator/storage/segment_directory.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -10,8 +12,15 @@
 namespace assent::storage {
 
 tl::unexpected<Error> damage(std::string sentence) {
-  return failure(ErrorCode::kInternal,
-                 std::move(sentence) + " Nothing was changed; restore the file.");
+  return tl::unexpected(with_remedy({ErrorCode::kInternal, std::move(sentence)}));
+}
+
+Error with_remedy(Error damage) {
+  if (damage.code == ErrorCode::kInternal) {
+    damage.message +=
+        " Nothing was changed; restore the file, or replace this replica under a new id.";
+  }
+  return damage;
 }
 
 tl::unexpected<Error> newer(const std::string& where, const std::string& what) {
@@ -42,22 +51,37 @@ Result<std::vector<SegmentFile>> list_segments(const std::string& directory) {
   return files;
 }
 
-Result<Segment> load_segment(const SegmentFile& named, int flags) {
+Result<SegmentBytes> read_segment(const SegmentFile& named, int flags) {
   Result<File> file = File::open(named.path, flags);
   if (!file) return tl::unexpected(std::move(file.error()));
   Result<std::string> bytes = file->read_all();
   if (!bytes) return tl::unexpected(std::move(bytes.error()));
-  // A segment gets its name after its header is durable, so no crash leaves a bad header.
-  const auto header = decode_segment_header(*bytes);
-  if (!header) return damage("The segment header of " + named.path + " is damaged.");
+  return SegmentBytes{std::move(*file), std::move(*bytes)};
+}
+
+// A segment gets its name after its header is durable, so no crash leaves a bad header.
+Result<SegmentHeader> check_header(const SegmentFile& named, std::string_view bytes) {
+  const auto header = decode_segment_header(bytes);
+  if (!header) {
+    return failure(ErrorCode::kInternal, "The segment header of " + named.path + " is damaged.");
+  }
   if (header->format > kSegmentFormat) {
     return newer(named.path, "segment format " + std::to_string(header->format));
   }
   if (header->first != named.first) {
-    return damage(named.path + " begins with record " + to_string(header->first) +
-                  ", which is not what its name says.");
+    return failure(ErrorCode::kInternal, named.path + " begins with record " +
+                                             to_string(header->first) +
+                                             ", which is not what its name says.");
   }
-  return Segment{std::move(*file), *header, std::move(*bytes)};
+  return *header;
+}
+
+Result<Segment> load_segment(const SegmentFile& named) {
+  Result<SegmentBytes> segment = read_segment(named, O_RDONLY);
+  if (!segment) return tl::unexpected(std::move(segment.error()));
+  const Result<SegmentHeader> header = check_header(named, segment->bytes);
+  if (!header) return tl::unexpected(header.error());
+  return Segment{*header, std::move(segment->bytes)};
 }
 
 Result<void> check_known(const RecordHeader& header, const std::string& where) {

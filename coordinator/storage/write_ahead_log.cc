@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "coordinator/storage/file.h"
 #include "coordinator/storage/recovery.h"
+#include "coordinator/storage/segment_directory.h"
 #include "coordinator/storage/segment_writer.h"
 
 namespace assent::storage {
@@ -252,10 +253,10 @@ void WriteAheadLog::Impl::prepare_spare() {
 
 Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options, File lock,
                                                   Sequence needed_from, const Replay& replay,
-                                                  OnFlushed on_flushed) {
+                                                  OnFlushed on_flushed, const OnDamage& damaged) {
   if (auto done = check_options(options); !done) return tl::unexpected(std::move(done.error()));
   const std::string& directory = options.directory;
-  Result<Recovered> found = recover(directory, needed_from, replay);
+  Result<Recovered> found = recover(directory, needed_from, replay, damaged);
   if (!found) return tl::unexpected(std::move(found.error()));
   SpareSegment spare(directory, options.segment_bytes);
   Result<OpenSegment> end = open_end(directory, *found, spare);
@@ -266,6 +267,10 @@ Result<WriteAheadLog::Opened> WriteAheadLog::open(WriteAheadLogOptions options, 
                                      std::move(on_flushed));
   return Opened{std::unique_ptr<WriteAheadLog>(new WriteAheadLog(std::move(impl))),
                 found->torn_bytes};
+}
+
+Result<void> WriteAheadLog::refuse_damage(const LogDamage& damage) {
+  return storage::damage(damage.sentence);
 }
 
 WriteAheadLog::WriteAheadLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -60,6 +60,19 @@ struct FoundInLog {
   Place place;
 };
 
+// Records that were durable and are not there any more: their bytes have rotted, or their file is
+// gone.
+struct LogDamage {
+  std::string sentence;  // names file and offset
+  std::string file;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;  // in bytes; 0 when the file is gone
+  Sequence segment;          // in which they begin, there or not
+  Sequence first;            // of those that lack
+  Sequence next;             // of what stands behind them
+  bool needed = true;        // a start needs some of them, beside the snapshot that it loads
+};
+
 // What the flush of one batch made durable: `places` of its records, in order of appending. They
 // are the last of the `through` records that this life has made durable.
 struct Flushed {
@@ -79,16 +92,24 @@ class WriteAheadLog {
   // of the call. An error of it refuses the log.
   using Replay = std::function<Result<void>(const FoundInLog& record)>;
 
+  // Takes, in its place among the records, what lacks. An error of it refuses the log.
+  using OnDamage = std::function<Result<void>(const LogDamage& damage)>;
+  // Refuses all of it, with what to do.
+  static Result<void> refuse_damage(const LogDamage& damage);
+
   // Runs on the event loop once for each batch, in order: what it names is on stable storage (R2).
   using OnFlushed = std::function<void(const Flushed& flushed)>;
 
   // Reads every record, cuts a torn tail off, and is ready to append. Everything replayed is
   // durable on return, and not before: act on nothing until then. The log may begin with any record
-  // up to `needed_from`; one that begins behind it lacks a segment. A damaged log is kInternal, a
-  // newer format kUnsupportedVersion; both name file and offset, and nothing is changed then.
-  // `lock` is that of the directory (lock_directory), and is kept.
+  // up to `needed_from`; one that begins behind it lacks a segment. What lacks is handed to
+  // `damaged`, and the log goes on behind it. A log is refused, with file and offset, and nothing
+  // is changed, when it is damaged and no record with a ballot follows (kInternal: what was
+  // promised is not known then), and when its format is newer (kUnsupportedVersion). `lock` is that
+  // of the directory (lock_directory), and is kept.
   static Result<Opened> open(WriteAheadLogOptions options, File lock, Sequence needed_from,
-                             const Replay& replay, OnFlushed on_flushed);
+                             const Replay& replay, OnFlushed on_flushed,
+                             const OnDamage& damaged = refuse_damage);
 
   // Writes out what is queued and finds room, then stops the thread. No callback runs after it.
   ~WriteAheadLog();

@@ -43,6 +43,9 @@ const std::vector<CanaryRecord>& canary_records() {
       {Canary::kLearnerCounts, "learner-counts", 2, Checker::kLearnedIsChosen},
       {Canary::kTwoChangesAtOnce, "two-changes-at-once", 154, Checker::kNeighboursIntersect},
       {Canary::kRemovedLeader, "removed-leader", 2, Checker::kLeaderIsMember},
+      {Canary::kPromiseWhileRecovering, "promise-while-recovering", 12, Checker::kLearnedIsChosen},
+      {Canary::kStandWhileRecovering, "stand-while-recovering", 12, Checker::kAgreement},
+      {Canary::kMarkBehindDamage, "mark-behind-damage", 135, Checker::kLearnedIsChosen},
   };
   return records;
 }

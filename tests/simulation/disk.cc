@@ -90,6 +90,7 @@ void Disk::make_durable(std::size_t count) {
 void Disk::place(RecordNumber number, const Written& written) {
   const auto* base = std::get_if<Base>(&written);
   if (base != nullptr) return drop_through(base->through);
+  if (std::holds_alternative<Lost>(written)) return;
   const auto& record = std::get<paxos::Record>(written);
   if (!std::holds_alternative<paxos::ChosenMark>(record)) last_ballot_ = number;
   const auto* accepted = accepted_of(record);
@@ -117,11 +118,14 @@ void Disk::crash() {
   flushing_ = 0;
 }
 
-void Disk::open(const Restore& restore) {
+// Behind lost records neither marks nor bases count: one of them may have replaced what stands in
+// front of them.
+void Disk::open(const Restore& restore, const std::function<void()>& lost) {
   queued_.clear();
   held_.clear();
   durable_of_life_ = 0;
   dropped_ = Slot();
+  doubtful_.reset();
   const StoredSnapshot* snapshot = shelf_.newest();
   const Slot loaded = snapshot == nullptr ? Slot() : snapshot->info.through;
   const RecordNumber from = snapshot == nullptr ? 0 : snapshot->replay_from;
@@ -129,21 +133,57 @@ void Disk::open(const Restore& restore) {
   Slot chosen;
   for (std::size_t i = 0; i < durable_.size(); ++i) {
     const RecordNumber number = gone_ + i;
+    if (std::holds_alternative<Lost>(durable_[i])) {
+      drop_through(loaded);
+      if (number < from) continue;
+      doubtful_ = doubtful_.value_or(number);
+      lost();
+      continue;
+    }
+    const auto* base = std::get_if<Base>(&durable_[i]);
+    if (base != nullptr && doubtful_) continue;
     place(number, durable_[i]);
-    if (const auto* base = std::get_if<Base>(&durable_[i])) chosen = base->through;
+    if (base != nullptr) chosen = std::max(chosen, base->through);
     const auto* record = std::get_if<paxos::Record>(&durable_[i]);
     if (record == nullptr) continue;
     const auto* mark = std::get_if<paxos::ChosenMark>(record);
-    if (mark != nullptr) chosen = mark->through;
+    if (mark != nullptr && !doubtful_) chosen = std::max(chosen, mark->through);
     if (number < from || (mark != nullptr && mark->through <= loaded)) continue;
     const auto* accepted = accepted_of(*record);
     const bool settled = accepted != nullptr && accepted->slot <= loaded;
     restore(settled ? paxos::Record(paxos::Promised{accepted->ballot}) : *record);
   }
-  if (chosen < loaded) rebase(loaded);
+  if (chosen < loaded || (doubtful_ && loaded != Slot())) rebase(loaded);
   first_ = std::max(chosen, loaded).next();
   while (held_.contains(Slot(first_.value - 1))) first_ = Slot(first_.value - 1);
   truncate();
+}
+
+// ── damage ──────────────────────────────────────────────────────────────────────────────────────
+
+bool Disk::has_ballot(std::size_t at) const {
+  const auto* record = std::get_if<paxos::Record>(&durable_[at]);
+  return record != nullptr && !std::holds_alternative<paxos::ChosenMark>(*record);
+}
+
+// Mostly of the latest records: they matter most.
+bool Disk::rot() {
+  std::size_t end = durable_.size();
+  while (end > 0 && !has_ballot(end - 1)) --end;
+  if (end < 2) return false;
+  end -= 1 + (dice_.percent(50) ? 0 : dice_.below(end - 1));
+  const std::size_t first = end - 1 - dice_.below(std::min<std::size_t>(end, 12));
+  for (std::size_t i = first; i < end; ++i) durable_[i] = Lost{};
+  return true;
+}
+
+bool Disk::damaged() const {
+  const StoredSnapshot* snapshot = shelf_.newest();
+  const RecordNumber from = snapshot == nullptr ? 0 : snapshot->replay_from;
+  for (std::size_t i = from <= gone_ ? 0 : from - gone_; i < durable_.size(); ++i) {
+    if (std::holds_alternative<Lost>(durable_[i])) return true;
+  }
+  return false;
 }
 
 // ── snapshots ───────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +193,8 @@ RecordNumber Disk::replay_from(Slot through) const {
   for (const auto& [slot, held] : held_) {
     if (through < slot) lowest = std::min(lowest.value_or(held.number), held.number);
   }
-  return lowest.value_or(last_ballot_);
+  const RecordNumber from = lowest.value_or(last_ballot_);
+  return doubtful_ ? std::min(from, *doubtful_) : from;
 }
 
 void Disk::rebase(Slot through) {

@@ -1,10 +1,11 @@
 // A replica's disk: what was written becomes durable later and in order, and a crash loses a tail
-// of what had not.
+// of what had not. Records may rot; that is found at the next start.
 #pragma once
 
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -34,8 +35,9 @@ class Disk final : public paxos::ChosenLog {
 
   // A random tail of what was not durable is lost; what is left is the next life's past.
   void crash();
-  // A life begins, from the newest snapshot if there is one: hands on what the log adds to it.
-  void open(const Restore& restore);
+  // A life begins, from the newest snapshot if there is one: hands on what the log adds to it, and
+  // in its place that records lack.
+  void open(const Restore& restore, const std::function<void()>& lost);
   // Records there are, of all lives.
   [[nodiscard]] std::size_t size() const { return durable_.size(); }
   // Bytes of records that were written, in all lives, and what a start would read of them.
@@ -52,6 +54,15 @@ class Disk final : public paxos::ChosenLog {
   // What no start needs goes.
   void truncate();
 
+  // ── damage ──
+  // Some records rot, with one behind them that has a ballot: a log without it is refused, and its
+  // replica replaced. False: none could. Precondition: its replica is down.
+  bool rot();
+  // A start finds that records lack which it needs.
+  [[nodiscard]] bool damaged() const;
+  // What lacks matters no more from now on: snapshots take its place.
+  void repaired() { doubtful_.reset(); }
+
   // Until then every flush is slow.
   void slow_until(Micros until) { slow_until_ = until; }
   // No flush ends before then. A time that is past ends a stall.
@@ -61,7 +72,8 @@ class Disk final : public paxos::ChosenLog {
   struct Base {
     Slot through;
   };
-  using Written = std::variant<paxos::Record, Base>;
+  struct Lost {};  // in the place of what has rotted
+  using Written = std::variant<paxos::Record, Base, Lost>;
   struct Held {
     RecordNumber number = 0;  // of a durable record
     paxos::AcceptedValue value;
@@ -74,6 +86,7 @@ class Disk final : public paxos::ChosenLog {
   void make_durable(std::size_t count);
   void place(RecordNumber number, const Written& written);
   void drop_through(Slot slot);
+  [[nodiscard]] bool has_ballot(std::size_t at) const;
   [[nodiscard]] Micros flush_time();
 
   Scheduler& scheduler_;
@@ -87,7 +100,8 @@ class Disk final : public paxos::ChosenLog {
   std::unordered_map<Slot, Held> held_;  // the last durable value of each slot
   // The last value of each slot that was written in this life.
   std::unordered_map<Slot, paxos::AcceptedValue> queued_;
-  Slot dropped_;  // values of slots up to this one do not count
+  std::optional<RecordNumber> doubtful_;  // the first that lacks and may matter
+  Slot dropped_;                          // values of slots up to this one do not count
   Slot first_{1};
   RecordNumber last_ballot_ = 0;  // of the last durable record with a ballot
   std::uint64_t bytes_ = 0;

@@ -26,9 +26,10 @@ enum class Fault {
   kSlowDisk,        // every flush takes long
   kStalledDisk,     // no flush ends for longer than a leader may wait
   kClockJump,       // of a wall clock
+  kRot,             // records rot while a replica is down
   kTransfer,        // the leader is asked to hand over; no fault, but a disturbance
 };
-inline constexpr std::size_t kFaultKinds = 18;
+inline constexpr std::size_t kFaultKinds = 19;
 
 std::string_view name(Fault fault);
 

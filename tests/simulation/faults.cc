@@ -42,6 +42,8 @@ std::string_view name(Fault fault) {
       return "stalled-disk";
     case Fault::kClockJump:
       return "clock-jump";
+    case Fault::kRot:
+      return "rot";
     case Fault::kTransfer:
       return "transfer";
   }
@@ -96,6 +98,7 @@ void Faults::strike(Fault fault) {
     trap_for_candidates_ = true;
     return crash(leader(), 2 * kSecond);
   }
+  if (fault == Fault::kRot) return rot(anyone());
   count(fault);
   const Micros now = scheduler_.now();
   switch (fault) {
@@ -105,6 +108,7 @@ void Faults::strike(Fault fault) {
       trap_for_leaders_ = dice_.percent(30);
       return crash(leader(), 2 * kSecond);
     case Fault::kCrashCandidate:
+    case Fault::kRot:
       return;
     case Fault::kPowerCut:
       return power_cut();
@@ -152,6 +156,23 @@ void Faults::strike(Fault fault) {
 void Faults::crash(Host& host, Micros down_max) {
   host.crash();
   later(dice_.skewed(2 * kMillisecond, down_max), [&host] { host.boot(); });
+}
+
+// One at a time: somebody must know what was decided. Mostly it was up until now, and comes back
+// soon: what others told it is still on its way.
+void Faults::rot(Host& host) {
+  for (const auto& other : hosts_) {
+    if (other.get() != &host && other->disk().damaged()) return;
+  }
+  if (host.up()) crash(host, dice_.percent(70) ? 50 * kMillisecond : 2 * kSecond);
+  if (host.disk().rot()) count(Fault::kRot);
+}
+
+bool Faults::somebody_recovers() const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
+    const bool whole = host->up() && !host->core().consensus().recovering();
+    return !whole && host->disk().damaged();
+  });
 }
 
 void Faults::power_cut() {

@@ -32,6 +32,9 @@ class Faults {
   void heal();
   // A minority stays dead, or a partition stays in which somebody hears a quorum both ways.
   void heal_but(Healing healing);
+  // A replica has lost records, and is not whole again or will begin so: with another one away
+  // there may be no leader who makes it whole.
+  [[nodiscard]] bool somebody_recovers() const;
   // The leader, which is cut off or whose disk stalls. Precondition: healed, and somebody serves.
   Host& wound_leader(Healing wound);
 
@@ -51,6 +54,7 @@ class Faults {
   void crash(Host& host, Micros down_max);
   void power_cut();
   void leave_for_long(Host& host);
+  void rot(Host& host);
   void part(const Pairs& pairs);
   void reset_connection();
   void bad_weather(const Weather& weather);

@@ -73,7 +73,8 @@ void Host::boot() {
     core_->restore(state_of(*newest->content, setting_.options.state));
     learned_ = newest->info.through;
   }
-  disk_.open([&](const paxos::Record& record) { core_->restore(now, record); });
+  disk_.open([&](const paxos::Record& record) { core_->restore(now, record); },
+             [&] { core_->restore_lost_records(); });
   core_->start(now);
   learn();
   around_.ledger.compare(id_, core_->state(), true);
@@ -241,6 +242,10 @@ void Host::carry_out(replica::Effects effects) {
     commands_.erase(found);
   }
   finish_reads(effects);
+  if (effects.recovered) {
+    disk_.repaired();
+    keeper_.repaired();
+  }
   if (executed_ != core_->state().executed()) {
     executed_ = core_->state().executed();
     around_.ledger.compare(id_, core_->state(), false);

@@ -39,6 +39,8 @@ class Keeper {
 
   // The core has made a step.
   void stepped();
+  // What the log has lost matters no more: a snapshot takes its place soon.
+  void repaired() { schedule_.hasten(disk_.bytes()); }
   void take_offer(const paxos::SnapshotOffered& offer);
   // None: the part is not given, or was lost.
   void got_part(const replica::PartAsked& asked, const std::optional<std::string>& bytes);

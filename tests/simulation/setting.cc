@@ -46,6 +46,7 @@ std::vector<Fault> choose_faults(Dice& dice, std::uint32_t replicas) {
   constexpr auto kLast = static_cast<std::size_t>(Fault::kSlowNetwork);
   std::vector<Fault> out{Fault::kCrash};
   for (std::size_t i = 0; i < kFaultKinds; ++i) {
+    if (static_cast<Fault>(i) == Fault::kRot) continue;
     const bool of_peers = kFirst < i && i <= kLast;
     if (replicas == 1 && of_peers) continue;
     if (dice.percent(55)) out.push_back(static_cast<Fault>(i));
@@ -106,6 +107,8 @@ Setting setting_of(std::uint64_t seed) {
   out.snapshot_chunk_records = dice.percent(50) ? 3 : 50;
   out.snapshot_part_bytes = dice.percent(50) ? 2'000 : 100'000;
   out.spares = choose_spares(dice, replicas);
+  // In a group that shrinks to two, one that has lost records and one that is away are all there is.
+  if (replicas > 1 && out.spares == 0) out.faults.push_back(Fault::kRot);
   for (const ReplicaId member : members) out.options.founders.push_back(member_of(member));
   return out;
 }

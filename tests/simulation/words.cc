@@ -42,6 +42,12 @@ std::string rest(const paxos::Refused& one) {
 std::string rest(const paxos::SnapshotOffer& one) {
   return " through " + to_string(one.snapshot.through);
 }
+std::string rest(const paxos::RecoveryAsk& one) {
+  return " nonce " + std::to_string(one.nonce) + " through " + to_string(one.through);
+}
+std::string rest(const paxos::RecoveryAnswer& one) {
+  return " nonce " + std::to_string(one.nonce) + " last " + to_string(one.last);
+}
 std::string rest(const paxos::TakeOver&) {
   return "";
 }

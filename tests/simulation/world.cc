@@ -87,9 +87,10 @@ void World::run() {
   operators_.start();
   break_things();
   let_changes_end();
-  demand_life(setting_.healing);
-  demand_succession(setting_.healing);
-  if (setting_.healing != Healing::kWhole) demand_life(Healing::kWhole);
+  const Healing healing = faults_.somebody_recovers() ? Healing::kWhole : setting_.healing;
+  demand_life(healing);
+  demand_succession(healing);
+  if (healing != Healing::kWhole) demand_life(Healing::kWhole);
   settle();
   check_end();
 }

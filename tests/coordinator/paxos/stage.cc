@@ -80,8 +80,10 @@ void Stage::start(std::uint32_t id) {
   one.recorded = 0;
   one.governs_from = Slot(1);
   one.group = Group();
-  for (const Record& record : one.log.durable) {
-    std::vector<ChosenValue> chosen = one.consensus->restore(record);
+  one.recovered = false;
+  for (std::size_t i = 0; i < one.log.durable.size(); ++i) {
+    if (one.log.lost_before == i) one.consensus->restore_lost_records();
+    std::vector<ChosenValue> chosen = one.consensus->restore(one.log.durable[i]);
     if (!chosen.empty()) one.consensus->restore(one.execute(chosen));
     std::move(chosen.begin(), chosen.end(), std::back_inserter(one.chosen));
   }
@@ -91,6 +93,15 @@ void Stage::start(std::uint32_t id) {
 void Stage::join(std::uint32_t id) {
   joined_.insert(id);
   start(id);
+}
+
+void Stage::rot(std::uint32_t id, std::size_t first, std::size_t end) {
+  RecordedLog& log = player(id).log;
+  const auto at = [&](std::size_t n) {
+    return log.durable.begin() + static_cast<std::ptrdiff_t>(n);
+  };
+  log.durable.erase(at(first), at(end));
+  log.lost_before = first;
 }
 
 void Stage::restart(std::uint32_t id) {
@@ -113,6 +124,7 @@ void Stage::take_in(std::uint32_t id, Effects effects) {
   }
   const Executed done = one.execute(effects.chosen);
   std::move(effects.chosen.begin(), effects.chosen.end(), std::back_inserter(one.chosen));
+  one.recovered = one.recovered || effects.recovered;
   if (effects.offered) one.offered = effects.offered;
   one.reads.insert(one.reads.end(), effects.reads.begin(), effects.reads.end());
   one.reads_lost.insert(one.reads_lost.end(), effects.reads_lost.begin(), effects.reads_lost.end());

@@ -36,6 +36,8 @@ class RecordedLog final : public ChosenLog {
   Slot kept_from{1};  // values below it are gone, as after a truncation
   std::vector<Record> durable;
   std::vector<Record> written;  // not durable yet
+  // Records in front of this one are lost, from there to what is kept before it.
+  std::optional<std::size_t> lost_before;
 };
 
 // One life of a replica, and its state machine: a value "=123/4" changes the group, one member at a
@@ -52,6 +54,7 @@ struct Player {
   std::optional<SnapshotOffered> offered;  // the last one
   Slot governs_from{1};                    // the latest change
   Group group;                             // that it led to
+  bool recovered = false;                  // it said so in this life
 };
 
 class Stage {
@@ -102,6 +105,10 @@ class Stage {
   [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> ends_of(std::size_t place) const {
     return {wire_.at(place).from.value, wire_.at(place).to.value};
   }
+  // Comes in as if it had been on its way for long.
+  void deliver(std::uint32_t from, std::uint32_t to, Message message) {
+    step(to, Arrived{ReplicaId(from), std::move(message)});
+  }
 
   // Delivers and persists until nothing moves; messages of or to `cut` are lost.
   void settle(const std::vector<std::uint32_t>& cut = {});
@@ -111,6 +118,8 @@ class Stage {
 
   // Starts a replica that knows no group yet.
   void join(std::uint32_t id);
+  // The records from `first` to before `end` of its log rot; the next life finds that.
+  void rot(std::uint32_t id, std::size_t first, std::size_t end);
   // Begins the next life from what is durable.
   void restart(std::uint32_t id);
   [[nodiscard]] std::vector<std::string> values(std::uint32_t id) const;

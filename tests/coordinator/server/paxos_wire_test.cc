@@ -57,6 +57,19 @@ TEST(PaxosWire, CarriesElections) {
   EXPECT_EQ(again(paxos::Refused{kOther, kBallot}).promised, kBallot);
 }
 
+TEST(PaxosWire, CarriesRecovery) {
+  constexpr std::uint64_t kNonce = 0xFEDCBA9876543210;
+  const auto ask = again(paxos::RecoveryAsk{kOther, kNonce, Slot(4)});
+  EXPECT_EQ(ask.ballot, kOther);
+  EXPECT_EQ(ask.nonce, kNonce);
+  EXPECT_EQ(ask.through, Slot(4));
+  const auto answer = again(paxos::RecoveryAnswer{kBallot, kNonce, Slot(9), Slot(17)});
+  EXPECT_EQ(answer.ballot, kBallot);
+  EXPECT_EQ(answer.nonce, kNonce);
+  EXPECT_EQ(answer.last, Slot(9));
+  EXPECT_EQ(answer.governed_through, Slot(17));
+}
+
 TEST(PaxosWire, CarriesPromisesWithTheirValues) {
   const paxos::Promise promise{kOther,
                                Slot(3),

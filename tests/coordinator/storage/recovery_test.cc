@@ -191,7 +191,7 @@ TEST_F(Recovery, AMissingSegmentIsRefused) {
   write(first);
   write(third);
 
-  expect_refused(ErrorCode::kInternal, {"Record 2", path(third), "a segment is missing"});
+  expect_refused(ErrorCode::kInternal, {"Records 2 to 4", path(third), "a segment is missing"});
 }
 
 TEST_F(Recovery, AMissingFirstSegmentIsRefused) {

@@ -315,8 +315,8 @@ TEST_F(FetchedState, WithoutItALogThatWentOnIsRefused) {
   rebase_and_go_on();
   close();
   damage(30);
-  expect_refused("the log goes on from the state after slot 30, which only " +
-                 snapshot_name(Slot(30)) + " has, or a newer one");
+  expect_refused("The log goes on from the state after slot 30, which only " + directory_.path() +
+                 "/" + snapshot_name(Slot(30)) + " has, or a newer one");
   expect_refused("replace this replica under a new id");
 }
 
@@ -327,7 +327,7 @@ TEST_F(FetchedState, ACrashInFrontOfTheBaseIsMadeGoodForAtTheNextStart) {
   choose(33);
   close();
   damage(30);
-  expect_refused("the log goes on from the state after slot 30");
+  expect_refused("The log goes on from the state after slot 30");
 }
 
 TEST_F(FetchedState, OneThatWasNeverUsedMayRot) {

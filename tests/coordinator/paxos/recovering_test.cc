@@ -1,0 +1,252 @@
+// An acceptor that lost records of its log: what it does not say until it is whole again, and that
+// no decision is lost by it. docs/paxos.md, "Lost records".
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tests/coordinator/paxos/stage.h"
+
+namespace assent::paxos {
+namespace {
+
+using Values = std::vector<std::string>;
+
+class Recovering : public ::testing::Test {
+ protected:
+  // Replica 1 leads, and chose "one" with all three; "two" with replica 3 alone, which has lost the
+  // record of that. It holds "three" again, not chosen: so a record with a ballot follows.
+  void rot_what_was_chosen() {
+    stage_.elect(1);
+    stage_.propose(1, "one");
+    stage_.settle();
+    stage_.pass(Millis(50));
+    stage_.settle();
+    stage_.propose(1, "two");
+    stage_.settle({2});
+    stage_.propose(1, "three");
+    stage_.settle({2});
+    lose_acceptance_of("two");
+    stage_.drop_all();
+  }
+
+  void lose_acceptance_of(const std::string& value) {
+    const std::vector<Record>& records = stage_.player(3).log.durable;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const auto* accepted = std::get_if<Accepted>(&records[i]);
+      if (accepted == nullptr || *accepted->value != value) continue;
+      stage_.rot(3, i, i + 1);
+      return stage_.restart(3);
+    }
+    FAIL() << "it has no record of " << value;
+  }
+
+  // Passes time, messages of or to `cut` being lost, until it is whole or a while is over.
+  void wait_until_whole(const std::vector<std::uint32_t>& cut) {
+    for (int i = 0; i < 200 && stage_.at(3).recovering(); ++i) {
+      stage_.pass(Millis(10));
+      stage_.settle(cut);
+    }
+  }
+
+  Stage stage_{3};
+};
+
+TEST_F(Recovering, GivesNoPromise) {
+  rot_what_was_chosen();
+  ASSERT_TRUE(stage_.at(3).recovering());
+  stage_.deliver(2, 3, Prepare{ballot(9, 2), Slot(1)});
+  stage_.persist(3);
+  EXPECT_EQ(stage_.on_the_wire(), 0u);
+  EXPECT_TRUE(stage_.player(3).log.written.empty());
+}
+
+TEST_F(Recovering, DoesNotStandWhateverIsOrderedAndWelcomesNobody) {
+  rot_what_was_chosen();
+  stage_.deliver(1, 3, Accept{*stage_.at(1).leading(), Slot(), {}, Slot(1), Probe(99)});
+  stage_.persist(3);
+  stage_.drop_all();
+  stage_.deliver(1, 3, TakeOver{*stage_.at(1).leading()});
+  EXPECT_EQ(stage_.at(3).role_name(), "follower");
+  for (int i = 0; i < 100; ++i) {
+    stage_.pass(Millis(50));
+    stage_.settle({1, 2});
+    ASSERT_EQ(stage_.at(3).role_name(), "follower");
+  }
+  stage_.drop_all();
+  stage_.deliver(2, 3, PreVote{ballot(20, 2), Slot(9)});
+  EXPECT_FALSE((stage_.take<PreVoteAnswer>(3, 2).welcome));
+}
+
+// With the leader gone, the other two are a quorum, and the one that holds "two" has forgotten it.
+TEST_F(Recovering, NothingIsDecidedWithoutWhoKnows) {
+  rot_what_was_chosen();
+  for (int i = 0; i < 300; ++i) {
+    stage_.pass(Millis(10));
+    stage_.settle({1});
+    ASSERT_FALSE(stage_.at(2).leading());
+    ASSERT_FALSE(stage_.at(3).leading());
+  }
+}
+
+TEST_F(Recovering, IsMadeWholeByItsLeaderAndThenVotes) {
+  rot_what_was_chosen();
+  wait_until_whole({2});
+  ASSERT_FALSE(stage_.at(3).recovering());
+  EXPECT_TRUE(stage_.player(3).recovered);
+  // Now the leader dies, and the two others go on from what it and replica 3 decided.
+  stage_.drop_all();
+  stage_.elect(2, {1});
+  stage_.propose(2, "four");
+  stage_.settle({1});
+  const Values values = stage_.values(2);
+  EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
+  EXPECT_EQ(values.back(), "four");
+}
+
+TEST_F(Recovering, AcceptsAndItsAcceptanceCounts) {
+  rot_what_was_chosen();
+  const Slot before = stage_.at(1).chosen_through();
+  stage_.pass(Millis(50));
+  stage_.settle({2});
+  stage_.propose(1, "five");
+  stage_.settle({2});
+  EXPECT_LT(before, stage_.at(1).chosen_through());
+}
+
+// ── the marks ───────────────────────────────────────────────────────────────────────────────────
+
+// The record that is lost replaced the first value: the mark is of what was chosen, not of that.
+TEST_F(Recovering, TrustsNoMarkBehindTheDamage) {
+  RecordedLog log;
+  Options options = Stage::options_of({1, 2, 3});
+  options.self = ReplicaId(3);
+  Consensus consensus(options, log);
+  consensus.restore(Accepted{Slot(1), ballot(1, 1), make_value("never chosen")});
+  consensus.restore_lost_records();
+  EXPECT_TRUE(consensus.restore(ChosenMark{Slot(1)}).empty());
+  consensus.restore(Accepted{Slot(2), ballot(2, 2), make_value("two")});
+  consensus.start(MonoTime(0));
+  EXPECT_EQ(consensus.chosen_through(), Slot(0));
+}
+
+TEST_F(Recovering, KeepsTheMarkInFrontOfTheDamageAndASnapshots) {
+  rot_what_was_chosen();
+  EXPECT_EQ(stage_.at(3).chosen_through(), Slot(1));
+  RecordedLog log;
+  Options options = Stage::options_of({1, 2, 3});
+  options.self = ReplicaId(3);
+  Consensus consensus(options, log);
+  consensus.restore_snapshot({Slot(7), {}});
+  consensus.restore_lost_records();
+  consensus.restore(Promised{ballot(3, 1)});
+  consensus.start(MonoTime(0));
+  EXPECT_EQ(consensus.chosen_through(), Slot(7));
+}
+
+// ── the bound ───────────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Recovering, WaitsForEverythingThatItsLeaderHadProposed) {
+  rot_what_was_chosen();
+  const Ballot leading = *stage_.at(1).leading();
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
+  stage_.persist(3);
+  stage_.deliver(3, 1, stage_.take<RecoveryAsk>(3, 1));
+  const auto answer = stage_.take<RecoveryAnswer>(1, 3);
+  EXPECT_EQ(answer.last, Slot(3));
+  stage_.deliver(1, 3, answer);
+  stage_.deliver(1, 3, Accept{leading, Slot(2), {make_value("two")}, Slot(2), Probe(100)});
+  EXPECT_EQ(stage_.at(3).chosen_through(), Slot(2));
+  EXPECT_TRUE(stage_.at(3).recovering()) << "slot 3 was proposed, and may be chosen";
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(3), Probe(101)});
+  EXPECT_FALSE(stage_.at(3).recovering());
+}
+
+// It told its leader that it had the value, and has it no more.
+TEST_F(Recovering, IsSentAgainWhatItHadTold) {
+  rot_what_was_chosen();
+  const Ballot leading = *stage_.at(1).leading();
+  stage_.deliver(3, 1, RecoveryAsk{leading, 7, Slot(1)});
+  const auto again = stage_.take<Accept>(1, 3);
+  EXPECT_EQ(again.first, Slot(2));
+  ASSERT_EQ(again.values.size(), 2u);
+  EXPECT_EQ(*again.values[0], "two");
+  stage_.deliver(3, 1, RecoveryAsk{leading, 7, Slot(1)});
+  EXPECT_FALSE((stage_.has<Accept>(1, 3))) << "once is enough";
+}
+
+TEST_F(Recovering, TakesNoAnswerThatWasGivenToAnEarlierLife) {
+  rot_what_was_chosen();
+  const Ballot leading = *stage_.at(1).leading();
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
+  stage_.persist(3);
+  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  stage_.deliver(3, 1, asked);
+  const auto stale = stage_.take<RecoveryAnswer>(1, 3);
+  EXPECT_EQ(stale.last, stage_.at(1).last_proposed());
+  stage_.restart(3);
+  stage_.deliver(1, 3, RecoveryAnswer{stale.ballot, stale.nonce + 1, Slot(1), Slot(20)});
+  EXPECT_TRUE(stage_.at(3).recovering()) << "its mark is 1, and the answer is another's";
+}
+
+TEST_F(Recovering, TakesNoAnswerOfALowerBallotThanItPromised) {
+  rot_what_was_chosen();
+  const Ballot leading = *stage_.at(1).leading();
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
+  stage_.persist(3);
+  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  Ballot lower = leading;
+  lower.round = Round(leading.round.value - 1);
+  stage_.deliver(1, 3, RecoveryAnswer{lower, asked.nonce, Slot(1), Slot(20)});
+  EXPECT_TRUE(stage_.at(3).recovering());
+  stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, Slot(1), Slot(20)});
+  EXPECT_FALSE(stage_.at(3).recovering()) << "the same of the ballot itself is one";
+}
+
+TEST_F(Recovering, OnlyTheLeaderOfThatBallotAnswers) {
+  rot_what_was_chosen();
+  stage_.deliver(3, 2, RecoveryAsk{*stage_.at(1).leading(), 7, Slot(1)});
+  EXPECT_FALSE((stage_.has<RecoveryAnswer>(2, 3)));
+  stage_.deliver(3, 1, RecoveryAsk{ballot(1'000, 1), 7, Slot(1)});
+  EXPECT_FALSE((stage_.has<RecoveryAnswer>(1, 3)));
+}
+
+TEST_F(Recovering, ASnapshotMakesItWhole) {
+  rot_what_was_chosen();
+  const Ballot leading = *stage_.at(1).leading();
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
+  stage_.persist(3);
+  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, Slot(9), Slot(20)});
+  EXPECT_TRUE(stage_.at(3).recovering());
+  stage_.step(3, SnapshotInstalled{Slot(9), {}});
+  EXPECT_FALSE(stage_.at(3).recovering());
+}
+
+TEST_F(Recovering, BeginsAgainAtTheNextStartAsLongAsTheDamageIsThere) {
+  rot_what_was_chosen();
+  wait_until_whole({2});
+  ASSERT_FALSE(stage_.at(3).recovering());
+  stage_.restart(3);
+  EXPECT_TRUE(stage_.at(3).recovering());
+}
+
+// The leader did not know of the last change when it answered: what the new group chose, it may not
+// have been told.
+TEST_F(Recovering, TakesNoBoundOverAChangeOfTheGroup) {
+  rot_what_was_chosen();
+  const Ballot leading = *stage_.at(1).leading();
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
+  stage_.persist(3);
+  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, Slot(9), Slot(10)});
+  const Group larger({ReplicaId(1), ReplicaId(2), ReplicaId(3), ReplicaId(4)});
+  stage_.step(3, SnapshotInstalled{Slot(9), {{Slot(11), larger}}});
+  EXPECT_TRUE(stage_.at(3).recovering());
+  stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, Slot(9), Slot(11)});
+  EXPECT_FALSE(stage_.at(3).recovering());
+}
+
+}  // namespace
+}  // namespace assent::paxos

@@ -1,0 +1,373 @@
+// Records that rotted in the middle of a replica's log: found, handed on in their place, and got
+// rid of once others have told what was decided.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/coordinator/storage/replica_log_fixture.h"
+
+namespace assent::storage {
+namespace {
+
+using ::testing::HasSubstr;
+
+const Record kDamage{RecordType::kBase, "damage"};  // in restored_, where damage was told
+
+class Damage : public ReplicaLogFixture {
+ protected:
+  // A life that takes damage, as a replica with others beside it does.
+  Result<void> try_open_damaged() {
+    restored_.clear();
+    persisted_.clear();
+    loaded_.clear();
+    told_.clear();
+    appended_ = 0;
+    log_ = std::make_unique<ReplicaLog>(options());
+    return log_->open([this](const paxos::Record& record) { restored_.push_back(encode(record)); },
+                      [this](paxos::RecordIndex through) { persisted_.push_back(through.value); },
+                      [this](std::string_view chunk) -> Result<void> {
+                        loaded_.emplace_back(chunk);
+                        return {};
+                      },
+                      [this](const LogDamage& damage) -> Result<void> {
+                        told_.push_back(damage);
+                        restored_.push_back(kDamage);
+                        return {};
+                      });
+  }
+  void open_damaged() {
+    const auto opened = try_open_damaged();
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  }
+  void reopen_damaged() {
+    close();
+    open_damaged();
+  }
+  void expect_refused(const std::string& part) {
+    close();
+    const auto before = contents(directory_.path());
+    const auto opened = try_open_damaged();
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_THAT(opened.error().message, HasSubstr(part));
+    close();
+    EXPECT_EQ(contents(directory_.path()), before);
+  }
+
+  // Slots up to this one are chosen, each with a batch of its own, which has the mark before it.
+  void choose(std::uint64_t through, std::uint64_t round = 2) {
+    while (slot_ < through) {
+      const std::uint64_t before = slot_++;
+      std::vector<paxos::Record> batch;
+      if (before > 0) batch.push_back(chosen(before));
+      batch.push_back(accepted(slot_, round, value(slot_)));
+      append(batch);
+      ASSERT_TRUE(all_persisted());
+    }
+  }
+  static std::string value(std::uint64_t slot) {
+    return std::string(900, static_cast<char>('a' + slot % 26));
+  }
+  [[nodiscard]] std::vector<std::string> segments() const {
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : contents(directory_.path())) {
+      if (name.ends_with(".wal")) names.push_back(name);
+    }
+    return names;
+  }
+  // The first record of the slot, anywhere in the log.
+  struct At {
+    std::string name;
+    std::size_t offset = 0;
+  };
+  [[nodiscard]] At find(std::uint64_t slot) const {
+    for (const std::string& name : segments()) {
+      const std::string bytes = read_file(directory_.file(name));
+      const auto header = decode_segment_header(bytes);
+      for (std::size_t at = kSegmentHeaderBytes; header && at < bytes.size();) {
+        const auto record = find_record(bytes, at, header->salt);
+        if (!record) break;
+        const auto type = static_cast<RecordType>(record->header.type);
+        if (type == RecordType::kAccepted) {
+          const auto decoded = decode_record(type, record->payload);
+          if (std::get<paxos::Accepted>(*decoded).slot == Slot(slot)) return {name, at};
+        }
+        at = record->end;
+      }
+    }
+    ADD_FAILURE() << "slot " << slot << " has no record";
+    return {};
+  }
+  void flip(const std::string& name, std::size_t offset) const {
+    std::string bytes = read_file(directory_.file(name));
+    bytes.at(offset) ^= 0x10;
+    write_file(directory_.file(name), bytes);
+  }
+  At rot(std::uint64_t slot) {
+    const At at = find(slot);
+    flip(at.name, at.offset + kRecordHeaderBytes);
+    return at;
+  }
+  [[nodiscard]] std::size_t restored(RecordType type) const {
+    return static_cast<std::size_t>(std::ranges::count_if(restored_, [&](const Record& one) {
+      return one.type == type && one.payload != kDamage.payload;
+    }));
+  }
+  // The records after the damage was told.
+  [[nodiscard]] std::vector<Record> restored_behind() const {
+    const auto at = std::ranges::find(restored_, kDamage);
+    return at == restored_.end() ? std::vector<Record>{}
+                                 : std::vector<Record>(at + 1, restored_.end());
+  }
+  void take_snapshot() {
+    ASSERT_TRUE(snapshot(slot_, {"state " + std::to_string(slot_)}).has_value());
+    log_->truncate();
+  }
+
+  std::uint64_t slot_ = 0;
+  std::vector<LogDamage> told_;
+};
+
+// ── what is handed on ───────────────────────────────────────────────────────────────────────────
+
+TEST_F(Damage, IsToldInItsPlaceWithFileAndOffset) {
+  open();
+  choose(12);
+  close();
+  const At at = rot(5);
+  open_damaged();
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].file, directory_.file(at.name));
+  EXPECT_EQ(told_[0].offset, at.offset);
+  EXPECT_EQ(told_[0].next, told_[0].first.next());
+  EXPECT_EQ(told_[0].length, record_bytes(kAcceptedPrefixBytes + 900));
+  EXPECT_THAT(told_[0].sentence, HasSubstr(at_offset(directory_.file(at.name), at.offset)));
+  EXPECT_EQ(restored(RecordType::kAccepted), 11u);
+  EXPECT_EQ(log_->damage().size(), 1u);
+}
+
+// Marks behind it may be of a value that stands there no more.
+TEST_F(Damage, HidesTheMarksBehindIt) {
+  open();
+  choose(12);
+  close();
+  rot(5);
+  open_damaged();
+  EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
+  for (const Record& record : restored_behind()) EXPECT_NE(record.type, RecordType::kChosenMark);
+  EXPECT_EQ(read(4), "2:" + value(4)) << "what is marked in front of it is settled";
+}
+
+TEST_F(Damage, OfManyPlacesIsToldAsOften) {
+  open();
+  choose(16);
+  close();
+  for (const std::uint64_t slot : {9, 4, 3}) rot(slot);
+  open_damaged();
+  EXPECT_EQ(told_.size(), 3u) << "the marks between are intact";
+  EXPECT_EQ(restored(RecordType::kAccepted), 13u);
+}
+
+TEST_F(Damage, AWholeSegmentWithoutItsHeaderIsOne) {
+  open();
+  choose(20);
+  close();
+  const std::vector<std::string> names = segments();
+  ASSERT_GE(names.size(), 4u);
+  flip(names[1], 20);
+  open_damaged();
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].file, directory_.file(names[1]));
+  EXPECT_EQ(told_[0].next, *parse_segment_name(names[2]));
+  EXPECT_THAT(told_[0].sentence, HasSubstr("segment header"));
+}
+
+TEST_F(Damage, AMissingSegmentIsOne) {
+  open();
+  choose(20);
+  close();
+  const std::vector<std::string> names = segments();
+  ASSERT_EQ(::unlink(directory_.file(names[2]).c_str()), 0);
+  open_damaged();
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].first, *parse_segment_name(names[2]));
+  EXPECT_EQ(told_[0].next, *parse_segment_name(names[3]));
+  EXPECT_THAT(told_[0].sentence, HasSubstr("a segment is missing"));
+}
+
+TEST_F(Damage, GoesWithATornTailBehindIt) {
+  open();
+  choose(12);
+  close();
+  rot(3);
+  std::string bytes = read_file(directory_.file(segments().back()));
+  const std::size_t end = (bytes.find_last_not_of('\0') + 8) / 8 * 8;
+  bytes.replace(end, 20, 20, 'x');
+  write_file(directory_.file(segments().back()), bytes);
+  open_damaged();
+  EXPECT_EQ(told_.size(), 1u);
+  EXPECT_EQ(log_->torn_bytes(), 20u);
+}
+
+// ── what is refused ─────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Damage, IsRefusedByWhoIsAlone) {
+  open();
+  choose(12);
+  close();
+  const At at = rot(5);
+  const auto opened = try_open(options());
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_THAT(opened.error().message, HasSubstr(at_offset(directory_.file(at.name), at.offset)));
+  EXPECT_THAT(opened.error().message, HasSubstr("replace this replica under a new id"));
+}
+
+// Behind it there is no ballot: a promise may be lost, and nobody knows how high.
+TEST_F(Damage, AtTheEndIsRefused) {
+  open();
+  choose(5);
+  append({promised(7)});
+  ASSERT_TRUE(all_persisted());
+  append({chosen(5)});
+  ASSERT_TRUE(all_persisted());
+  close();
+  const std::string name = segments().back();
+  const std::string bytes = read_file(directory_.file(name));
+  const auto header = decode_segment_header(bytes);
+  std::size_t promise = 0;
+  auto found = find_record(bytes, kSegmentHeaderBytes, header->salt);
+  for (std::size_t at = kSegmentHeaderBytes; found; found = find_record(bytes, at, header->salt)) {
+    if (found->header.type == static_cast<std::uint8_t>(RecordType::kPromised)) promise = at;
+    at = found->end;
+  }
+  ASSERT_NE(promise, 0u);
+  flip(name, promise + kRecordHeaderBytes);
+  expect_refused("No record with a ballot stands behind it");
+}
+
+TEST_F(Damage, OfTheLastSegmentsHeaderIsRefused) {
+  open();
+  choose(12);
+  close();
+  flip(segments().back(), 20);
+  expect_refused("segment header of " + directory_.file(segments().back()) + " is damaged");
+}
+
+// ── until it is gone ────────────────────────────────────────────────────────────────────────────
+
+// The life that repairs: it learns again from slot 5 on, and writes its marks behind higher ones.
+TEST_F(Damage, IsFoundAtEveryStartUntilItIsRepaired) {
+  open();
+  choose(12);
+  close();
+  rot(5);
+  open_damaged();
+  slot_ = 4;
+  choose(8, 3);
+  reopen_damaged();
+  EXPECT_EQ(told_.size(), 1u);
+  EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
+  ASSERT_TRUE(snapshot(8, {"state 8"}).has_value()) << "one that is written meanwhile";
+  reopen_damaged();
+  EXPECT_EQ(loaded_, (std::vector<std::string>{"state 8"}));
+  EXPECT_EQ(told_.size(), 1u) << "does not hide what may matter";
+}
+
+TEST_F(Damage, IsGoneWithTwoSnapshotsAfterItsRepair) {
+  open();
+  choose(12);
+  close();
+  const At at = rot(5);
+  open_damaged();
+  EXPECT_FALSE(log_->wants_snapshot()) << "not before it is repaired";
+  slot_ = 4;
+  choose(14, 3);
+  log_->repaired();
+  EXPECT_TRUE(log_->wants_snapshot());
+  take_snapshot();
+  EXPECT_TRUE(log_->wants_snapshot());
+  choose(20, 3);
+  take_snapshot();
+  EXPECT_FALSE(log_->wants_snapshot());
+  ASSERT_TRUE(loop_.run_until([&] { return log_->counters().segments_deleted > 0; }));
+  choose(22, 3);
+  close();
+  open();
+  EXPECT_TRUE(log_->damage().empty());
+  EXPECT_EQ(std::ranges::count(segments(), at.name), 0);
+  EXPECT_EQ(read(21), "3:" + value(21));
+}
+
+// One snapshot is enough for a start that does not need what was lost; others still may.
+TEST_F(Damage, InFrontOfWhatASnapshotNeedsIsNone) {
+  open();
+  choose(12);
+  close();
+  rot(5);
+  open_damaged();
+  slot_ = 4;
+  choose(14, 3);
+  log_->repaired();
+  take_snapshot();
+  choose(16, 3);
+  reopen_damaged();
+  EXPECT_TRUE(told_.empty());
+  EXPECT_LT(Slot(14), log_->first_slot()) << "older values may be such as were never chosen";
+  EXPECT_EQ(read(15), "3:" + value(15));
+}
+
+// ── snapshots ───────────────────────────────────────────────────────────────────────────────────
+
+// Both have rotted, and the log in front is gone: the state comes from the others.
+TEST_F(Damage, OfAllSnapshotsAndATruncatedLogIsTold) {
+  open();
+  choose(20);
+  take_snapshot();
+  choose(40);
+  take_snapshot();
+  choose(44);
+  ASSERT_TRUE(loop_.run_until([&] { return log_->counters().segments_deleted > 0; }));
+  close();
+  for (const std::uint64_t slot : {20, 40}) flip(snapshot_name(Slot(slot)), 100);
+  open_damaged();
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].first, Sequence(1));
+  EXPECT_THAT(told_[0].sentence, HasSubstr("is missing in front of"));
+  EXPECT_FALSE(log_->snapshot());
+  EXPECT_EQ(restored(RecordType::kChosenMark), 0u);
+  EXPECT_EQ(log_->snapshots().damaged().size(), 2u);
+}
+
+// The log rests on a snapshot that was fetched and has rotted: its own marks cannot be trusted.
+TEST_F(Damage, OfAFetchedSnapshotIsTold) {
+  open();
+  choose(6);
+  ASSERT_TRUE(snapshot(5, {"state 5"}).has_value());
+  ASSERT_TRUE(
+      write_snapshot(log_->snapshots(), loop_, Slot(30), log_->replay_from(Slot(30)), {"state 30"})
+          .has_value());
+  log_->rebase(Slot(30));
+  slot_ = 30;
+  choose(33);
+  close();
+  flip(snapshot_name(Slot(30)), 100);
+  open_damaged();
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].file, directory_.file(snapshot_name(Slot(30))));
+  EXPECT_EQ(loaded_, (std::vector<std::string>{"state 5"}));
+  for (const Record& record : restored_behind()) EXPECT_NE(record.type, RecordType::kChosenMark);
+  // It goes on from slot 5, below the marks that stand there, and is at 31 when it next starts.
+  slot_ = 5;
+  choose(31, 4);
+  ASSERT_TRUE(snapshot(31, {"state 31"}).has_value());
+  choose(32, 4);
+  reopen_damaged();
+  EXPECT_TRUE(told_.empty());
+  EXPECT_EQ(loaded_, (std::vector<std::string>{"state 31"}));
+}
+
+}  // namespace
+}  // namespace assent::storage
