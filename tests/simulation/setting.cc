@@ -107,7 +107,8 @@ Setting setting_of(std::uint64_t seed) {
   out.snapshot_chunk_records = dice.percent(50) ? 3 : 50;
   out.snapshot_part_bytes = dice.percent(50) ? 2'000 : 100'000;
   out.spares = choose_spares(dice, replicas);
-  // In a group that shrinks to two, one that has lost records and one that is away are all there is.
+  // In a group that shrinks to two, one that has lost records and one that is away are all there
+  // is.
   if (replicas > 1 && out.spares == 0) out.faults.push_back(Fault::kRot);
   for (const ReplicaId member : members) out.options.founders.push_back(member_of(member));
   return out;
