@@ -1,10 +1,7 @@
-// PostgreSQL's answers, and their conversion into our values.
+// PostgreSQL's answers, and how what is written in them is read.
 #pragma once
 
-#include <libpq-fe.h>
-
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,30 +11,35 @@
 
 namespace assent::postgres {
 
-struct FreeResult {
-  void operator()(PGresult* result) const { PQclear(result); }
+enum class AnswerStatus : std::uint8_t {
+  kOk,
+  kFailed,
+  kSkipped,  // not run, because an earlier command of its batch failed
 };
-using ResultHandle = std::unique_ptr<PGresult, FreeResult>;
 
 // The answer to one command.
 struct Answer {
-  ResultHandle result;
+  AnswerStatus status = AnswerStatus::kOk;
+  StatementResult result = {};  // of a success
+  SqlError sql = {};            // of a failure
   // Messages of severity WARNING that came with it. A cancelled wait for a synchronous standby is
   // told in no other way (postgres.md, "Durability").
-  std::vector<std::string> warnings;
-  // The command was COPY to or from the client. It got no data, or its data was dropped.
+  std::vector<std::string> warnings = {};
+  // The command was COPY to or from the client, which fails: it got no data, or its data was
+  // dropped.
   bool was_copy = false;
 
-  [[nodiscard]] bool ok() const;
-  // The command was not run, because an earlier one of its batch failed.
-  [[nodiscard]] bool skipped() const;
-  [[nodiscard]] std::string_view tag() const;  // empty when it failed
-  [[nodiscard]] std::string_view sqlstate() const;
+  [[nodiscard]] bool ok() const { return status == AnswerStatus::kOk; }
+  [[nodiscard]] bool skipped() const { return status == AnswerStatus::kSkipped; }
+  [[nodiscard]] std::string_view tag() const { return result.command_tag; }  // empty when it failed
+  [[nodiscard]] std::string_view sqlstate() const { return sql.sqlstate; }
 };
 using Answers = std::vector<Answer>;
 
 // Precondition: answer.ok().
-StatementResult to_result(const Answer& answer);
+const StatementResult& to_result(const Answer& answer);
+// Leaves the answer without it. Precondition: answer.ok().
+StatementResult take_result(Answer& answer);
 
 // Precondition: !answer.ok(). The number is the statement's within its branch; 0: no statement.
 Error to_error(const Answer& answer, int statement_number = 0);

@@ -7,9 +7,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
@@ -18,6 +15,7 @@
 #include <utility>
 
 #include "participant/postgres/connection.h"
+#include "runtime/timer.h"
 
 namespace assent::postgres {
 
@@ -43,14 +41,15 @@ inline asio::awaitable<Result<Answers>> run(Connection& connection, Batch batch)
       });
 }
 
-// Waits until the timer is due or cancelled.
-inline asio::awaitable<void> woken(asio::steady_timer& timer) {
-  boost::system::error_code cancelled;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+// Waits until the timer is due or cancelled. The timer outlives the wait.
+inline asio::awaitable<void> woken(Timer& timer) {
+  (void)co_await called_back<bool>(
+      [&timer](std::function<void(bool)> done) { timer.async_wait(std::move(done)); });
 }
 
-inline asio::awaitable<void> pause(std::chrono::milliseconds time) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+inline asio::awaitable<void> pause(asio::io_context& loop, std::chrono::milliseconds time) {
+  Timer timer(loop);
+  timer.expires_after(time);
   co_await woken(timer);
 }
 

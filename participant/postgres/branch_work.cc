@@ -43,10 +43,10 @@ void BranchWork::start() {
 }
 
 // What a lost connection has not answered is left to on_lost.
-void BranchWork::send(Batch batch, std::function<void(const Answers&)> answered) {
+void BranchWork::send(Batch batch, std::function<void(Answers&)> answered) {
   if (!busy_since_) busy_since_ = process::monotonic_now();
-  connection().send(std::move(batch), [self = shared_from_this(), answered = std::move(answered)](
-                                          const Result<Answers>& answers) {
+  connection().send(std::move(batch), [self = shared_from_this(),
+                                       answered = std::move(answered)](Result<Answers> answers) {
     self->busy_since_.reset();
     if (answers) answered(*answers);
   });
@@ -75,9 +75,8 @@ void BranchWork::send_statement(const branch::RunStatement& operation) {
   const bool mends = branch::first_word(operation.statement.sql) == "rollback";
   if (!mends) add_timeout(batch, operation.statement.timeout);
   batch.push_back(std::move(command));
-  send(std::move(batch), [this, number = operation.number](const Answers& answers) {
-    on_statement(number, answers);
-  });
+  send(std::move(batch),
+       [this, number = operation.number](Answers& answers) { on_statement(number, answers); });
 }
 
 // Without a transaction the branch is about to end, and what was held is never sent.
@@ -114,7 +113,7 @@ void BranchWork::refuse(std::uint32_t number, const Error& why) {
   });
 }
 
-void BranchWork::on_statement(std::uint32_t number, const Answers& answers) {
+void BranchWork::on_statement(std::uint32_t number, Answers& answers) {
   --in_flight_;
   if (in_flight_ > 0) busy_since_ = process::monotonic_now();
   branch::StatementDone done{branch_, number, nullptr, connection().maybe_in_transaction()};
@@ -124,7 +123,7 @@ void BranchWork::on_statement(std::uint32_t number, const Answers& answers) {
     done.result = tl::unexpected(why);
   } else {
     maybe_read_only_ = maybe_read_only_ && maybe_read_only(answers.back().tag());
-    done.result = std::make_shared<const StatementResult>(to_result(answers.back()));
+    done.result = std::make_shared<const StatementResult>(take_result(answers.back()));
   }
   blocker_.clear();
   const bool open = done.transaction_open;
@@ -179,7 +178,7 @@ void BranchWork::cancel() {
 
 void BranchWork::start_interrupt() {
   interrupting_ = true;
-  interrupt_wait_.expires_at(asio::steady_timer::time_point::max());
+  interrupt_wait_.expires_never();
   spawn(context_->loop, [self = shared_from_this()] { return self->interrupt(); });
 }
 
@@ -192,7 +191,7 @@ bool BranchWork::quiet() const {
 asio::awaitable<void> BranchWork::interrupt() {
   bool stray = false;
   // A cancel that hits the session's reset would leave the former branch's settings to this one.
-  while (*session_.resetting && !quiet()) co_await pause(kResetPause);
+  while (*session_.resetting && !quiet()) co_await pause(context_->loop, kResetPause);
   for (int sent = 0; sent < kCancelsMax && !stray && !quiet(); ++sent) {
     auto signalled = co_await control_->cancel(session_.backend);
     stray = !signalled;

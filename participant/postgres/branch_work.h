@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "participant/postgres/context.h"
 #include "participant/postgres/control.h"
 #include "participant/postgres/session.h"
+#include "runtime/timer.h"
 
 namespace assent::postgres {
 
@@ -60,10 +60,10 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   };
 
   // ── branch_work.cc ────────────────────────────────────────────────────────────────────────────
-  void send(Batch batch, std::function<void(const Answers&)> answered);
+  void send(Batch batch, std::function<void(Answers&)> answered);
   void send_statement(const branch::RunStatement& operation);
   void follow_first(bool in_transaction);
-  void on_statement(std::uint32_t number, const Answers& answers);
+  void on_statement(std::uint32_t number, Answers& answers);
   void refuse(std::uint32_t number, const Error& why);
   void add_timeout(Batch& batch, Millis timeout);
   [[nodiscard]] Error statement_error(const Answer& failed, std::size_t number) const;
@@ -97,9 +97,9 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
 
   // ── one_shot.cc ───────────────────────────────────────────────────────────────────────────────
   void send_one_shot();
-  void on_one_shot_answered(const Answers& answers, bool last_is_sent);
+  void on_one_shot_answered(Answers& answers, bool last_is_sent);
   [[nodiscard]] std::optional<Error> one_shot_failure(const Answers& answers) const;
-  void keep_results(const Answers& answers);
+  void keep_results(Answers& answers);
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
@@ -129,7 +129,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
 
   bool rollback_answered_ = false;
   bool interrupting_ = false;  // a cancel may be under way
-  boost::asio::steady_timer interrupt_wait_;
+  Timer interrupt_wait_;
   bool session_lost_ = false;
 };
 

@@ -24,8 +24,11 @@ enum class Purpose {
 };
 
 struct Context : std::enable_shared_from_this<Context> {
-  Context(boost::asio::io_context& event_loop, DatabaseOptions database_options)
-      : loop(event_loop), options(std::move(database_options)) {}
+  Context(boost::asio::io_context& event_loop, DatabaseOptions database_options,
+          Connect opens_connections)
+      : loop(event_loop),
+        options(std::move(database_options)),
+        connect(std::move(opens_connections)) {}
 
   // Hands an input to the branch table. Never called from inside Database::carry_out.
   void report(branch::Input input) const;
@@ -46,6 +49,7 @@ struct Context : std::enable_shared_from_this<Context> {
 
   boost::asio::io_context& loop;
   const DatabaseOptions options;
+  const Connect connect;
   DatabaseCounters counters;
   std::optional<std::uint64_t> system_identifier;  // of the database that identify() found
   std::optional<Epoch> epoch;                      // once claimed

@@ -74,7 +74,7 @@ asio::awaitable<Result<void>> Control::terminate(Backend backend) {
     auto left = co_await query(std::move(sql), parameters_of(backend, context_->options));
     if (!left) co_return tl::unexpected(left.error());
     if (left->rows.empty()) co_return Result<void>();
-    co_await pause(kGonePause);
+    co_await pause(context_->loop, kGonePause);
   }
 }
 
@@ -91,7 +91,7 @@ asio::awaitable<Result<std::shared_ptr<Connection>>> Control::connection() {
 
 asio::awaitable<Result<Session>> Control::open() {
   opening_ = true;
-  opened_.expires_at(asio::steady_timer::time_point::max());
+  opened_.expires_never();
   auto session = co_await open_session(context_, Purpose::kControl);
   opening_ = false;
   opened_.cancel();
@@ -117,7 +117,7 @@ asio::awaitable<void> Control::reconnect() {
   while (!context_->closed) {
     auto connected = co_await connection();
     if (connected) co_return;
-    co_await pause(kReconnectPause);
+    co_await pause(context_->loop, kReconnectPause);
   }
 }
 

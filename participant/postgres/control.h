@@ -3,7 +3,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "base/statement.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/session.h"
+#include "runtime/timer.h"
 
 namespace assent::postgres {
 
@@ -50,7 +50,7 @@ class Control : public std::enable_shared_from_this<Control> {
   void on_lost(const Error& why);
 
   const std::shared_ptr<Context> context_;
-  boost::asio::steady_timer opened_;  // its end wakes who waits for `opening_`
+  Timer opened_;  // its end wakes who waits for `opening_`
   bool opening_ = false;
   std::optional<Session> session_;
 };

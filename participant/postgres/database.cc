@@ -58,8 +58,8 @@ asio::awaitable<Result<std::vector<BranchId>>> list_branches(std::shared_ptr<Con
 
 class Database::Impl {
  public:
-  Impl(boost::asio::io_context& loop, DatabaseOptions options)
-      : context_(std::make_shared<Context>(loop, std::move(options))),
+  Impl(boost::asio::io_context& loop, DatabaseOptions options, Connect connect)
+      : context_(std::make_shared<Context>(loop, std::move(options), std::move(connect))),
         control_(std::make_shared<Control>(context_)),
         settler_(std::make_shared<Control>(context_)),
         finishers_(std::make_shared<Finishers>(context_, control_)),
@@ -204,8 +204,8 @@ void Database::Impl::close() {
 
 // ── the public face ─────────────────────────────────────────────────────────────────────────────
 
-Database::Database(boost::asio::io_context& loop, DatabaseOptions options)
-    : impl_(std::make_unique<Impl>(loop, std::move(options))) {}
+Database::Database(boost::asio::io_context& loop, DatabaseOptions options, Connect connect)
+    : impl_(std::make_unique<Impl>(loop, std::move(options), std::move(connect))) {}
 
 Database::~Database() {
   close();

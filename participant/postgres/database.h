@@ -1,6 +1,6 @@
 // One participant's database as the agent uses it: a control connection, a pool of work connections
-// for branches, a few finishers for COMMIT PREPARED and ROLLBACK PREPARED. Asynchronous libpq over
-// the unix socket; everything runs on the loop's one thread.
+// for branches, a few finishers for COMMIT PREPARED and ROLLBACK PREPARED. Everything runs on the
+// loop's one thread.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "base/statement.h"
 #include "base/time.h"
 #include "participant/branch/branch_table.h"
+#include "participant/postgres/connection.h"
 #include "participant/postgres/preflight.h"
 
 namespace boost::asio {
@@ -65,7 +66,8 @@ class Database {
   template <class T>
   using Done = std::function<void(Result<T>)>;
 
-  Database(boost::asio::io_context& loop, DatabaseOptions options);
+  // `connect` opens every connection; libpq_connection.h has the one for production.
+  Database(boost::asio::io_context& loop, DatabaseOptions options, Connect connect);
   ~Database();
 
   // ── start, in this order (postgres.md, "The fence") ───────────────────────────────────────────

@@ -7,12 +7,12 @@
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/settle.h"
+#include "runtime/process.h"
 
 namespace assent::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 constexpr auto kPauseMin = 5ms;
 constexpr std::chrono::milliseconds kPauseMax = 200ms;
@@ -68,17 +68,16 @@ asio::awaitable<void> Finishers::work(Worker& worker) {
 }
 
 asio::awaitable<Result<branch::FinishResult>> Finishers::finish(Worker& worker, const Job& job) {
-  const auto give_up =
-      Clock::now() + std::chrono::milliseconds(context_->options.finish_retry.value);
+  const MonoTime give_up = process::monotonic_now() + context_->options.finish_retry;
   std::chrono::milliseconds wait = kPauseMin;
   for (;;) {
     Attempt tried = co_await attempt(worker, job);
     if (auto* last_word = std::get_if<Result<FinishResult>>(&tried)) co_return *last_word;
     const Error& why = std::get<Retry>(tried).why;
-    if (context_->closed || Clock::now() + wait > give_up) {
+    if (context_->closed || process::monotonic_now() + Millis(wait.count()) > give_up) {
       co_return failure(ErrorCode::kUnavailable, why.message);
     }
-    co_await pause(wait);
+    co_await pause(context_->loop, wait);
     wait = std::min(2 * wait, kPauseMax);
   }
 }

@@ -18,7 +18,7 @@ using Row = std::vector<Value>;
 
 constexpr auto kFencePause = 10ms;
 constexpr auto kFenceRetryPause = 200ms;
-constexpr auto kFenceReport = 5s;
+constexpr Millis kFenceReport{5'000};
 
 constexpr char kPositionQuery[] =
     "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -113,7 +113,7 @@ asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
 //    older epoch that is not in pg_prepared_xacts never will be.
 asio::awaitable<Result<void>> fence_older_lives(std::shared_ptr<Context> context,
                                                 std::shared_ptr<Control> control) {
-  auto report_at = std::chrono::steady_clock::now() + kFenceReport;
+  MonoTime report_at = process::monotonic_now() + kFenceReport;
   while (!context->closed) {
     std::vector<Value> parameters{context->options.control_role, context->options.work_role,
                                   context->own_pids()};
@@ -125,11 +125,11 @@ asio::awaitable<Result<void>> fence_older_lives(std::shared_ptr<Context> context
       context->fenced = true;
       co_return Result<void>();
     }
-    if (others && std::chrono::steady_clock::now() > report_at) {
+    if (others && process::monotonic_now() > report_at) {
       report_waiting(others->rows);
-      report_at += kFenceReport;
+      report_at = report_at + kFenceReport;
     }
-    co_await pause(others ? kFencePause : kFenceRetryPause);
+    co_await pause(context->loop, others ? kFencePause : kFenceRetryPause);
   }
   co_return failure(ErrorCode::kUnavailable, "closed");
 }

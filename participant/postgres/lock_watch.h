@@ -3,7 +3,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "participant/postgres/branch_work.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/control.h"
+#include "runtime/timer.h"
 
 namespace assent::postgres {
 
@@ -32,7 +32,7 @@ class LockWatch : public std::enable_shared_from_this<LockWatch> {
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
   const Works works_;
-  boost::asio::steady_timer timer_;
+  Timer timer_;
   bool watching_ = false;
 };
 

@@ -41,12 +41,11 @@ void BranchWork::send_one_shot() {
   }
   const bool last_is_sent = !answers_come_first(one_shot);
   if (last_is_sent) add_last(batch);
-  send(std::move(batch), [this, last_is_sent](const Answers& answers) {
-    on_one_shot_answered(answers, last_is_sent);
-  });
+  send(std::move(batch),
+       [this, last_is_sent](Answers& answers) { on_one_shot_answered(answers, last_is_sent); });
 }
 
-void BranchWork::on_one_shot_answered(const Answers& answers, bool last_is_sent) {
+void BranchWork::on_one_shot_answered(Answers& answers, bool last_is_sent) {
   if (const auto why = one_shot_failure(answers)) return end_unprepared(*why);
   keep_results(answers);
   if (!last_is_sent) return vote();
@@ -68,12 +67,12 @@ std::optional<Error> BranchWork::one_shot_failure(const Answers& answers) const 
   return std::nullopt;
 }
 
-void BranchWork::keep_results(const Answers& answers) {
+void BranchWork::keep_results(Answers& answers) {
   results_ = std::make_shared<std::vector<StatementResult>>();
   results_->reserve(one_shot_answers_.size());
   for (const std::size_t answer : one_shot_answers_) {
     maybe_read_only_ = maybe_read_only_ && maybe_read_only(answers[answer].tag());
-    results_->push_back(to_result(answers[answer]));
+    results_->push_back(take_result(answers[answer]));
   }
 }
 

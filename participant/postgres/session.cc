@@ -71,7 +71,7 @@ std::optional<Error> refusal(const Context& context, const Hello& hello) {
 asio::awaitable<Result<std::shared_ptr<Connection>>> connect(Context& context, Purpose purpose) {
   using Opened = Result<std::shared_ptr<Connection>>;
   return called_back<Opened>([&context, purpose](std::function<void(Opened)> done) {
-    Connection::open(context.loop, context.connection_options(purpose), std::move(done));
+    context.connect(context.loop, context.connection_options(purpose), std::move(done));
   });
 }
 

@@ -137,7 +137,7 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
     }
     log::warning("a PREPARE is unsettled",
                  {{"branch", to_string(branch)}, {"reason", settled.error().message}});
-    co_await pause(wait);
+    co_await pause(context->loop, wait);
   }
 }
 
@@ -166,7 +166,7 @@ asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
     if (settled) co_return *settled;
     log::warning("a one-phase COMMIT is unsettled",
                  {{"transaction", to_string(transaction)}, {"reason", settled.error().message}});
-    co_await pause(wait);
+    co_await pause(context->loop, wait);
   }
   co_return false;
 }

@@ -117,8 +117,8 @@ asio::awaitable<void> WorkPool::open_one() {
   } else {
     log::warning("work connection refused", {{"reason", session.error().message}});
     open_failure_ = session.error();
-    co_await pause(
-        std::exchange(pause_, std::min<std::chrono::milliseconds>(2 * pause_, kPauseMax)));
+    co_await pause(context_->loop, std::exchange(pause_, std::min<std::chrono::milliseconds>(
+                                                             2 * pause_, kPauseMax)));
   }
   --opening_;
   serve_later();
@@ -130,9 +130,9 @@ void WorkPool::arm() {
   if (waiting_.empty()) return;
   const Millis left = std::max(waiting_.front().deadline - process::monotonic_now(), Millis(0));
   deadline_.expires_after(std::chrono::milliseconds(left.value));
-  deadline_.async_wait([weak = weak_from_this()](boost::system::error_code cancelled) {
+  deadline_.async_wait([weak = weak_from_this()](bool due) {
     const auto self = weak.lock();
-    if (!cancelled && self && !self->context_->closed) self->refuse_overdue();
+    if (due && self && !self->context_->closed) self->refuse_overdue();
   });
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -14,6 +13,7 @@
 #include "base/time.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/session.h"
+#include "runtime/timer.h"
 
 namespace assent::postgres {
 
@@ -57,7 +57,7 @@ class WorkPool : public std::enable_shared_from_this<WorkPool> {
   const std::shared_ptr<Context> context_;
   const Granted granted_;
   const Refused refused_;
-  boost::asio::steady_timer deadline_;  // of the front of `waiting_`
+  Timer deadline_;                      // of the front of `waiting_`
   std::deque<Waiting> waiting_;         // deadlines ascend
   std::vector<Session> idle_;           // the last one is used first: it is warm
   std::size_t open_ = 0;                // idle and granted

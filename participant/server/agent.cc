@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "participant/postgres/libpq_connection.h"
 #include "participant/server/handlers.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
@@ -27,7 +28,7 @@ struct Agent::Retry {
 Agent::Agent(boost::asio::io_context& loop, Config config)
     : loop_(loop),
       config_(std::move(config)),
-      database_(loop, config_.database),
+      database_(loop, config_.database, postgres::LibpqConnection::open),
       registration_(loop, config_),
       services_{config_, database_, {}, nullptr, false},
       ports_(loop, client_processor(services_), peer_processor(services_),

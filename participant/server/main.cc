@@ -2,6 +2,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "participant/postgres/database.h"
+#include "participant/postgres/libpq_connection.h"
 #include "participant/server/agent.h"
 #include "participant/server/config.h"
 #include "runtime/logging.h"
@@ -49,7 +50,7 @@ int run(const participant::Config& config) {
 std::vector<Finding> examine(const participant::Config& config) {
   log::init("assent-agent", log::Level::kError);
   boost::asio::io_context loop(1);
-  postgres::Database database(loop, config.database);
+  postgres::Database database(loop, config.database, postgres::LibpqConnection::open);
   std::vector<Finding> findings;
   database.doctor([&](Result<std::vector<Finding>> found) {
     if (found) findings = std::move(*found);

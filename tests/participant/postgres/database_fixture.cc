@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "participant/postgres/libpq_connection.h"
+
 namespace assent::postgres {
 namespace {
 
@@ -60,7 +62,7 @@ void Loop::run_for(std::chrono::milliseconds time) {
 // ── Life ────────────────────────────────────────────────────────────────────────────────────────
 
 Life::Life(Loop& on, DatabaseOptions with)
-    : loop(on), options(std::move(with)), database(on.context(), options) {
+    : loop(on), options(std::move(with)), database(on.context(), options, LibpqConnection::open) {
   database.set_sink([this](branch::Input input) { inputs.push_back(std::move(input)); });
   database.set_may_send([this](Ballot) { return may_send; });
   database.on_displaced([this](Error why) { displaced = std::move(why); });

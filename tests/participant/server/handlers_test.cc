@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "participant/postgres/libpq_connection.h"
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
@@ -43,7 +44,7 @@ class HandlersTest : public testing::Test {
  protected:
   HandlersTest()
       : config_(config_of_test()),
-        database_(loop_, config_.database),
+        database_(loop_, config_.database, postgres::LibpqConnection::open),
         services_{config_, database_, {}, nullptr, false},
         clients_(loop_, "client port", client_processor(services_), rpc::ServerLimits{}),
         peers_(loop_, "peer port", peer_processor(services_), rpc::ServerLimits{}),

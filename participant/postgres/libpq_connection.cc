@@ -1,0 +1,349 @@
+#include "participant/postgres/libpq_connection.h"
+
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+
+namespace assent::postgres {
+namespace {
+
+using boost::system::error_code;
+using Socket = boost::asio::posix::stream_descriptor;
+
+constexpr auto kConnectTimeout = std::chrono::seconds(5);
+constexpr std::size_t kReadOnce = 16'384;
+
+// libpq ends its messages with a line feed.
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+// The bytes of all values of an answer.
+std::uint64_t bytes_of(const Answer& answer) {
+  std::uint64_t bytes = 0;
+  for (const auto& row : answer.result.rows) {
+    for (const Value& value : row) bytes += value ? value->size() : 0;
+  }
+  return bytes;
+}
+
+bool queue_command(PGconn* handle, const Command& command) {
+  std::vector<const char*> values;
+  values.reserve(command.parameters.size());
+  for (const Value& value : command.parameters) {
+    values.push_back(value ? value->c_str() : nullptr);
+  }
+  return PQsendQueryParams(handle, command.sql.c_str(), static_cast<int>(values.size()), nullptr,
+                           values.data(), nullptr, nullptr, 0) == 1;
+}
+
+bool queue_batch(PGconn* handle, const Batch& batch) {
+  for (const Command& command : batch) {
+    if (!queue_command(handle, command)) return false;
+  }
+  return PQpipelineSync(handle) == 1;
+}
+
+}  // namespace
+
+// ── connecting ──────────────────────────────────────────────────────────────────────────────────
+
+void LibpqConnection::open(boost::asio::io_context& loop, const ConnectionOptions& options,
+                           Opened done) {
+  const std::shared_ptr<LibpqConnection> connection(new LibpqConnection(loop, std::move(done)));
+  connection->start(options);
+}
+
+LibpqConnection::LibpqConnection(boost::asio::io_context& loop, Opened opened)
+    : loop_(loop), socket_(loop), connect_deadline_(loop), opened_(std::move(opened)) {}
+
+LibpqConnection::~LibpqConnection() {
+  shut();
+}
+
+void LibpqConnection::start(const ConnectionOptions& options) {
+  result_max_bytes_ = options.result_max_bytes;
+  const std::string port = std::to_string(options.port);
+  const char* const names[] = {
+      "host", "port", "dbname", "user", "options", "client_encoding", "application_name", nullptr};
+  const char* const values[] = {options.host.c_str(),
+                                port.c_str(),
+                                options.database.c_str(),
+                                options.user.c_str(),
+                                options.settings.c_str(),
+                                "UTF8",
+                                options.application_name.c_str(),
+                                nullptr};
+  handle_.reset(PQconnectStartParams(names, values, 0));
+  CHECK(handle_ != nullptr, "libpq must get the memory for a connection");
+  connect_deadline_.expires_after(kConnectTimeout);
+  connect_deadline_.async_wait([self = shared_from_this()](error_code cancelled) {
+    if (!cancelled) self->end_connect(Error{ErrorCode::kUnavailable, "connecting took too long"});
+  });
+  if (PQstatus(handle_.get()) == CONNECTION_BAD) return lose_later();
+  watch_connect(Socket::wait_write);
+}
+
+void LibpqConnection::poll_connect() {
+  // libpq may close its socket and open another inside the call, and then closes a descriptor that
+  // the loop must no longer know.
+  socket_.release();
+  switch (PQconnectPoll(handle_.get())) {
+    case PGRES_POLLING_READING:
+      return watch_connect(Socket::wait_read);
+    case PGRES_POLLING_WRITING:
+    case PGRES_POLLING_ACTIVE:
+      return watch_connect(Socket::wait_write);
+    case PGRES_POLLING_OK:
+      return become_open();
+    case PGRES_POLLING_FAILED:
+      return end_connect(loss());
+  }
+}
+
+void LibpqConnection::watch_connect(Socket::wait_type event) {
+  socket_.assign(PQsocket(handle_.get()));
+  socket_.async_wait(event, [self = shared_from_this()](error_code cancelled) {
+    if (!cancelled && self->is_open()) self->poll_connect();
+  });
+}
+
+void LibpqConnection::end_connect(std::optional<Error> failure) {
+  if (!opened_) return;
+  connect_deadline_.cancel();
+  const Opened opened = std::exchange(opened_, nullptr);
+  if (!failure) return opened(shared_from_this());
+  shut();
+  opened(tl::unexpected(std::move(*failure)));
+}
+
+void LibpqConnection::become_open() {
+  PGconn* handle = handle_.get();
+  PQsetNoticeReceiver(handle, on_notice, this);
+  CHECK(PQsetnonblocking(handle, 1) == 0 && PQenterPipelineMode(handle) == 1,
+        "a new connection is idle, so it takes both modes");
+  socket_.assign(PQsocket(handle));
+  watch_reads();
+  end_connect(std::nullopt);
+}
+
+// ── sending ─────────────────────────────────────────────────────────────────────────────────────
+
+void LibpqConnection::send(Batch batch, Completion completion) {
+  if (!is_open()) {
+    boost::asio::post(loop_, [completion = std::move(completion)] {
+      completion(failure(ErrorCode::kUnavailable, "the connection to PostgreSQL was lost"));
+    });
+    return;
+  }
+  pending_.push_back({batch.size(), std::move(completion)});
+  if (!queue_batch(handle_.get(), batch)) return lose_later();
+  flush();
+}
+
+void LibpqConnection::flush() {
+  if (writing_) return;
+  const int rest = PQflush(handle_.get());
+  if (rest < 0) return lose_later();
+  if (rest > 0) watch_writes();
+}
+
+void LibpqConnection::watch_writes() {
+  writing_ = true;
+  socket_.async_wait(Socket::wait_write, [weak = weak_from_this()](error_code cancelled) {
+    const auto self = weak.lock();
+    if (cancelled || !self || !self->is_open()) return;
+    self->writing_ = false;
+    self->flush();
+  });
+}
+
+// ── receiving ───────────────────────────────────────────────────────────────────────────────────
+
+// The wait holds no reference: a connection that nobody owns any more closes.
+void LibpqConnection::watch_reads() {
+  socket_.async_wait(Socket::wait_read, [weak = weak_from_this()](error_code cancelled) {
+    const auto self = weak.lock();
+    if (!cancelled && self && self->is_open()) self->on_readable();
+  });
+}
+
+// libpq keeps an answer in memory until it is complete, without a limit, and does not say how much
+// it has read. What comes in is counted only once an answer has not come in one piece: small ones
+// cost nothing.
+void LibpqConnection::on_readable() {
+  const std::size_t before = large_ ? readable() : 0;
+  const bool alive = PQconsumeInput(handle_.get()) == 1;
+  if (large_) count_large_result(before, readable());
+  if (is_open()) take_answers();
+  if (!is_open()) return;  // a completion has closed it
+  large_ = result_max_bytes_ > 0 && !pending_.empty() && PQisBusy(handle_.get()) == 1;
+  if (!alive || PQstatus(handle_.get()) == CONNECTION_BAD) return fail(loss());
+  flush();  // what libpq could not write while the server could not read
+  watch_reads();
+}
+
+std::size_t LibpqConnection::readable() const {
+  int bytes = 0;
+  return ioctl(PQsocket(handle_.get()), FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes)
+                                                               : 0;
+}
+
+// 1. libpq reads once into a buffer of 16 KiB, and has taken that much, or all that there was.
+// 2. It makes its buffer larger only for a row that does not fit, and then reads on for as long as
+//    bytes come: of one very long row this counts too little, and keep_answer sees it when it is
+//    there.
+void LibpqConnection::count_large_result(std::size_t before, std::size_t after) {
+  if (pending_.empty()) return;
+  const std::size_t taken = before > after ? before - after : 0;
+  pending_.front().bytes += std::max(std::min(before, kReadOnce), taken);
+  if (pending_.front().bytes > result_max_bytes_) refuse_result();
+}
+
+void LibpqConnection::refuse_result() {
+  SqlError sql;
+  sql.sqlstate = "54000";
+  sql.message = "the result is larger than " + std::to_string(result_max_bytes_) + " bytes";
+  sql.hint = "Select fewer rows or columns, or raise postgres.result_max_bytes of the agent.";
+  fail(Error{ErrorCode::kSql, sql.sqlstate + ": " + sql.message, {}, sql});
+}
+
+void LibpqConnection::take_answers() {
+  // PQisBusy also lets libpq take in what comes outside of answers. Between two answers PQgetResult
+  // returns null once; twice means that libpq has no more.
+  for (int nulls = 0;
+       is_open() && PQisBusy(handle_.get()) == 0 && !pending_.empty() && nulls < 2;) {
+    ResultHandle result(PQgetResult(handle_.get()));
+    if (!result) {
+      ++nulls;
+    } else {
+      nulls = 0;
+      if (!take(std::move(result))) return;
+    }
+  }
+}
+
+// False when libpq needs more input first.
+bool LibpqConnection::take(ResultHandle result) {
+  switch (PQresultStatus(result.get())) {
+    case PGRES_PIPELINE_SYNC:
+      complete_front();
+      return true;
+    case PGRES_COPY_IN:
+      return refuse_copy_in();
+    case PGRES_COPY_OUT:
+      return drop_copy_out();
+    case PGRES_COPY_BOTH:  // of replication connections only
+    case PGRES_EMPTY_QUERY:
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+    case PGRES_FATAL_ERROR:
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_PIPELINE_ABORTED:
+      keep_answer(std::move(result));
+      return true;
+  }
+  return true;
+}
+
+// The server takes the Sync behind a COPY for nothing; libpq sends another with the end of data.
+// With more commands behind, the server ends the connection, which is a clean end as well.
+bool LibpqConnection::refuse_copy_in() {
+  pending_.front().copying = true;
+  const bool ended = PQputCopyEnd(handle_.get(), "COPY is not supported in a branch") == 1;
+  flush();
+  return ended;
+}
+
+bool LibpqConnection::drop_copy_out() {
+  pending_.front().copying = true;
+  char* line = nullptr;
+  int length = PQgetCopyData(handle_.get(), &line, 1);
+  for (; length > 0; length = PQgetCopyData(handle_.get(), &line, 1)) PQfreemem(line);
+  return length != 0;
+}
+
+void LibpqConnection::keep_answer(ResultHandle result) {
+  Pending& front = pending_.front();
+  front.memory += PQresultMemorySize(result.get());
+  front.answers.push_back(to_answer(result.get(), std::exchange(front.warnings, {}),
+                                    std::exchange(front.copying, false)));
+  // What libpq needs for it is never less than the values, and quickly known.
+  if (result_max_bytes_ == 0 || front.memory <= result_max_bytes_) return;
+  std::uint64_t bytes = 0;
+  for (const Answer& answer : front.answers) bytes += bytes_of(answer);
+  if (bytes > result_max_bytes_) refuse_result();
+}
+
+void LibpqConnection::complete_front() {
+  Pending done = std::move(pending_.front());
+  pending_.pop_front();
+  CHECK_EQ(done.answers.size(), done.commands, "libpq gives one answer for each command");
+  const auto self = shared_from_this();  // the completion may drop the last owner
+  done.completion(std::move(done.answers));
+}
+
+// libpq hands a notice over while it reads the answer of the command that caused it.
+void LibpqConnection::on_notice(void* self, const PGresult* notice) {
+  auto* connection = static_cast<LibpqConnection*>(self);
+  const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const char* message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+  if (connection->pending_.empty() || severity == nullptr || message == nullptr) return;
+  if (std::string_view(severity) == "WARNING") {
+    connection->pending_.front().warnings.emplace_back(message);
+  }
+}
+
+bool LibpqConnection::maybe_in_transaction() const {
+  return !is_open() || PQtransactionStatus(handle_.get()) != PQTRANS_IDLE;
+}
+
+bool LibpqConnection::in_failed_transaction() const {
+  return is_open() && PQtransactionStatus(handle_.get()) == PQTRANS_INERROR;
+}
+
+// ── the end ─────────────────────────────────────────────────────────────────────────────────────
+
+Error LibpqConnection::loss() const {
+  return {ErrorCode::kUnavailable, trimmed(PQerrorMessage(handle_.get()))};
+}
+
+void LibpqConnection::lose_later() {
+  boost::asio::post(loop_, [self = shared_from_this()] {
+    if (self->opened_) return self->end_connect(self->loss());
+    if (self->is_open()) self->fail(self->loss());
+  });
+}
+
+void LibpqConnection::fail(const Error& why) {
+  if (!is_open()) return;
+  const auto self = shared_from_this();
+  shut();
+  const Lost on_lost = std::exchange(on_lost_, nullptr);
+  for (Pending& pending : std::exchange(pending_, {})) pending.completion(tl::unexpected(why));
+  if (on_lost) on_lost(why);
+}
+
+void LibpqConnection::close() {
+  const auto self = shared_from_this();  // a completion may hold the last owner
+  shut();
+  const auto dropped = std::exchange(pending_, {});
+  on_lost_ = nullptr;
+  opened_ = nullptr;
+}
+
+void LibpqConnection::shut() {
+  connect_deadline_.cancel();
+  if (socket_.is_open()) socket_.release();  // PQfinish closes it
+  handle_.reset();
+}
+
+}  // namespace assent::postgres
