@@ -162,7 +162,7 @@ void Faults::crash(Host& host, Micros down_max) {
 // soon: what others told it is still on its way.
 void Faults::rot(Host& host) {
   for (const auto& other : hosts_) {
-    if (other.get() != &host && other->disk().damaged()) return;
+    if (other.get() != &host && !other->switched_off() && other->disk().damaged()) return;
   }
   if (host.up()) crash(host, dice_.percent(70) ? 50 * kMillisecond : 2 * kSecond);
   if (host.disk().rot()) count(Fault::kRot);
@@ -349,11 +349,13 @@ void Faults::heal_but(Healing healing) {
   if (healing != Healing::kPartial) return;
   const auto order = shuffled(ledger_.electorates().members_of_next());
   const std::uint64_t roll = dice_.below(3);
-  // Two halves of the same size have no quorum between them.
+  // Two halves of the same size have no quorum between them; and who hears two neighbours hears no
+  // quorum of more than five.
   const bool even = order.size() % 2 == 0;
-  cut_for_good(roll == 0 || (roll == 2 && even) ? bridge(order)
-               : roll == 1                      ? chain(order)
-                                                : one_way(order));
+  const bool short_chain = order.size() <= 5;
+  cut_for_good(roll == 1 && short_chain ? chain(order)
+               : roll == 2 && !even     ? one_way(order)
+                                        : bridge(order));
 }
 
 void Faults::cut_for_good(const Pairs& pairs) {

@@ -45,11 +45,19 @@ std::optional<state::Command> Operators::next_change() {
   const std::uint64_t roll = dice_.below(100);
   if (roll < 40 && !now.learners.empty()) return state::ReplicaPromoted{dice_.pick(now.learners)};
   const std::uint64_t removal = now.members.size() > kMembersUsual ? 80 : 60;
-  if (roll < removal && now.members.size() > 1) {
-    return state::ReplicaRemoved{dice_.pick(now.members)};
-  }
+  if (roll < removal) return remove(now.members);
   if (roll < 65 && !now.learners.empty()) return state::ReplicaRemoved{dice_.pick(now.learners)};
   return add();
+}
+
+// However many of the orders that are on their way are carried out, and when: so many are left.
+std::optional<state::Command> Operators::remove(const std::vector<ReplicaId>& members) {
+  const ReplicaId chosen = dice_.pick(members);
+  const auto stays = [&](ReplicaId one) { return one != chosen && !doomed_.contains(one); };
+  const auto left = std::count_if(members.begin(), members.end(), stays);
+  if (static_cast<std::size_t>(left) < setting_.members_at_least()) return std::nullopt;
+  doomed_.insert(chosen);
+  return state::ReplicaRemoved{chosen};
 }
 
 std::optional<state::Command> Operators::add() {

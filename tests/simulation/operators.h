@@ -39,6 +39,7 @@ class Operators {
 
  private:
   [[nodiscard]] std::optional<state::Command> add();
+  std::optional<state::Command> remove(const std::vector<ReplicaId>& members);
   void switch_off_those_who_left();
   [[nodiscard]] bool needed_no_more(ReplicaId replica) const;
 
@@ -47,6 +48,8 @@ class Operators {
   const Ledger& ledger_;
   std::vector<std::unique_ptr<Host>>& hosts_;
   Dice dice_;
+  // Asked to be removed at any time: an order that came to nothing may still be on its way.
+  std::set<ReplicaId> doomed_;
   bool stopped_ = false;
 };
 

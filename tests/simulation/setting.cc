@@ -84,6 +84,10 @@ std::uint64_t choose_log_bytes(Dice& dice) {
 
 }  // namespace
 
+std::size_t Setting::members_at_least() const {
+  return std::find(faults.begin(), faults.end(), Fault::kRot) == faults.end() ? 1 : 3;
+}
+
 Setting setting_of(std::uint64_t seed) {
   Dice dice(seed, 1);
   const std::uint32_t replicas = choose_replicas(dice);
@@ -107,9 +111,9 @@ Setting setting_of(std::uint64_t seed) {
   out.snapshot_chunk_records = dice.percent(50) ? 3 : 50;
   out.snapshot_part_bytes = dice.percent(50) ? 2'000 : 100'000;
   out.spares = choose_spares(dice, replicas);
-  // In a group that shrinks to two, one that has lost records and one that is away are all there
-  // is.
-  if (replicas > 1 && out.spares == 0) out.faults.push_back(Fault::kRot);
+  // Not in every group that changes: where records rot, a group never shrinks below
+  // members_at_least().
+  if (replicas > 1 && (out.spares == 0 || dice.percent(50))) out.faults.push_back(Fault::kRot);
   for (const ReplicaId member : members) out.options.founders.push_back(member_of(member));
   return out;
 }

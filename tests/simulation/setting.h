@@ -38,6 +38,12 @@ struct Setting {
   Healing healing = Healing::kWhole;
 
   [[nodiscard]] std::uint32_t hosts() const { return replicas + spares; }
+  // The fault budget of rot. One replica at a time has lost records; it gives no promise before a
+  // leader has made it whole, and there is no leader without the promises of a quorum. So a quorum
+  // of every group that may ever govern must be of others: n / 2 + 1 <= n - 1, which begins at
+  // three. A group of two, or of one, with such a replica in it stands still for ever, and rightly:
+  // nobody else knows what it has accepted.
+  [[nodiscard]] std::size_t members_at_least() const;
 };
 
 Setting setting_of(std::uint64_t seed);
