@@ -121,7 +121,7 @@ void Consensus::on(Turn& turn, ReplicaId from, const PreVote& question) {
 // 4. One that is far behind is not welcome: it would have to learn all that before it could serve.
 //    Whoever is the furthest of a quorum is welcome to all of it, so somebody always is. Nor is one
 //    that lacks what is no longer kept here: it could not be told (on Prepare).
-// 4. Nor is one that has left the group and may not know it yet.
+// 5. Nor is one that has left the group and may not know it yet.
 bool Consensus::welcome(MonoTime now, ReplicaId asker, const PreVote& question) const {
   if (canary(Canary::kEverybodyWelcome)) return true;
   if (recovering_) return false;

@@ -20,8 +20,10 @@ using ReadToken = Strong<struct ReadTokenTag>;
 // A member or learner as its leader knows it; the leader itself is one, and counts what is durable
 // here.
 struct Peer {
-  bool known = false;          // it has told how far it is: values are sent from there on
-  Slot accepted_through;       // P2b, cumulative; never goes back within a ballot
+  bool known = false;  // it has told how far it is: values are sent from there on
+  // P2b, cumulative. Within a ballot it goes back only when the member has lost records, and asks
+  // (RecoveryAsk).
+  Slot accepted_through;
   Slot chosen_through;         // its mark
   Slot sent_through;           // values up to here were sent
   std::deque<Slot> in_flight;  // last slots of the messages that were sent and not yet accepted

@@ -1,9 +1,6 @@
 // What a leader does: phase 2 for many slots at once, catching others up, reads.
 #include <algorithm>
-#include <functional>
-#include <tuple>
 #include <utility>
-#include <vector>
 
 #include "base/canary.h"
 #include "base/check.h"
@@ -144,14 +141,12 @@ void Consensus::advance_chosen(Turn& turn, Leader& leader) {
 
 // Read-index (Ongaro, "Consensus: Bridging Theory and Practice", 6.4).
 // 1. A read that comes at time t waits until a quorum has answered a probe that was sent after t:
-// at
-//    the time of its answer each had promised no higher ballot. The quorum is one of the group of
-//    the slot behind the mark m, as the mark is then; the read sees what is executed up to m.
+//    at the time of its answer each had promised no higher ballot. The quorum is one of the group
+//    of the slot behind the mark m, as the mark is then; the read sees what is executed up to m.
 // 2. Another leader that acknowledged something above m before t had slot m + 1 accepted by a
-// quorum
-//    of the same group before t, so by one of those, under a higher ballot: it had promised that
-//    before it answered, which 1 excludes. A leader of a lower ballot cannot have: this one has
-//    executed its own no-op (R1), and what phase 1 found was before that.
+//    quorum of the same group before t, so by one of those, under a higher ballot: it had promised
+//    that before it answered, which 1 excludes. A leader of a lower ballot cannot have: this one
+//    has executed its own no-op (R1), and what phase 1 found was before that.
 void Consensus::on(Turn& turn, const ReadAsked& asked) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || leader->reads.size() >= options_.reads_waiting_max) {

@@ -64,9 +64,9 @@ struct Accept {
 struct AcceptedThrough {
   Ballot ballot;
   Slot through;
-  Slot
-      chosen_through;  // this replica's chosen mark, executed; the groups up to it are durable here
-  Probe probe;         // of the Accept that it answers
+  // This replica's chosen mark, executed; the groups up to it are durable here.
+  Slot chosen_through;
+  Probe probe;  // of the Accept that it answers
 };
 
 // A Prepare or an Accept came below the promise ("Paxos Made Moderately Complex", preemption).

@@ -59,8 +59,7 @@ void Consensus::answer_recovery(Turn& turn, const Leader& leader, ReplicaId to,
 // 2. b = B: the leader of B proposed in s before this life began, and answered a question of this
 //    life: s ≤ last.
 // 3. b < B, and v is chosen under b, now or ever: a quorum accepts it under b, one of those
-// promised
-//    B to its leader after it had accepted, and reported it: s ≤ last.
+//    promised B to its leader after it had accepted, and reported it: s ≤ last.
 // So what was lost above `last` was not chosen and never will be: it need not be reported. What was
 // lost up to it will be known chosen here, and reported as such. 3 needs phase 1 of B to be whole
 // for the group of s: see maybe_become_whole.

@@ -13,8 +13,7 @@ namespace assent::replica {
 // remembers, durably, the disk of each other one that it was told of, and a replica that never
 // spoke from its disk says nothing before most of the others know that disk as its own:
 // 1. An earlier life of this id, on another disk, spoke only after a majority of the others knew
-// its
-//    disk.
+//    its disk.
 // 2. A majority of the others is asked now, and two majorities share a replica.
 // 3. That one knows the other disk, and says so: this replica does not take part.
 class Admission {

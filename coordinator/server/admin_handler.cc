@@ -1,6 +1,7 @@
 // The admin port of a replica: how this process is, and who the group's replicas are.
 #include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
+#include "runtime/rpc/address.h"
 #include "runtime/rpc/admin.h"
 #include "runtime/rpc/handler.h"
 #include "wire/CoordinatorAdmin.h"
@@ -100,7 +101,7 @@ rpc::ProcessStatus status(const Services& services) {
   return out;
 }
 
-// Below the members' own lag, so that a promotion is not what the others wait for.
+// As for elections (paxos::Options::lag_max): who is let in could stand, and be welcome.
 constexpr std::uint64_t kPromotionLagMax = 1'024;
 
 class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
@@ -208,12 +209,24 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
     return failure(ErrorCode::kInvalidArgument, "the change is none of ADD, PROMOTE, REMOVE");
   }
 
+  static Result<void> check_port(const std::string& port, const std::string& address) {
+    return rpc::check_reachable(address).map_error([&](const Error& why) {
+      return Error{why.code, "the " + port + " port of the replica that comes: " + why.message};
+    });
+  }
+
+  // What is in the log stays there: who could never be heard, or reached, would be counted by every
+  // quorum.
   static Result<state::Command> added(ReplicaId id, const wire::ChangeGroupRequest& request) {
-    for (const std::string& address : {request.client_address, request.peer_address}) {
-      if (address.find(':') != std::string::npos) continue;
+    if (!valid_replica(request.replica)) {
       return failure(ErrorCode::kInvalidArgument,
-                     "a replica that comes has a client and a peer port, \"host:port\" each");
+                     "a replica's id is 1 to " + std::to_string(kReplicaIdMax));
     }
+    auto ports = check_port("client", request.client_address).and_then([&] {
+      return check_port("peer", request.peer_address);
+    });
+    if (ports && !request.admin_address.empty()) ports = check_port("admin", request.admin_address);
+    if (!ports) return tl::unexpected(ports.error());
     return state::Command(state::ReplicaAdded{
         {id, 0, true, request.client_address, request.peer_address, request.admin_address}});
   }

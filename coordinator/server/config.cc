@@ -3,13 +3,13 @@
 #include <charconv>
 #include <optional>
 
+#include "coordinator/state/membership.h"
 #include "runtime/config.h"
+#include "runtime/rpc/address.h"
 
 namespace assent::coordinator {
 namespace {
 
-constexpr std::int64_t kReplicaMax = 1'000;
-constexpr std::size_t kGroupMax = 9;
 // A leader must be heard several times before it may be taken for dead.
 constexpr std::int64_t kHeartbeatsPerElection = 4;
 constexpr std::int64_t kSnapshotLogBytesMin = 64LL << 10;
@@ -19,8 +19,16 @@ std::optional<ReplicaId> parse_replica(const std::string& text) {
   std::uint32_t number = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (number < 1 || number > kReplicaMax || std::to_string(number) != text) return std::nullopt;
+  if (!valid_replica(number) || std::to_string(number) != text) return std::nullopt;
   return ReplicaId(number);
+}
+
+// The log keeps what the first start of a group tells it: nothing that nobody can connect to.
+void check_address(config::File& file, const std::string& key, const std::string& address) {
+  if (address.empty()) return;
+  if (auto reachable = rpc::check_reachable(address); !reachable) {
+    file.refuse(key, "not an address: " + reachable.error().message);
+  }
 }
 
 // [replicas.1] client = "…" peer = "…", one table for each.
@@ -30,17 +38,20 @@ std::map<ReplicaId, Member> take_group(config::File& file) {
     const std::string path = "replicas." + key;
     const std::optional<ReplicaId> replica = parse_replica(key);
     if (!replica) {
-      file.refuse(path, "not named by a replica's number, 1 to " + std::to_string(kReplicaMax));
+      file.refuse(path, "not named by a replica's number, 1 to " + std::to_string(kReplicaIdMax));
       continue;
     }
     Member& member = out[*replica];
     file.require(path + ".client", member.client_address);
     file.require(path + ".peer", member.peer_address);
     file.take(path + ".admin", member.admin_address);
+    check_address(file, path + ".client", member.client_address);
+    check_address(file, path + ".peer", member.peer_address);
+    check_address(file, path + ".admin", member.admin_address);
   }
-  if (out.size() > kGroupMax) {
+  if (out.size() > state::kReplicasMax) {
     file.refuse("replicas", "a group of " + std::to_string(out.size()) + ", but may have at most " +
-                                std::to_string(kGroupMax) + ": 3 or 5 are usual");
+                                std::to_string(state::kReplicasMax) + ": 3 or 5 are usual");
   }
   return out;
 }
@@ -72,7 +83,7 @@ Result<Config> load_config(const std::string& path) {
   std::int64_t agent_silence = out.agent_silence.value;
   std::string level = "info";
   file->require("cluster", out.cluster);
-  file->take("replica", replica, 1, kReplicaMax);
+  file->take("replica", replica, 1, kReplicaIdMax);
   file->take("joins", out.joins);
   out.replica = ReplicaId(static_cast<std::uint32_t>(replica));
   file->require("data_directory", out.data_directory);

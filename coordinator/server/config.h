@@ -12,6 +12,12 @@
 
 namespace assent::coordinator {
 
+// Ids of replicas are small numbers, that people type; messages of others are not heard.
+inline constexpr std::int64_t kReplicaIdMax = 1'000;
+constexpr bool valid_replica(std::int64_t id) {
+  return 1 <= id && id <= kReplicaIdMax;
+}
+
 // Where a replica is reached, "host:port" each.
 struct Member {
   std::string client_address;

@@ -29,8 +29,8 @@ struct GroupLogOptions {
   replica::Options core;
   SnapshotOptions snapshots{};
   std::string peer_address;  // this replica's own
-  std::map<ReplicaId, std::string>
-      peers;  // peer ports of the others, as the configuration has them
+  // Peer ports of the others, as the configuration has them.
+  std::map<ReplicaId, std::string> peers;
   // Called on the event loop. Between the two this replica holds the office: only then may
   // propose() be called.
   std::function<void()> office_taken;

@@ -6,6 +6,7 @@
 #include "coordinator/server/paxos_wire.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
+#include "runtime/rpc/address.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "wire/Replica.h"
@@ -18,13 +19,6 @@ using rpc::Cob;
 using rpc::ExnCob;
 
 constexpr std::size_t kNonceMax = 64;
-constexpr std::size_t kAddressMax = 300;
-constexpr std::int32_t kReplicaMax = 1'000;  // as in configurations
-
-bool valid_address(const std::string& address) {
-  return !address.empty() && address.size() <= kAddressMax &&
-         address.find(':') != std::string::npos;
-}
 
 Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request) {
   auto participant = rpc::participant_from_wire(request.participant);
@@ -36,9 +30,10 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
     return failure(ErrorCode::kInvalidArgument,
                    "stored_epoch, timeline and wal_position count upwards from 0, 1 and 0");
   }
-  if (!valid_address(request.client_address) || !valid_address(request.peer_address)) {
-    return failure(ErrorCode::kInvalidArgument,
-                   "client_address and peer_address must be \"host:port\"");
+  for (const std::string& address : {request.client_address, request.peer_address}) {
+    if (auto reachable = rpc::check_reachable(address); !reachable) {
+      return tl::unexpected(reachable.error());
+    }
   }
   state::Enrolled out;
   out.participant = std::move(*participant);
@@ -139,7 +134,7 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
   Result<std::optional<DiskIncarnation>> meet(const wire::IdentifyRequest& request) const {
     if (!request.__isset.replica) return std::nullopt;
     const ReplicaId caller(static_cast<std::uint32_t>(request.replica));
-    if (request.replica < 1 || kReplicaMax < request.replica || request.disk == 0) {
+    if (!valid_replica(request.replica) || request.disk == 0) {
       return failure(ErrorCode::kInvalidArgument,
                      "replica " + std::to_string(request.replica) +
                          " is no replica with a disk: correct its configuration");
@@ -193,7 +188,7 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
                          to_string(self) + ", for replica " + std::to_string(delivery.receiver) +
                          ": correct the addresses in its configuration");
     }
-    if (delivery.sender < 1 || kReplicaMax < delivery.sender || sender == self) {
+    if (!valid_replica(delivery.sender) || sender == self) {
       return failure(ErrorCode::kInvalidArgument,
                      "replica " + std::to_string(delivery.sender) +
                          " is no other replica: correct its configuration");
@@ -206,7 +201,7 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
 
   void take(const wire::Delivery& delivery) {
     const ReplicaId sender(static_cast<std::uint32_t>(delivery.sender));
-    if (delivery.__isset.sender_address && valid_address(delivery.sender_address)) {
+    if (delivery.__isset.sender_address && rpc::check_reachable(delivery.sender_address)) {
       services_.log.learn_address(sender, delivery.sender_address);
     }
     for (const wire::PaxosMessage& one : delivery.messages) {

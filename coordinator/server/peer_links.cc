@@ -1,11 +1,13 @@
 #include "coordinator/server/peer_links.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
 
 #include "coordinator/server/paxos_wire.h"
 #include "runtime/logging.h"
+#include "runtime/process.h"
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/client.h"
 #include "wire/Replica.h"
@@ -19,6 +21,7 @@ constexpr std::size_t kDeliveryBytes = 4u << 20;
 // How long an answer with a part of a snapshot may take.
 constexpr Millis kPartMax{2'000};
 constexpr Millis kGreetingMax{1'000};
+constexpr Millis kLongestCall = std::max(kPartMax, kGreetingMax);
 
 rpc::ClientLimits peer_limits() {
   rpc::ClientLimits limits;
@@ -87,7 +90,9 @@ void PeerLinks::meet(ReplicaId peer, const std::string& address) {
 
 void PeerLinks::connect(ReplicaId peer, const std::string& address) {
   auto& link = links_[peer];
-  if (link) retired_.push_back(std::move(link));
+  const MonoTime now = process::monotonic_now();
+  std::erase_if(retired_, [&](const auto& one) { return one.first + kLongestCall < now; });
+  if (link) retired_.emplace_back(now, std::move(link));
   link = std::make_unique<Link>(loop_, address);
   link->client.on_connection([this, peer, address](bool up) {
     log::info(up ? "replica connected" : "replica disconnected",

@@ -6,10 +6,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "coordinator/paxos/message.h"
 #include "coordinator/replica/snapshot_fetch.h"
 
@@ -76,8 +78,8 @@ class PeerLinks {
   std::function<void(ReplicaId)> connected_;
   DiskIncarnation disk_;
   std::map<ReplicaId, std::unique_ptr<Link>> links_;
-  std::vector<std::unique_ptr<Link>>
-      retired_;  // of those who moved; a call may wait for its answer
+  // Of those who moved, and since when: a call may wait for its answer.
+  std::vector<std::pair<MonoTime, std::unique_ptr<Link>>> retired_;
   std::uint64_t dropped_ = 0;
   std::shared_ptr<char> alive_;  // what is posted holds it weakly
 };

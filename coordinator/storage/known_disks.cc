@@ -26,7 +26,7 @@ std::string line(const char* format, std::uint64_t number) {
   return text;
 }
 
-// The number behind `key` in one line of the text; 0: there is none.
+// The number in the line "format = "; 0: there is none.
 unsigned format_of(std::string_view text) {
   constexpr std::string_view kKey = "\nformat = ";
   const std::size_t at = text.find(kKey);

@@ -136,13 +136,16 @@ class Recovery {
                     const SegmentFile* follower) {
     const std::string where = at_offset(named.path, region.offset);
     const std::string records = records_of(region.first, region.next);
+    const bool one = region.first.next() == region.next;
     const bool to_the_end = follower != nullptr && region.next == follower->first;
     return lack({.sentence = to_the_end
                                  ? records + " cannot be read in " + where + ", although " +
                                        follower->path +
                                        " follows: either they are damaged, or a segment is missing."
                                  : records + " in " + where +
-                                       " is damaged: what follows shows that it was durable.",
+                                       (one ? " is damaged: what follows shows that it was durable."
+                                            : " are damaged: what follows shows that they were"
+                                              " durable."),
                  .file = named.path,
                  .offset = region.offset,
                  .length = region.end - region.offset,

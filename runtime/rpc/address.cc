@@ -28,4 +28,17 @@ Result<Address> parse_address(std::string_view text) {
   return Address{std::string(host), port};
 }
 
+Result<void> check_reachable(std::string_view text) {
+  if (text.size() > kAddressMax) {
+    return failure(ErrorCode::kInvalidArgument, "an address of " + std::to_string(text.size()) +
+                                                    " bytes is longer than " +
+                                                    std::to_string(kAddressMax));
+  }
+  const Result<Address> address = parse_address(text);
+  if (!address) return tl::unexpected(address.error());
+  if (address->port != 0) return {};
+  return failure(ErrorCode::kInvalidArgument,
+                 "'" + std::string(text) + "' has port 0, which nobody can connect to");
+}
+
 }  // namespace assent::rpc

@@ -125,6 +125,22 @@ TEST(CoordinatorConfig, RefusesAMemberThatIsNoNumberOrHasNoAddress) {
       std::string::npos);
 }
 
+TEST(CoordinatorConfig, RefusesAMemberThatNobodyCouldReachAndMoreThanAGroupMayHave) {
+  const auto with = [](const std::string& table) { return refusal(std::string(kGroup) + table); };
+  EXPECT_NE(with("[replicas.4]\nclient = \"d:1\"\npeer = \"d\"\n").find("replicas.4.peer"),
+            std::string::npos);
+  EXPECT_NE(with("[replicas.4]\nclient = \"d:0\"\npeer = \"d:2\"\n").find("port 0"),
+            std::string::npos);
+  EXPECT_NE(with("[replicas.1001]\nclient = \"d:1\"\npeer = \"d:2\"\n").find("1 to 1000"),
+            std::string::npos);
+  std::string more;
+  for (int id = 4; id <= 10; ++id) {
+    more += "[replicas." + std::to_string(id) + "]\nclient = \"d:" + std::to_string(id) +
+            "\"\npeer = \"e:" + std::to_string(id) + "\"\n";
+  }
+  EXPECT_NE(with(more).find("at most 9"), std::string::npos);
+}
+
 TEST(CoordinatorConfig, RefusesAnElectionThatAHeartbeatCannotPrevent) {
   const auto why =
       refusal(std::string(kSmallest) + "[group]\nheartbeat_ms = 100\nelection_ms = 399\n");

@@ -19,6 +19,7 @@
 #include "runtime/rpc/call.h"
 #include "wire/Admin.h"
 #include "wire/Coordinator.h"
+#include "wire/CoordinatorAdmin.h"
 #include "wire/Replica.h"
 #include "wire/common_constants.h"
 
@@ -129,6 +130,23 @@ class ReplicaGroupTest : public testing::Test {
     return wait_for<wire::ProcessStatusReply>([&](auto done) {
       ASSENT_CALL(wire::Admin, process_status, wire::ProcessStatusReply)
       (client, request, kCallMax, done);
+    });
+  }
+
+  Result<wire::ChangeGroupReply> add(std::size_t at, std::int32_t replica,
+                                     const std::string& client, const std::string& peer,
+                                     const std::string& admin) {
+    rpc::Client asker(loop_, admin_[at]);
+    wire::ChangeGroupRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.change = wire::GroupChange::ADD;
+    request.replica = replica;
+    request.__set_client_address(client);
+    request.__set_peer_address(peer);
+    request.__set_admin_address(admin);
+    return wait_for<wire::ChangeGroupReply>([&](auto done) {
+      ASSENT_CALL(wire::CoordinatorAdmin, change_group, wire::ChangeGroupReply)
+      (asker, request, kCallMax, done);
     });
   }
 

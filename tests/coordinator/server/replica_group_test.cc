@@ -101,6 +101,27 @@ TEST_F(ReplicaGroupTest, ADeliveryOfAStrangerIsNotHeard) {
   EXPECT_EQ(leader(), serving);
 }
 
+// What is in the log stays there: a member that could never speak, or be reached, would be one that
+// every quorum counts.
+TEST_F(ReplicaGroupTest, AReplicaThatCouldNotTakePartIsNotAdded) {
+  const std::size_t at = leader();
+  const std::string good = "127.0.0.1:7999";
+  for (const std::int32_t id : {-1, 0, 1'001}) {
+    const auto reply = add(at, id, good, "127.0.0.1:7998", "");
+    ASSERT_FALSE(reply.has_value()) << id;
+    EXPECT_EQ(reply.error().code, ErrorCode::kInvalidArgument) << id;
+  }
+  for (const char* const bad : {"", "nowhere", "127.0.0.1:many", "127.0.0.1:0", ":7999"}) {
+    for (const auto& reply : {add(at, 4, bad, good, ""), add(at, 4, good, bad, "")}) {
+      ASSERT_FALSE(reply.has_value()) << bad;
+      EXPECT_EQ(reply.error().code, ErrorCode::kInvalidArgument) << bad;
+    }
+  }
+  const auto reply = add(at, 4, good, "127.0.0.1:7998", "nowhere");
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().code, ErrorCode::kInvalidArgument);
+}
+
 TEST_F(ReplicaGroupTest, AMessageThatMakesNoSenseIsDroppedAndTheGroupGoesOn) {
   const std::size_t serving = leader();
   const std::size_t other = (serving + 1) % kReplicas;

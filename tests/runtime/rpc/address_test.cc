@@ -21,5 +21,21 @@ TEST(ParseAddress, RefusesEverythingElseAndShowsIt) {
   }
 }
 
+TEST(CheckReachable, AcceptsWhatOthersCanConnectTo) {
+  EXPECT_TRUE(check_reachable("db-1.example:7001"));
+  EXPECT_TRUE(check_reachable("[::1]:1"));
+  EXPECT_TRUE(check_reachable(std::string(kAddressMax - 2, 'a') + ":1"));
+}
+
+TEST(CheckReachable, RefusesWhatIsNoAddressOrHasNoPortOrIsTooLong) {
+  for (const std::string& text :
+       {std::string(), std::string("host"), std::string("host:x"), std::string("127.0.0.1:0"),
+        std::string(kAddressMax - 1, 'a') + ":1"}) {
+    const auto refused = check_reachable(text);
+    ASSERT_FALSE(refused.has_value()) << text;
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument) << text;
+  }
+}
+
 }  // namespace
 }  // namespace assent::rpc
