@@ -8,8 +8,7 @@ import time
 
 from . import bank, cluster, interrupts, repository, status, waiting
 from .errors import HarnessError
-from .ports import HOST
-from .workload import Workload
+from .workload import PROGRESS_MS, RUN_SECONDS, Workload
 
 SETTLE_SECONDS = 30
 
@@ -81,6 +80,11 @@ def traffic(made, chosen, seconds, *extra, show=True):
         moving.stop()
 
 
+def endless_traffic(made, chosen, *extra):
+    """As traffic(), of clients that go on until they are told to end(); nothing is shown."""
+    return traffic(made, chosen, RUN_SECONDS, "--progress-every", PROGRESS_MS, *extra, show=False)
+
+
 class Bank:
     """The money of a cluster that is up, and those who move it."""
 
@@ -99,8 +103,11 @@ class Bank:
 
     def workload(self, seconds, *extra, show=True):
         """As traffic(), of these options."""
-        chosen = Traffic(self._options.clients, self._options.one_shot)
-        return traffic(self.cluster, chosen, seconds, *extra, show=show)
+        return traffic(self.cluster, self._chosen(), seconds, *extra, show=show)
+
+    def endless_workload(self, *extra):
+        """As endless_traffic(), of these options."""
+        return endless_traffic(self.cluster, self._chosen(), *extra)
 
     def prepared_now(self):
         """Branches that are prepared, on all servers that run."""
@@ -116,6 +123,9 @@ class Bank:
             prepared=[len(gids) for gids in self.cluster.prepared_transactions().values()],
             settle_seconds=settle_seconds, executed=executed)
 
+    def _chosen(self):
+        return Traffic(self._options.clients, self._options.one_shot)
+
     def _settle(self):
         """Seconds until no server has a prepared transaction; the deadline when one stays."""
         begun = time.monotonic()
@@ -124,6 +134,20 @@ class Bank:
         except HarnessError:
             pass
         return time.monotonic() - begun
+
+
+class Act:
+    """What a command does on a cluster that is up; a subclass has run(), which gives a Verdict."""
+
+    def __init__(self, money, options, steps):
+        self._money = money
+        self._cluster = money.cluster
+        self._options = options
+        self._steps = steps
+
+    def run(self):
+        """Returns the Verdict, and has printed what happened."""
+        raise NotImplementedError
 
 
 def add_options(parser, clients):
@@ -146,14 +170,15 @@ def check_options(parser, options):
         parser.error("--clients must be at least 1")
 
 
-def run(name, options, act):
-    """Builds, starts a cluster, lets `act(bank, steps)` come to a Verdict, and ends the cluster.
+def run(name, options, act, network=contextlib.nullcontext):
+    """Builds, starts a cluster, lets an `act`, a class of Acts, come to a Verdict, ends the cluster.
 
+    `network` opens the network where the replicas live; without it they live on this machine.
     Returns the exit code of the command `name`.
     """
     interrupts.raise_on_signals()
     try:
-        return _run(name, options, act)
+        return _run(name, options, act, network)
     except HarnessError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
@@ -162,17 +187,22 @@ def run(name, options, act):
         return 130
 
 
-def _run(name, options, act):
+def _run(name, options, act, network):
     steps = Steps()
     steps.say("packages and programs")
     repository.build_programs(options)
+    with network() as opened:
+        return _act(name, options, act, steps, opened)
+
+
+def _act(name, options, act, steps, network):
     directory = tempfile.mkdtemp(prefix=f"assent-{name.replace('_', '-')}-", dir="/tmp")
     steps.say(f"starting a cluster in {directory}")
     made = cluster.up(directory, name, options.databases, repository.bin_directory(options),
                       say=lambda step: steps.say(f"starting: {step}"), replicas=options.replicas,
-                      settings=getattr(options, "settings", None))
+                      settings=getattr(options, "settings", None), network=network)
     try:
-        verdict = act(Bank(made, options, steps), steps)
+        verdict = act(Bank(made, options, steps), options, steps).run()
     except HarnessError as error:
         return _fail(made, [str(error), *made.down(keep=True)])
     except BaseException:
@@ -202,4 +232,4 @@ def _fail(made, problems):
 
 
 def _addresses(services, role):
-    return ",".join(f"{HOST}:{service.ports[role]}" for service in services)
+    return ",".join(service.address(role) for service in services)

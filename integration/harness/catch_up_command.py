@@ -6,10 +6,7 @@ import time
 from . import bank_run, decisions, status, waiting
 from .errors import HarnessError
 
-RUN_SECONDS = 86_400  # the workload is told to end when the replica has caught up
-WORK_SECONDS = 60  # within which commits must flow
 CATCH_UP_SECONDS = 120
-PROGRESS_MS = 100
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
@@ -25,8 +22,7 @@ after, and all processes stopped in good order."""
 def main(arguments):
     """Runs the command; returns its exit code."""
     options = _parse(arguments)
-    return bank_run.run("catch_up", options,
-                        lambda money, steps: _CatchUp(money, options, steps).run())
+    return bank_run.run("catch_up", options, _CatchUp)
 
 
 def _parse(arguments):
@@ -48,23 +44,15 @@ def _parse(arguments):
     return options
 
 
-class _CatchUp:
+class _CatchUp(bank_run.Act):
     """The run itself, on a cluster that is up."""
 
-    def __init__(self, money, options, steps):
-        self._money = money
-        self._cluster = money.cluster
-        self._options = options
-        self._steps = steps
-
     def run(self):
-        """Returns the Verdict, and has printed what happened."""
         self._money.open()
         self._steps.say(f"{self._options.clients} clients move money all the time")
-        with self._money.workload(RUN_SECONDS, "--progress-every", PROGRESS_MS,
-                                  show=False) as workload:
+        with self._money.endless_workload() as workload:
             figures = self._away_and_back(workload)
-            result = workload.end(WORK_SECONDS)
+            result = workload.end()
         books = self._money.close()
         self._show(figures, result, books)
         problems = books.problems()
@@ -76,7 +64,7 @@ class _CatchUp:
                       " while money moved; no money was lost or made, and nothing is left prepared.")
 
     def _away_and_back(self, workload):
-        self._wait_for_commits(workload)
+        workload.wait_for_commits()
         away = self._cluster.follower()
         before = self._counters(self._cluster.leader())
         self._steps.say(f"{away.name} dies; {self._options.decisions:,} decisions without it")
@@ -90,7 +78,7 @@ class _CatchUp:
         waiting.until(lambda: self._executed(away) >= after["executed_slot"], CATCH_UP_SECONDS,
                       f"{away.name} to catch up")
         seconds = time.monotonic() - begun
-        self._wait_for_commits(workload)
+        workload.wait_for_commits()
         back, leading = self._counters(away), self._counters(leader)
         self._steps.say(f"{away.name} has caught up after {seconds:.1f} s")
         return {
@@ -115,15 +103,6 @@ class _CatchUp:
 
     def _executed(self, replica):
         return self._counters(replica)["executed_slot"]
-
-    @staticmethod
-    def _wait_for_commits(workload):
-        # The progress line after the next one speaks of commits from now on only.
-        since = time.monotonic() + 2 * PROGRESS_MS / 1000
-        waiting.until(lambda: workload.committed_at() > since or not workload.is_running(),
-                      WORK_SECONDS, "commits")
-        if not workload.is_running():
-            raise HarnessError("The workload ended before the replica had caught up.")
 
     @staticmethod
     def _show(figures, result, books):

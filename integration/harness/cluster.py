@@ -20,13 +20,15 @@ RECORD = "cluster.json"
 class Cluster:
     """Use up() to make one, load() for one that is there."""
 
-    def __init__(self, directory, name, bin_directory):
+    def __init__(self, directory, name, bin_directory, network=None):
+        """`network`, which outlives the cluster, is where the replicas of the coordinator live."""
         self.directory = pathlib.Path(directory)
         self.name = name
         self.bin_directory = pathlib.Path(bin_directory)
         self.servers = []
         self.coordinators = []
         self.agents = []
+        self.network = network
         self._allocator = ports.Allocator()
 
     def services(self):
@@ -97,8 +99,7 @@ class Cluster:
 
     def begin_life(self, service):
         """Starts a service and records it at once, ready or not."""
-        service.spawn()
-        self.save()
+        self.spawn(service)
         service.wait_ready()
 
     def add_server(self, name):
@@ -111,8 +112,7 @@ class Cluster:
     def add_coordinators(self, replicas, settings=None):
         """Makes and starts a group of replicas; returns when one leads and all others follow it."""
         for replica in range(1, replicas + 1):
-            numbers = self._program_ports(ports.FIRST.get)
-            self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
+            self._new_coordinator(replica)
         for coordinator in self.coordinators:
             coordinator.create(self.name, self.coordinators, settings)
         for coordinator in self.coordinators:
@@ -122,23 +122,25 @@ class Cluster:
             coordinator.wait_ready()
         self.leader()
 
-    def spawn_joining_replica(self):
-        """Makes and starts a replica that joins the group; it is nobody before the group adds it."""
-        replica = max(each.replica for each in self.coordinators) + 1
-        numbers = self._program_ports(ports.FIRST.get)
-        new = self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
+    def create_joining_replica(self):
+        """Makes a replica that joins the group, once started and added; it does not run yet."""
+        new = self._new_coordinator(max(each.replica for each in self.coordinators) + 1)
         new.create(self.name, self.coordinators, joins=True)
-        new.spawn()
-        self.save()
         return new
+
+    def spawn(self, service):
+        """Starts a service and records it, without waiting until it is ready."""
+        service.spawn()
+        self.save()
 
     def add_agent(self, server):
         """Makes and starts the agent of a server."""
         participant = participant_of(server)
         numbers = self._program_ports(ports.agent_first)
         agent = self._new(self.agents, Agent, f"agent-{participant}", numbers)
-        peers = [coordinator.ports["peer"] for coordinator in self.coordinators]
-        agent.create(self.name, participant, server, peers)
+        if self.network:
+            agent.host = self.network.host  # where replicas in namespaces of their own reach it
+        agent.create(self.name, participant, server, self.coordinators)
         self.begin_life(agent)
 
     def adopt(self, entry):
@@ -164,6 +166,13 @@ class Cluster:
     def _program_ports(self, first_of):
         return {role: self._allocator.take(first_of(role)) for role in ("client", "peer", "admin")}
 
+    def _new_coordinator(self, replica):
+        numbers = self._program_ports(ports.FIRST.get)
+        new = self._new(self.coordinators, Coordinator, f"coordinator-{replica}", numbers)
+        if self.network:
+            new.live_at(self.network.attach(replica))
+        return new
+
     def _new(self, group, kind, name, numbers):
         own = () if kind is Postgres else (self.bin_directory,)
         service = kind(name, self.directory / name, numbers, *own)
@@ -177,13 +186,14 @@ def participant_of(server):
 
 
 def up(directory, name, databases, bin_directory, say=lambda line: None, replicas=1,
-       settings=None):
+       settings=None, network=None):
     """Makes a cluster of that many databases and replicas; returns it when all of it serves.
 
-    `say` is told each step, `settings` are further tables of the replicas' configuration. On any
-    failure, Ctrl-C too, nothing of it is left.
+    `say` is told each step, `settings` are further tables of the replicas' configuration, `network` is
+    where the replicas live, this machine without one. On any failure, Ctrl-C too, nothing of the
+    cluster is left.
     """
-    cluster = Cluster(_claim(directory), name, bin_directory)
+    cluster = Cluster(_claim(directory), name, bin_directory, network)
     try:
         with ports.exclusive():
             _start(cluster, databases, replicas, say, settings)

@@ -14,7 +14,6 @@ import threading
 
 from . import cluster, processes, status, waiting
 from .errors import HarnessError
-from .programs import address
 
 SECONDS_MAX = 240
 # Of random rows, so that the transactions need not wait for each other.
@@ -94,7 +93,7 @@ def _crowd(made, connections, transactions, accounts):
     """The program while it runs; whatever happens, it does not outlive the block."""
     words = [
         made.bin_directory / "assent-bench", "crowd", "--step",
-        "--coordinators", address(made.leader().ports["client"]),
+        "--coordinators", made.leader().address("client"),
         "--participants", ",".join(cluster.participant_of(server) for server in made.servers),
         "--connections", connections, "--transactions", transactions,
         "--sql", SQL.format(accounts), "--json", made.directory / "crowd.json"]

@@ -4,7 +4,6 @@ import json
 import subprocess
 
 from .errors import HarnessError
-from .programs import address
 
 SECONDS_MAX = 3_600  # of a run that ends with its last decision
 
@@ -12,7 +11,7 @@ SECONDS_MAX = 3_600  # of a run that ends with its last decision
 def run(made, clients, seconds=SECONDS_MAX, count=0):
     """Decides for that long, or so often if that is not 0; returns assent-bench's report."""
     path = made.directory / "decisions.json"
-    coordinators = ",".join(address(each.ports["client"]) for each in made.coordinators)
+    coordinators = ",".join(each.address("client") for each in made.coordinators)
     done = subprocess.run(
         [str(word) for word in (
             made.bin_directory / "assent-bench", "decisions", "--coordinators", coordinators,

@@ -24,7 +24,7 @@ kept."""
 def main(arguments):
     """Runs the command; returns its exit code."""
     options = _parse(arguments)
-    return bank_run.run("demo", options, lambda money, steps: _Play(money, options, steps).run())
+    return bank_run.run("demo", options, _Play)
 
 
 def _parse(arguments):
@@ -46,19 +46,15 @@ def _parse(arguments):
     return options
 
 
-class _Play:
+class _Play(bank_run.Act):
     """The run itself, on a cluster that is up."""
 
     def __init__(self, money, options, steps):
-        self._money = money
-        self._cluster = money.cluster
-        self._options = options
-        self._steps = steps
+        super().__init__(money, options, steps)
         self._meter = cpu.Meter(self._ours())
         self._kill = None
 
     def run(self):
-        """Returns the Verdict, and has printed what happened."""
         self._money.open()
         result = self._work()
         used = self._meter.seconds()

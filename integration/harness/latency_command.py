@@ -9,7 +9,6 @@ import tempfile
 
 from . import bank, cluster, interrupts, repository
 from .errors import HarnessError
-from .programs import address
 from .workload import Workload
 
 # The first is what the others are compared with.
@@ -97,11 +96,11 @@ def _measure(made, options):
 
 def _run_once(made, options, turn, words):
     report = made.directory / "latency.json"
-    coordinators = ",".join(address(each.ports["client"]) for each in made.coordinators)
+    coordinators = ",".join(each.address("client") for each in made.coordinators)
     command = [made.bin_directory / "assent-bench", "transfers", "--coordinators", coordinators,
                "--accounts", bank.ACCOUNTS, "--clients", options.clients, "--seconds",
                options.seconds, "--seed", turn + 1, "--admin",
-               address(made.coordinators[0].ports["admin"]), *words]
+               made.coordinators[0].address("admin"), *words]
     result = Workload(command, report).wait(options.seconds + 60)
     if result.committed == 0:
         raise HarnessError("Nothing was committed.")

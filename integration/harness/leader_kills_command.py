@@ -5,13 +5,9 @@ import dataclasses
 import math
 import time
 
-from . import bank_run, waiting
-from .errors import HarnessError
+from . import bank_run
 
-RUN_SECONDS = 86_400  # the workload is told to end when the last kill is over
-WORK_SECONDS = 60  # within which commits must flow
 STALL_MS = 20  # shorter times without a commit are none
-PROGRESS_MS = 100
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
@@ -36,8 +32,7 @@ class Kill:
 def main(arguments):
     """Runs the command; returns its exit code."""
     options = _parse(arguments)
-    return bank_run.run("leader_kills", options,
-                        lambda money, steps: _Kills(money, options, steps).run())
+    return bank_run.run("leader_kills", options, _Kills)
 
 
 def _parse(arguments):
@@ -72,23 +67,15 @@ def gap_ms(stalls, killed, ended):
     return max(lengths, default=STALL_MS / 1000) * 1000
 
 
-class _Kills:
+class _Kills(bank_run.Act):
     """The run itself, on a cluster that is up."""
 
-    def __init__(self, money, options, steps):
-        self._money = money
-        self._cluster = money.cluster
-        self._options = options
-        self._steps = steps
-
     def run(self):
-        """Returns the Verdict, and has printed what happened."""
         self._money.open()
         self._steps.say(f"{self._options.clients} clients move money until the last kill is over")
-        with self._money.workload(RUN_SECONDS, "--progress-every", PROGRESS_MS,
-                                  "--stalls", STALL_MS, show=False) as workload:
+        with self._money.endless_workload("--stalls", STALL_MS) as workload:
             kills = [self._kill(number, workload) for number in range(1, self._options.kills + 1)]
-            result = workload.end(WORK_SECONDS)
+            result = workload.end()
         books = self._money.close()
         gaps = [kill.gap_ms for kill in kills]
         self._show(gaps, result, books)
@@ -102,14 +89,14 @@ class _Kills:
                       " every process stopped in good order.")
 
     def _kill(self, number, workload):
-        self._wait_for_commits(workload)
+        workload.wait_for_commits()
         victim = self._cluster.leader()
         killed = time.monotonic()
         self._cluster.kill(victim.name)
         if len(self._cluster.coordinators) == 1:
             self._cluster.restart(victim.name)
         successor = self._cluster.leader()
-        self._wait_for_commits(workload)
+        workload.wait_for_commits()
         if not victim.is_running():
             self._cluster.restart(victim.name)
         kill = Kill(victim.name, successor.name,
@@ -117,15 +104,6 @@ class _Kills:
         self._steps.say(f"kill {number:>3}: {kill.victim} died, {kill.successor} leads;"
                         f" commits went on after {kill.gap_ms:,.0f} ms")
         return kill
-
-    @staticmethod
-    def _wait_for_commits(workload):
-        # The progress line after the next one speaks of commits from now on only.
-        since = time.monotonic() + 2 * PROGRESS_MS / 1000
-        waiting.until(lambda: workload.committed_at() > since or not workload.is_running(),
-                      WORK_SECONDS, "commits")
-        if not workload.is_running():
-            raise HarnessError("The workload ended before the last kill.")
 
     @staticmethod
     def _show(gaps, result, books):

@@ -23,21 +23,24 @@ def agent_first(role):
 
 
 def is_free(port):
-    """True when a server could listen on the port now, also right after another one has ended."""
+    """True when a server could listen on the port now, also right after another one has ended.
+
+    On any address: of clusters that have a network of their own, not all listen on loopback.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind(("", port))
         except OSError:
             return False
         return True
 
 
-def accepts(port):
-    """True when somebody listens on the port."""
+def accepts(port, host=HOST):
+    """True when somebody listens on the port, and can be reached."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 class Allocator:
@@ -64,7 +67,7 @@ class Allocator:
 
     def _reserve(self, port):
         lock = socket.socket(socket.AF_UNIX)
-        if not _try_lock(lock, f"port-{port}"):
+        if not try_lock(lock, f"port-{port}"):
             lock.close()
             return False
         self._locks[port] = lock
@@ -79,12 +82,13 @@ def exclusive(seconds=120):
     exactly those who share the ports (one network namespace).
     """
     with socket.socket(socket.AF_UNIX) as lock:
-        waiting.until(lambda: _try_lock(lock, "cluster-ports"), seconds,
+        waiting.until(lambda: try_lock(lock, "cluster-ports"), seconds,
                       "another cluster that is starting")
         yield
 
 
-def _try_lock(lock, name):
+def try_lock(lock, name):
+    """Makes an unbound unix socket hold this name; False when another one does."""
     try:
         lock.bind(f"\0assent-{name}")
     except OSError as error:

@@ -4,7 +4,6 @@ import json
 import pathlib
 
 from . import status
-from .ports import HOST
 from .service import Service
 
 
@@ -15,11 +14,6 @@ def toml(tables):
         lines += ["", f"[{table}]"] if table else []
         lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
-
-
-def address(port):
-    """How configuration files name a loopback port."""
-    return f"{HOST}:{port}"
 
 
 class Program(Service):
@@ -37,7 +31,7 @@ class Program(Service):
 
     def addresses(self, *roles):
         """Where it listens, by the role of the port."""
-        return {role: address(self.ports[role]) for role in roles}
+        return {role: self.address(role) for role in roles}
 
     def _write_config(self, head, tables):
         self.directory.mkdir(mode=0o755)
@@ -84,12 +78,12 @@ class Agent(Program):
 
     kind = "agent"
 
-    def create(self, cluster, participant, server, coordinator_peer_ports):
+    def create(self, cluster, participant, server, coordinators):
         """Makes its directory and configuration."""
         head = {
             "cluster": cluster,
             "participant": participant,
-            "coordinators": [address(port) for port in coordinator_peer_ports],
+            "coordinators": [each.address("peer") for each in coordinators],
         }
         self._write_config(head, {"postgres": self._postgres(server)})
 

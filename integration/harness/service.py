@@ -25,6 +25,8 @@ class Service:
         self.name = name
         self.directory = pathlib.Path(directory)
         self.ports = dict(port_numbers)
+        self.host = ports.HOST
+        self.place = None  # in a network of its cluster's own
         self.identity = None
         self.log = self.directory / "log"
         self.data_directory = self.directory / "data"
@@ -39,9 +41,22 @@ class Service:
         """The words that start it."""
         raise NotImplementedError
 
+    def address(self, role):
+        """Where it listens: "host:port"."""
+        return f"{self.host}:{self.ports[role]}"
+
+    def live_at(self, place):
+        """It runs there, and is reached there."""
+        self.place = place
+        self.host = place.host
+
+    def inside(self):
+        """The words with which a command runs where it lives."""
+        return self.place.inside if self.place else ()
+
     def is_ready(self):
         """True when this life of it serves; asked only while it runs."""
-        return all(ports.accepts(port) for port in self.ports.values())
+        return all(ports.accepts(port, self.host) for port in self.ports.values())
 
     def is_running(self):
         """True while the process of its latest life runs."""
@@ -50,7 +65,7 @@ class Service:
     def spawn(self):
         """Begins a life, without waiting until it is ready."""
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
-        self.identity = processes.spawn(self.command(), self.log, self.user)
+        self.identity = processes.spawn([*self.inside(), *self.command()], self.log, self.user)
 
     def wait_ready(self, seconds=READY_SECONDS):
         """Returns when it serves; a HarnessError with the end of its log when it does not."""
@@ -90,6 +105,7 @@ class Service:
             "kind": self.kind,
             "pid": self.identity.pid if self.identity else None,
             "birth": self.identity.birth if self.identity else None,
+            "host": self.host,
             "ports": self.ports,
             "data_directory": str(self.data_directory),
             "log": str(self.log),
@@ -98,6 +114,7 @@ class Service:
 
     def take_identity(self, entry):
         """Takes the latest life over from its entry in cluster.json."""
+        self.host = entry["host"]
         if entry["pid"] is not None:
             self.identity = processes.Identity(entry["pid"], entry["birth"])
 

@@ -6,7 +6,6 @@ import subprocess
 
 from . import waiting
 from .errors import HarnessError
-from .ports import HOST
 
 LEADER_SECONDS = 20
 EQUAL_SECONDS = 30
@@ -31,8 +30,18 @@ def of(services):
     """The Status of each service, in their order; None for one that does not answer."""
     if not services:
         return []
-    command = [services[0].bin_directory / "assent-bench", "status", "--admin",
-               ",".join(f"{HOST}:{service.ports['admin']}" for service in services)]
+    return _ask((), services)
+
+
+def told_within(service):
+    """What it says where it lives, also when its link is cut; None: no answer."""
+    told, = _ask(service.inside(), [service])
+    return told
+
+
+def _ask(inside, services):
+    command = [*inside, services[0].bin_directory / "assent-bench", "status", "--admin",
+               ",".join(service.address("admin") for service in services)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           check=False)
     if done.returncode != 0:

@@ -7,8 +7,12 @@ import subprocess
 import threading
 import time
 
-from . import processes
+from . import processes, waiting
 from .errors import HarnessError
+
+RUN_SECONDS = 86_400  # of a workload that is told to end
+WORK_SECONDS = 60  # within which commits must flow
+PROGRESS_MS = 100
 
 PROGRESS = re.compile(r"^ *[0-9.]+ s +(\d+) committed")
 STALL = re.compile(r"^stall from ([0-9.]+) to ([0-9.]+)")
@@ -64,11 +68,23 @@ class Workload:
         """When the last progress line came that showed new commits, in time.monotonic()."""
         return self._committed_at
 
+    def wait_for_commits(self, seconds=WORK_SECONDS):
+        """Returns when there are commits of now, and not only answers that were on their way.
+
+        Precondition: it was started to tell its progress every PROGRESS_MS.
+        """
+        # The progress line after the next one speaks of commits from now on only.
+        since = time.monotonic() + 2 * PROGRESS_MS / 1000
+        waiting.until(lambda: self.committed_at() > since or not self.is_running(), seconds,
+                      "commits")
+        if not self.is_running():
+            raise HarnessError("The workload ended too early.")
+
     def is_running(self):
         """True until its end."""
         return self._process.poll() is None
 
-    def end(self, seconds):
+    def end(self, seconds=WORK_SECONDS):
         """Lets it finish what is under way, and returns its Result."""
         self._process.terminate()
         return self.wait(seconds)

@@ -6,30 +6,17 @@ import unittest
 
 import fixtures
 import wire
-from harness import bank, bank_run, status, waiting
+from bank_fixture import ABORTED, ADD, COMMITTED, BankTest
+from harness import bank, status, waiting
 from wire import ErrorCode
 
-COMMITTED, ABORTED = wire.common.Outcome.COMMITTED, wire.common.Outcome.ABORTED
-ADD = "UPDATE accounts SET balance = balance + $1 WHERE id = $2"
 SILENCE_MS = 1_500  # agents.silence_ms
 
 
-class Failover(fixtures.ClusterTest):
+class Failover(BankTest):
     """A group of three; each test leaves all of it running."""
 
-    databases = 2
-    replicas = 3
-
-    @classmethod
-    def prepare(cls):
-        for server in cls.cluster.servers:
-            bank.open_accounts(server, 200)  # of which traffic uses the first 100
-
     # ── what the tests speak in ─────────────────────────────────────────────────────────────────
-
-    def at(self, replica):
-        """A client of one replica."""
-        return self.connect(wire.coordinator, replica, "client")
 
     def leader(self):
         return self.cluster.leader()
@@ -48,16 +35,6 @@ class Failover(fixtures.ClusterTest):
         self.addCleanup(self.cluster.restart, replica.name)
         self.cluster.kill(replica.name)
 
-    def worked(self, transaction, account):
-        """A branch on each database that has written; as a commit names them."""
-        branches = []
-        for name, amount in (("db1", -1), ("db2", 1)):
-            agent = self.connect(wire.branches, self.cluster.service(f"agent-{name}"), "client")
-            branch = wire.Branch(agent, name, transaction)
-            branch.execute(ADD, amount, account)
-            branches.append(branch.at_commit())
-        return branches
-
     def balances(self, account):
         return [int(server.value(f"SELECT balance FROM accounts WHERE id = {account}"))
                 for server in self.cluster.servers]
@@ -71,10 +48,6 @@ class Failover(fixtures.ClusterTest):
         self.assertEqual(ErrorCode._VALUES_TO_NAMES[caught.exception.code],
                          ErrorCode._VALUES_TO_NAMES[code], caught.exception.message)
         return caught.exception
-
-    def until_nothing_is_prepared(self):
-        waiting.until(lambda: not any(self.cluster.prepared_transactions().values()), 20,
-                      "all branches to be settled")
 
     # ── who leads ───────────────────────────────────────────────────────────────────────────────
 
@@ -197,7 +170,7 @@ class Failover(fixtures.ClusterTest):
                 self._stand_still(account, expected)
 
     def test_commits_go_on_while_the_leader_stands_still(self):
-        with self._traffic() as workload:
+        with self.traffic() as workload:
             waiting.until(workload.is_at_work, 30, "commits")
             leader = self.leader()
             with fixtures.Stopped(leader):
@@ -206,8 +179,7 @@ class Failover(fixtures.ClusterTest):
                 waiting.until(lambda: workload.committed_at() > since, 30, "more commits")
             result = workload.end(60)
         self.assertEqual(result.unknown, 0, result)
-        slots = status.wait_until_equal(self.cluster.coordinators)
-        self.assertEqual(len(set(slots)), 1, slots)
+        self.assert_all_equal()
         self.until_nothing_is_prepared()
 
     def _stand_still(self, account, expected):
@@ -248,7 +220,7 @@ class Failover(fixtures.ClusterTest):
 
     def test_a_follower_that_comes_back_catches_up_while_traffic_flows(self):
         follower = self.followers()[0]
-        with self._traffic() as workload:
+        with self.traffic() as workload:
             waiting.until(workload.is_at_work, 30, "commits")
             self.cluster.kill(follower.name)
             missed = self._executed(self.leader()) + 50
@@ -259,13 +231,8 @@ class Failover(fixtures.ClusterTest):
             self.assertTrue(workload.is_running())
             result = workload.end(60)
         self.assertGreater(result.committed, 100)
-        slots = status.wait_until_equal(self.cluster.coordinators)
-        self.assertEqual(len(set(slots)), 1, slots)
+        self.assert_all_equal()
         self.until_nothing_is_prepared()
-
-    def _traffic(self):
-        options = bank_run.Traffic(clients=4, one_shot=False, accounts=100)
-        return bank_run.traffic(self.cluster, options, 600, "--progress-every", 100, show=False)
 
     @staticmethod
     def _executed(replica):

@@ -4,11 +4,12 @@ import subprocess
 import unittest
 
 import fixtures
-from harness import repository
+from harness import network, repository
 
 PROGRAM = repository.ROOT / "integration" / "faults" / "replace_replica"
 
 
+@unittest.skipUnless(network.is_permitted(), "network namespaces are not permitted here")
 class ReplaceReplica(unittest.TestCase):
     """integration/faults/replace_replica, small."""
 
@@ -19,6 +20,9 @@ class ReplaceReplica(unittest.TestCase):
 
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("has caught up, and is a member", done.stdout)
+        self.assertRegex(done.stdout, r"led and was cut off: .* had stepped down after")
+        self.assertRegex(done.stdout, r"was cut off [1-9]\d* times, lost its leader")
+        self.assertRegex(done.stdout, r"longest time without a commit +[0-9,]+ ms")
         self.assertIn("PASSED", done.stdout)
 
 

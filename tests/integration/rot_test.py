@@ -5,24 +5,14 @@ import subprocess
 import unittest
 
 import fixtures
-import wire
-from harness import bank, decisions, status, waiting
+from bank_fixture import BankTest
+from harness import decisions, status, waiting
 
-COMMITTED = wire.common.Outcome.COMMITTED
-ADD = "UPDATE accounts SET balance = balance + $1 WHERE id = $2"
 PROBLEM = 1  # exit code of assentctl
 
 
-class RottenLog(fixtures.ClusterTest):
+class RottenLog(BankTest):
     """A group of three; each test leaves all of it running."""
-
-    databases = 2
-    replicas = 3
-
-    @classmethod
-    def prepare(cls):
-        for server in cls.cluster.servers:
-            bank.open_accounts(server, 100)
 
     # ── what the tests speak in ─────────────────────────────────────────────────────────────────
 
@@ -58,26 +48,7 @@ class RottenLog(fixtures.ClusterTest):
 
     def spawn(self, replica):
         """Its next life, which need not become ready: there may be no leader."""
-        replica.spawn()
-        self.cluster.save()
-
-    def committed(self, account):
-        """A transaction that has committed, and what asked for it."""
-        client = self.connect(wire.coordinator, self.cluster.leader(), "client")
-        transaction = client.start().transaction
-        branches = []
-        for name, amount in (("db1", -1), ("db2", 1)):
-            agent = self.connect(wire.branches, self.cluster.service(f"agent-{name}"), "client")
-            branch = wire.Branch(agent, name, transaction)
-            branch.execute(ADD, amount, account)
-            branches.append(branch.at_commit())
-        asked = {"transaction": transaction, "branches": branches}
-        self.assertEqual(client.commit(**asked).outcome, COMMITTED)
-        return asked
-
-    def assert_still_committed(self, asked):
-        client = self.connect(wire.coordinator, self.cluster.leader(), "client")
-        self.assertEqual(client.commit(**asked).outcome, COMMITTED)
+        self.cluster.spawn(replica)
 
     def elections_of(self, replica):
         told, = status.of([replica])
@@ -109,8 +80,7 @@ class RottenLog(fixtures.ClusterTest):
         self.wait_for_log(rotten, "repaired")
         self.assert_still_committed(asked)
         self.committed(31)
-        slots = status.wait_until_equal(self.cluster.coordinators)
-        self.assertEqual(len(set(slots)), 1, slots)
+        self.assert_all_equal()
 
         # It is one of a majority again, and with the third away it is needed.
         self.cluster.kill(stale.name)

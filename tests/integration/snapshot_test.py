@@ -6,26 +6,16 @@ import subprocess
 import time
 import unittest
 
-import fixtures
-import wire
-from harness import bank, bank_run, decisions, status, waiting
+from bank_fixture import BankTest
+from harness import decisions, status, waiting
 
-COMMITTED = wire.common.Outcome.COMMITTED
-ADD = "UPDATE accounts SET balance = balance + $1 WHERE id = $2"
 BATCH = 5_000  # decisions
 
 
-class Snapshots(fixtures.ClusterTest):
+class Snapshots(BankTest):
     """A group of three with a short log; each test leaves all of it running."""
 
-    databases = 2
-    replicas = 3
     settings = {"snapshots": {"log_bytes": 256 << 10}}
-
-    @classmethod
-    def prepare(cls):
-        for server in cls.cluster.servers:
-            bank.open_accounts(server, 200)  # of which traffic uses the first 100
 
     def counters(self, replica):
         told, = status.of([replica])
@@ -43,29 +33,9 @@ class Snapshots(fixtures.ClusterTest):
         waiting.until(lambda: (self.counters(replica) or {"executed_slot": 0})["executed_slot"] >= slot,
                       60, f"{replica.name} to have executed {slot}")
 
-    def assert_all_equal(self):
-        slots = status.wait_until_equal(self.cluster.coordinators)
-        self.assertEqual(len(set(slots)), 1, slots)
-
-    def committed_transaction(self, account):
-        """A transaction that has committed, and what asked for it."""
-        client = self.connect(wire.coordinator, self.cluster.leader(), "client")
-        transaction = client.start().transaction
-        branches = []
-        for name, amount in (("db1", -1), ("db2", 1)):
-            agent = self.connect(wire.branches, self.cluster.service(f"agent-{name}"), "client")
-            branch = wire.Branch(agent, name, transaction)
-            branch.execute(ADD, amount, account)
-            branches.append(branch.at_commit())
-        answer = client.commit(transaction=transaction, branches=branches)
-        self.assertEqual(answer.outcome, COMMITTED)
-        return {"transaction": transaction, "branches": branches}
-
     def test_a_replica_that_was_away_for_long_catches_up_by_a_snapshot_while_money_moves(self):
         leader, follower = self.cluster.leader(), self.cluster.follower()
-        options = bank_run.Traffic(clients=4, one_shot=False, accounts=100)
-        with bank_run.traffic(self.cluster, options, 600, "--progress-every", 100,
-                              show=False) as workload:
+        with self.traffic() as workload:
             waiting.until(workload.is_at_work, 30, "commits")
             before = self.counters(follower)["executed_slot"]
             self.cluster.kill(follower.name)
@@ -81,7 +51,7 @@ class Snapshots(fixtures.ClusterTest):
         self.assert_all_equal()
 
     def test_replicas_start_again_from_their_snapshots(self):
-        committed = self.committed_transaction(150)
+        committed = self.committed(150)
         self.cut_above(self.cluster.leader(), self.counters(self.cluster.leader())["executed_slot"])
         executed = self.counters(self.cluster.leader())["executed_slot"]
         for replica in self.cluster.coordinators:
@@ -98,23 +68,19 @@ class Snapshots(fixtures.ClusterTest):
         self.assertGreater(self.counters(leader)["snapshot_slot"], 0)
         self.assertLess(self.counters(leader)["log_replayed"], 2 * executed,
                         "two records to a slot: a log from the first one on would have more")
-        client = self.connect(wire.coordinator, leader, "client")
-        self.assertEqual(client.commit(**committed).outcome, COMMITTED)
+        self.assert_still_committed(committed)
         self.assert_all_equal()
 
 
-class FullDisk(fixtures.ClusterTest):
+class FullDisk(BankTest):
     """A group of three, each on a file system of 16 MiB of its own."""
 
-    databases = 2
-    replicas = 3
     settings = {"snapshots": {"log_bytes": 1 << 20}}
     disk_bytes = 16 << 20
 
     @classmethod
     def prepare(cls):
-        for server in cls.cluster.servers:
-            bank.open_accounts(server, 100)
+        super().prepare()
         for replica in cls.cluster.coordinators:
             cls._move_to_a_small_disk(replica)
 
@@ -155,9 +121,7 @@ class FullDisk(fixtures.ClusterTest):
     def test_a_leader_whose_disk_is_full_steps_aside_and_comes_back_when_there_is_room(self):
         full = self.cluster.leader()
         others = [each for each in self.cluster.coordinators if each is not full]
-        options = bank_run.Traffic(clients=4, one_shot=False, accounts=100)
-        with bank_run.traffic(self.cluster, options, 600, "--progress-every", 100,
-                              show=False) as workload:
+        with self.traffic() as workload:
             waiting.until(workload.is_at_work, 30, "commits")
             filler = self.fill(full)
             waiting.until(lambda: self._says_it_is_short(full), 120, "a disk that is short of space")
@@ -171,8 +135,7 @@ class FullDisk(fixtures.ClusterTest):
             waiting.until(lambda: self.disk_of(full) == "has room", 30, "room")
             result = workload.end(60)
         self.assertGreater(result.committed, 100)
-        slots = status.wait_until_equal(self.cluster.coordinators)
-        self.assertEqual(len(set(slots)), 1, slots)
+        self.assert_all_equal()
         self.assertEqual([problem for problem in map(self._ended, self.cluster.coordinators)
                           if problem], [])
 
