@@ -12,6 +12,7 @@
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "runtime/process.h"
+#include "runtime/rpc/address.h"
 
 namespace assent::cli {
 namespace {
@@ -22,6 +23,13 @@ constexpr Millis kLookEvery{300};
 constexpr Millis kTellEvery{2'000};
 // As near as a learner must come before it is made a member.
 constexpr std::int64_t kCaughtUp = 64;
+
+const CLI::Validator kAddress(
+    [](const std::string& text) {
+      const auto reachable = rpc::check_reachable(text);
+      return reachable ? std::string() : reachable.error().message;
+    },
+    "HOST:PORT");
 
 // What is given on the command line; each verb uses some.
 struct Arguments {
@@ -226,7 +234,8 @@ Verb add_verb(CLI::App& group, const Settings& settings, const char* name, const
   command
       ->add_option("--at", arguments->at,
                    "admin port of a replica, \"host:port\"; several may be named")
-      ->required();
+      ->required()
+      ->check(kAddress);
   return {command, [&settings, arguments, run = std::move(run)] {
             Work work(settings, *arguments);
             return finish(settings, run(work, *arguments));
@@ -239,9 +248,13 @@ void add_timeout(CLI::App& command, Arguments& arguments) {
 }
 
 void add_addresses(CLI::App& command, Arguments& arguments) {
-  command.add_option("--client", arguments.client, "its client port, \"host:port\"")->required();
-  command.add_option("--peer", arguments.peer, "its peer port, \"host:port\"")->required();
-  command.add_option("--admin", arguments.admin, "its admin port, \"host:port\"");
+  command.add_option("--client", arguments.client, "its client port, \"host:port\"")
+      ->required()
+      ->check(kAddress);
+  command.add_option("--peer", arguments.peer, "its peer port, \"host:port\"")
+      ->required()
+      ->check(kAddress);
+  command.add_option("--admin", arguments.admin, "its admin port, \"host:port\"")->check(kAddress);
 }
 
 }  // namespace

@@ -231,12 +231,18 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
         {id, 0, true, request.client_address, request.peer_address, request.admin_address}});
   }
 
-  // A member that lags could be what a quorum waits for.
+  // A member that lags, or that nobody can reach, could be what a quorum waits for.
   [[nodiscard]] Result<state::Command> promoted(ReplicaId id) const {
     const state::Member* known = services_.log.state().membership().find(id);
     const Slot chosen = services_.log.consensus().chosen_through();
     const Slot mark = mark_of(id);
-    if (known != nullptr && known->learner && mark.value + kPromotionLagMax < chosen.value) {
+    const bool learner = known != nullptr && known->learner;
+    if (learner && mark == Slot()) {
+      return failure(ErrorCode::kUnavailable,
+                     "replica " + to_string(id) + " at " + known->peer_address +
+                         " was not heard yet: is it running, with joins = true?");
+    }
+    if (learner && mark.value + kPromotionLagMax < chosen.value) {
       return failure(ErrorCode::kUnavailable,
                      "replica " + to_string(id) + " is " +
                          std::to_string(chosen.value - mark.value) +

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/program.h"
 #include "coordinator/state/command.h"
+#include "tests/cli/assentctl.h"
 #include "tests/coordinator/storage/replica_log_fixture.h"
 
 namespace assent::cli {
@@ -24,30 +24,11 @@ using storage::promised;
 using storage::read_file;
 using storage::write_file;
 
-struct Answer {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-
-  [[nodiscard]] std::vector<json> lines() const {
-    std::vector<json> all;
-    std::istringstream in(out);
-    for (std::string line; std::getline(in, line);) all.push_back(json::parse(line));
-    return all;
-  }
-};
-
-Answer assentctl(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "assentctl");
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  ::testing::internal::CaptureStdout();
-  ::testing::internal::CaptureStderr();
-  Answer answer;
-  answer.exit_code = run(static_cast<int>(argv.size()), argv.data());
-  answer.out = ::testing::internal::GetCapturedStdout();
-  answer.err = ::testing::internal::GetCapturedStderr();
-  return answer;
+std::vector<json> lines_of(const Answer& answer) {
+  std::vector<json> all;
+  std::istringstream in(answer.out);
+  for (std::string line; std::getline(in, line);) all.push_back(json::parse(line));
+  return all;
 }
 
 const TransactionId kTransaction = make_transaction_id(LogTime(1'700'000'000'123), 1, 2, 3);
@@ -106,7 +87,7 @@ class LogVerbs : public storage::ReplicaLogFixture {
   }
   // Offset of the n-th record of the file, from what the dump says of it.
   [[nodiscard]] std::size_t offset_of(const std::string& name, std::size_t n) const {
-    for (const json& line : assentctl({"--json", "log", "dump", directory_.path()}).lines()) {
+    for (const json& line : lines_of(assentctl({"--json", "log", "dump", directory_.path()}))) {
       if (line["what"] != "record" || line["file"] != name) continue;
       if (n-- == 0) return line["offset"].get<std::size_t>();
     }
@@ -150,7 +131,7 @@ TEST_F(LogVerbs, DumpTellsEveryRecord) {
   EXPECT_EQ(answer.exit_code, kExitGood) << answer.out;
   std::map<std::string, int> kinds;
   std::uint64_t next = 1;
-  for (const json& line : answer.lines()) {
+  for (const json& line : lines_of(answer)) {
     if (line["what"] != "record") continue;
     EXPECT_EQ(line["sequence"], next++);
     ++kinds[line["kind"]];
@@ -164,7 +145,7 @@ TEST_F(LogVerbs, DumpTellsEveryRecord) {
 TEST_F(LogVerbs, DumpReadsEntriesAndNoOps) {
   write_some();
   close();
-  const std::vector<json> lines = assentctl({"log", "dump", directory_.path(), "--json"}).lines();
+  const std::vector<json> lines = lines_of(assentctl({"log", "dump", directory_.path(), "--json"}));
   EXPECT_EQ(lines[0]["what"], "identity");
   EXPECT_EQ(lines[0]["cluster"], "demo");
   EXPECT_EQ(lines[1]["what"], "snapshot");
