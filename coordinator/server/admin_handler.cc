@@ -1,4 +1,6 @@
 // The admin port of a replica: how this process is, and who the group's replicas are.
+#include <algorithm>
+
 #include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
 #include "runtime/rpc/address.h"
@@ -56,6 +58,8 @@ void add_log(std::map<std::string, std::int64_t>& out, const GroupLog& log) {
   out["retained"] = count(log.state().record_count());
   out["executed_slot"] = count(log.state().executed().value);
   out["chosen_slot"] = count(consensus.chosen_through().value);
+  out["disks_agreed"] = std::ranges::count_if(log.state().membership().replicas(),
+                                              [](const auto& one) { return one.second.disk != 0; });
   out["office_number"] = count(log.state().office_number());
   out["elections_begun"] = count(consensus.candidacies());
   out["elections_won"] = count(consensus.elections_won());

@@ -126,8 +126,27 @@ Result<DiskIncarnation> GroupLog::meet(ReplicaId member, DiskIncarnation disk) {
   // Another process that takes itself for this one.
   if (member == options_.storage.replica) return this->disk();
   storage::KnownDisks& known = storage_.known_disks();
-  if (const auto before = known.find(member)) return *before;
-  return known.remember(member, disk).map([disk] { return disk; });
+  const state::Member* const in_log = state().membership().find(member);
+  const DiskIncarnation agreed(in_log != nullptr ? in_log->disk : 0);
+  if (const auto before = known.find(member)) return agreed.value != 0 ? agreed : *before;
+  const DiskIncarnation its = agreed.value != 0 ? agreed : disk;
+  return known.remember(member, its).map([its] { return its; });
+}
+
+// The group agrees on the disk of each of its replicas, so that one that never met an earlier disk
+// does not take a wiped one for it. It counts who took part in consensus, and so was let in by the
+// others, and not who only introduced himself.
+void GroupLog::tell_disks() {
+  if (!disks_due_ || !serving() || congested()) return;
+  disks_due_ = false;
+  for (const auto& [id, replica] : state().membership().replicas()) {
+    if (replica.disk != 0) continue;
+    const bool self = id == options_.storage.replica;
+    if (!self && !heard_.contains(id)) continue;
+    state::Member told = replica;
+    told.disk = self ? disk().value : storage_.known_disks().find(id).value().value;
+    propose(state::ReplicaMoved{told}, {});
+  }
 }
 
 // Written down before anything that it says is acted upon.
@@ -220,6 +239,7 @@ replica::Now GroupLog::clocks() {
 }
 
 void GroupLog::deliver(ReplicaId from, const paxos::Message& message) {
+  if (heard_.insert(from).second) disks_due_ = true;
   feed(paxos::Arrived{from, message});
 }
 
@@ -335,6 +355,7 @@ void GroupLog::change_office(const replica::OfficeChange& change) {
                    log::info("office taken", {{"ballot", to_string(taken.ballot)},
                                               {"office", std::to_string(taken.number)},
                                               {"executed", to_string(state().executed())}});
+                   disks_due_ = true;
                    options_.office_taken();
                  },
                  [&](const replica::OfficeLost& lost) {
@@ -366,6 +387,7 @@ void GroupLog::follow_group() {
   const auto& replicas = state().membership().replicas();
   if (replicas == followed_) return;
   followed_ = replicas;
+  disks_due_ = true;
   std::map<ReplicaId, std::string> addresses;
   for (const auto& [id, replica] : replicas) addresses[id] = replica.peer_address;
   peers_.follow(addresses);
@@ -384,6 +406,7 @@ void GroupLog::schedule_turn_end() {
 
 void GroupLog::end_turn() {
   turn_end_posted_ = false;
+  tell_disks();
   if (std::exchange(submitted_, false)) feed(replica::TurnEnded{});
   follow_group();
   peers_.flush();

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -56,8 +57,8 @@ class GroupLog final : public state::ReplicatedLog {
   [[nodiscard]] DiskIncarnation disk() const { return storage_.identity().incarnation; }
   // It takes part; until then only greetings are exchanged.
   [[nodiscard]] bool admitted() const { return open_; }
-  // A member introduces itself: the disk by which it is known, which is this one when it was not
-  // met before. An error: that could not be written down.
+  // A member introduces itself: the disk by which the group knows it, or else this replica, which
+  // is this one when it was not met before. An error: that could not be written down.
   Result<DiskIncarnation> meet(ReplicaId member, DiskIncarnation disk);
   // A member speaks from this disk. kIdentityMismatch: it is known by another one.
   Result<void> check_disk(ReplicaId member, DiskIncarnation disk);
@@ -114,6 +115,7 @@ class GroupLog final : public state::ReplicatedLog {
   void answer(const std::vector<replica::Executed>& executed);
   void answer(const std::vector<replica::ReadToken>& reads, bool current);
   void follow_group();
+  void tell_disks();
   void schedule_turn_end();
   void end_turn();
   void arm();
@@ -134,6 +136,9 @@ class GroupLog final : public state::ReplicatedLog {
   std::map<ReplicaId, std::string> complaints_;  // of each member, the last
   bool open_ = false;                            // takes part
   std::map<ReplicaId, state::Member> followed_;  // the replicas whose addresses are followed
+
+  std::set<ReplicaId> heard_;  // took part in consensus, in this life of this replica
+  bool disks_due_ = true;      // one may be known here, and not in the log
 
   bool turn_end_posted_ = false;
   bool submitted_ = false;  // commands, in this turn

@@ -62,6 +62,29 @@ TEST_F(IdentityGroup, ANewDiskWaitsUntilEnoughOfTheOthersKnowIt) {
   EXPECT_TRUE(abort(leader(), make_id()));
 }
 
+// What it wrote down itself is gone, and the one in question is away: the log knows.
+TEST_F(IdentityGroup, TheGroupAgreesOnTheDisksOfItsReplicas) {
+  const auto agreed = [this](std::size_t i) {
+    const auto reply = process_status(i);
+    return reply && reply->counters.at("disks_agreed") == std::int64_t{kReplicas};
+  };
+  const std::size_t serving = leader();
+  const std::size_t away = (serving + 1) % kReplicas;
+  const std::size_t forgetful = (serving + 2) % kReplicas;
+  ASSERT_TRUE(run_until([&] { return agreed(serving) && agreed(forgetful); }));
+  const auto disk = identify(away)->disk;
+  replicas_[away].reset();
+  replicas_[forgetful].reset();
+  std::filesystem::remove(data_directory(forgetful) + "/peers");
+  start(forgetful);
+  ASSERT_TRUE(run_until([&] { return agreed(forgetful); }));
+
+  const auto told = identify(forgetful, static_cast<std::int32_t>(away + 1), disk + 1);
+
+  ASSERT_TRUE(told) << told.error().message;
+  EXPECT_EQ(told->known_disk, disk);
+}
+
 TEST_F(IdentityGroup, ARestartNeedsNobodysConsent) {
   const std::size_t serving = leader();
   ASSERT_TRUE(abort(serving, make_id()));
