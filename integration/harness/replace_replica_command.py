@@ -159,8 +159,8 @@ class _Replacement(bank_run.Act):
             self._steps.say(f"assentctl: {line}")
         if replacing.returncode != 0:
             raise HarnessError(f"assentctl ended with exit code {replacing.returncode}: {told}")
-        self._steps.say(f"replaced after {time.monotonic() - begun:.1f} s; meanwhile another replica"
-                        f" was cut off {cuts} times, lost its leader, and was not missed")
+        self._steps.say(f"replaced after {time.monotonic() - begun:.1f} s; cuts of another replica"
+                        f" meanwhile: {cuts}; each time it lost its leader, and was not missed")
         return told
 
     def _let_lead(self, replica):

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "coordinator/server/replica.h"
@@ -29,11 +30,13 @@ inline constexpr Millis kCallMax{5'000};
 inline constexpr std::size_t kReplicas = 3;
 
 // Below the ports that the system takes for outgoing connections: one of those could be taken
-// between here and the listening.
+// between here and the listening. Each is given once: nobody listens on it yet.
 inline std::string free_address(boost::asio::io_context& loop) {
   using boost::asio::ip::tcp;
+  static std::set<std::uint16_t> given;
   for (;;) {
     const auto port = static_cast<std::uint16_t>(20'000 + process::random_u64() % 12'000);
+    if (!given.insert(port).second) continue;
     tcp::acceptor acceptor(loop);
     boost::system::error_code taken;
     acceptor.open(tcp::v4());
