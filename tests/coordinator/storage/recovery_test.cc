@@ -234,7 +234,14 @@ TEST_F(Recovery, AnIntactRecordWithAnotherSequenceIsNotTheNext) {
   SegmentImage lost(Sequence(1));
   lost.batch({"one"}).record({.type = 4, .sequence = Sequence(3), .durable = Sequence(2)}, "x");
   write(lost);
-  expect_refused(ErrorCode::kInternal, {"Record 2", "offset " + std::to_string(lost.offset(1))});
+  expect_refused(ErrorCode::kInternal, {"Record 2", "offset " + std::to_string(lost.offset(1)),
+                                        "is damaged", "it was durable"});
+  directory_.clear();
+
+  SegmentImage two(Sequence(1));
+  two.batch({"one"}).record({.type = 4, .sequence = Sequence(4), .durable = Sequence(3)}, "x");
+  write(two);
+  expect_refused(ErrorCode::kInternal, {"Records 2 to 3", "are damaged", "they were durable"});
 }
 
 TEST_F(Recovery, RecordsOfTheTornBatchBehindTheTearNeverComeBack) {
