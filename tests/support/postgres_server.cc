@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -169,23 +170,23 @@ PostgresServer::~PostgresServer() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-void PostgresServer::start(const std::string& setting) {
-  CHECK(try_start(setting), "the server must start: see " + directory_);
+void PostgresServer::start(const std::string& settings) {
+  CHECK(try_start(settings), "the server must start: see " + directory_);
 }
 
-bool PostgresServer::try_start(const std::string& setting) {
+bool PostgresServer::try_start(const std::string& settings) {
   std::filesystem::remove(standby_signal());
-  return launch(setting);
+  return launch(settings);
 }
 
-bool PostgresServer::try_start_as_standby(const std::string& setting) {
+bool PostgresServer::try_start_as_standby(const std::string& settings) {
   std::ofstream(standby_signal()).close();
   std::filesystem::permissions(standby_signal(), std::filesystem::perms::all);
-  return launch(setting);
+  return launch(settings);
 }
 
-bool PostgresServer::launch(const std::string& setting) {
-  postmaster_ = spawn(command(setting), SIGQUIT);
+bool PostgresServer::launch(const std::string& settings) {
+  postmaster_ = spawn(command(settings), SIGQUIT);
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   while (PQping(("host=" + directory_ + " dbname=postgres user=postgres").c_str()) != PQPING_OK) {
     CHECK(std::chrono::steady_clock::now() < deadline, "the server must start: see " + directory_);
@@ -214,7 +215,7 @@ std::string PostgresServer::log() const {
   return read(directory_ + "/server.log");
 }
 
-std::vector<std::string> PostgresServer::command(const std::string& setting) const {
+std::vector<std::string> PostgresServer::command(const std::string& settings) const {
   std::vector<std::string> words{kBin + "/postgres", "-D", directory_ + "/data", "-k", directory_};
   for (const char* always :
        {"listen_addresses=", "fsync=on", "max_prepared_transactions=64", "max_connections=60",
@@ -222,7 +223,8 @@ std::vector<std::string> PostgresServer::command(const std::string& setting) con
         "log_error_verbosity=verbose"}) {
     words.insert(words.end(), {"-c", always});
   }
-  if (!setting.empty()) words.insert(words.end(), {"-c", setting});
+  std::istringstream more(settings);
+  for (std::string setting; more >> setting;) words.insert(words.end(), {"-c", setting});
   return words;
 }
 

@@ -74,16 +74,16 @@ class PostgresServer {
   void kill_everything();
   // Waits until the server has ended by itself; false when it runs on for half a minute.
   bool await_end();
-  // `setting`: one more, as "name=value".
-  void start(const std::string& setting = "");
-  // The same for a setting with which the server may refuse to start: false, and what its log says
+  // `settings`: more of them, as "name=value", with spaces between.
+  void start(const std::string& settings = "");
+  // The same for settings with which the server may refuse to start: false, and what its log says
   // is in log(). A server that has refused is stopped.
-  bool try_start(const std::string& setting);
+  bool try_start(const std::string& settings);
   [[nodiscard]] std::string log() const;
   // Starts as a hot standby that follows nobody, until it is promoted. The next start() after a
   // stop is a primary again.
   void start_as_standby();
-  bool try_start_as_standby(const std::string& setting);
+  bool try_start_as_standby(const std::string& settings);
   void promote();
 
   // Runs a program beside the server, as the server's user in its directory. It is killed with the
@@ -92,8 +92,8 @@ class PostgresServer {
 
  private:
   explicit PostgresServer(std::string directory);
-  bool launch(const std::string& setting);
-  [[nodiscard]] std::vector<std::string> command(const std::string& setting) const;
+  bool launch(const std::string& settings);
+  [[nodiscard]] std::vector<std::string> command(const std::string& settings) const;
   [[nodiscard]] std::string standby_signal() const { return data_directory() + "/standby.signal"; }
   bool has_ended();
   void psql(const std::string& database, const std::string& script);

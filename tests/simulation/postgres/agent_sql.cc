@@ -78,8 +78,8 @@ Step stored_epoch(Backend& backend, const Values&) {
 }
 
 Step claim_epoch(Backend& backend, const Values& values) {
-  if (!is_control(backend)) return refused("table epoch");
   if (auto refusal = refuse_write(backend, "UPDATE")) return *refusal;
+  if (!is_control(backend)) return refused("table epoch");
   const Row row = epoch_row(backend);
   if (row.at(0) != values[4] && row.at(0) != values[5]) return done("UPDATE 0");
   backend.store().assign_xid(backend.transaction());
@@ -215,8 +215,8 @@ Step record_commit(Backend& backend, const Values& values) {
 }
 
 Step write_abort_row(Backend& backend, const Values& values) {
-  if (!is_control(backend)) return refused("table outcome");
   if (auto refusal = refuse_write(backend, "INSERT")) return *refusal;
+  if (!is_control(backend)) return refused("table outcome");
   const RowId row{"assent.outcome", values[0].value_or("")};
   if (auto blocked = backend.wait_for_row(row, false)) return *blocked;
   Transaction now;
@@ -235,8 +235,8 @@ Step read_outcome(Backend& backend, const Values& values) {
 }
 
 Step drop_outcomes(Backend& backend, const Values& values) {
-  if (!is_control(backend)) return refused("table outcome");
   if (auto refusal = refuse_write(backend, "DELETE")) return *refusal;
+  if (!is_control(backend)) return refused("table outcome");
   Store& store = backend.store();
   std::vector<RowId> old;
   for (const auto& [key, row] :
@@ -382,8 +382,8 @@ Step schema_version(Backend& backend, const Values&) {
 }
 
 Step upgrade_schema(Backend& backend, const Values&) {
-  if (!is_control(backend)) return refused("schema assent");
   if (auto refusal = refuse_write(backend, "DO")) return *refusal;
+  if (!is_control(backend)) return refused("schema assent");
   if (auto blocked = backend.wait_for_row(kSchemaVersion, true)) return *blocked;
   backend.store().write(backend.transaction(), backend.session.changes, kSchemaVersion, Row{"2"});
   return done("DO");

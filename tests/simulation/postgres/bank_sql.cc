@@ -79,8 +79,8 @@ Step add(Backend& backend, std::int64_t id, const Balance& change) {
 
 template <int kSign, bool kReturning>
 Step update_balance(Backend& backend, const Values& values) {
-  if (auto refused = refuse_role(backend, "account")) return *refused;
   if (auto refused = refuse_write(backend, "UPDATE")) return *refused;
+  if (auto refused = refuse_role(backend, "account")) return *refused;
   if (!values[0] || !values[1]) {
     if (!values[1]) return changed("UPDATE", 0);
     return error("23502", "null value in column \"balance\" violates not-null constraint");
@@ -95,10 +95,10 @@ Step update_balance(Backend& backend, const Values& values) {
 
 template <bool kLocking>
 Step select_balance(Backend& backend, const Values& values) {
-  if (auto refused = refuse_role(backend, "account")) return *refused;
   if (kLocking) {
     if (auto refused = refuse_write(backend, "SELECT FOR UPDATE")) return *refused;
   }
+  if (auto refused = refuse_role(backend, "account")) return *refused;
   std::vector<Row> found;
   const auto id = values[0] ? to_number(*values[0]) : std::nullopt;
   if (values[0] && !id) return bad_number(values[0]);
@@ -137,8 +137,8 @@ Step select_sum(Backend& backend, const Values&) {
 }
 
 Step delete_account(Backend& backend, const Values& values) {
-  if (auto refused = refuse_role(backend, "account")) return *refused;
   if (auto refused = refuse_write(backend, "DELETE")) return *refused;
+  if (auto refused = refuse_role(backend, "account")) return *refused;
   const auto id = values[0] ? to_number(*values[0]) : std::nullopt;
   if (values[0] && !id) return bad_number(values[0]);
   const RowId row{"account", std::to_string(id.value_or(0))};
@@ -158,8 +158,8 @@ Step delete_account(Backend& backend, const Values& values) {
 // The key waits for whoever has an uncommitted change of it. A committed row counts, whether the
 // snapshot shows it or not.
 Step insert(Backend& backend, const std::string& table, const std::string& key, Row row) {
-  if (auto refused = refuse_role(backend, table)) return *refused;
   if (auto refused = refuse_write(backend, "INSERT")) return *refused;
+  if (auto refused = refuse_role(backend, table)) return *refused;
   Store& store = backend.store();
   store.assign_xid(backend.transaction());
   const RowId id{table, key};

@@ -1,6 +1,7 @@
 #include "tests/simulation/postgres/commands.h"
 
 #include <cstdio>
+#include <set>
 
 #include "tests/simulation/postgres/sql_text.h"
 
@@ -20,6 +21,14 @@ std::optional<Found> find_rule(const std::string& sql, const std::vector<Value>&
     }
   }
   return std::nullopt;
+}
+
+// These commands run without a snapshot.
+bool takes_snapshot(const std::string& sql) {
+  static const std::set<std::string> kWithout{
+      "begin", "start", "commit",    "end",     "rollback", "abort",  "prepare", "set",
+      "reset", "show",  "savepoint", "release", "listen",   "notify", "unlisten"};
+  return !kWithout.contains(lower(sql.substr(0, sql.find(' '))));
 }
 
 }  // namespace
@@ -42,7 +51,10 @@ Step run_sql(Backend& backend, const Command& command) {
     return error("25P02",
                  "current transaction is aborted, commands ignored until end of transaction block");
   }
-  backend.store().take_snapshot(backend.transaction());
+  if (takes_snapshot(sql)) {
+    backend.transaction().queried = true;
+    backend.store().take_snapshot(backend.transaction());
+  }
   return found->rule->run(backend, found->values);
 }
 

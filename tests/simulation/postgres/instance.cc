@@ -20,7 +20,8 @@ State initial_state(const Options& options) {
     state.tables["account"][std::to_string(id)] = {std::to_string(id), std::to_string(balance)};
   }
   state.tables["parent"]["1"] = {"1"};
-  state.tables["assent.epoch"][""] = {"0", std::nullopt, std::nullopt, std::nullopt};
+  state.tables["assent.epoch"][""] = {std::to_string(options.epoch), std::nullopt, std::nullopt,
+                                      options.outcome_key};
   state.tables["assent.schema_version"][""] = {"2"};
   return state;
 }

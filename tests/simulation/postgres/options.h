@@ -24,6 +24,8 @@ struct Options {
   bool synchronous_standby = false;
   Xid first_xid = 0x1'0000'0300;
   std::map<std::int64_t, std::int64_t> balances;  // of the table account
+  std::uint64_t epoch = 0;                        // that stands in the database already
+  Value outcome_key = std::nullopt;               // the same
   // How long things take.
   Micros service_min = 30;
   Micros service_max = 1'500;

@@ -32,7 +32,7 @@ Step set(Backend& backend, const std::string& given, Value value, bool local) {
   const std::string name = lower(given);
   if (value && lower(*value) == "default") value.reset();
   if (auto refused = refuse_setting(backend, name, value)) return *refused;
-  if (local && !backend.in_transaction_block()) {
+  if (local && !backend.in_block()) {
     backend.warn("SET LOCAL can only be used in transaction blocks");
   }
   backend.session.settings.set(name, value, local);

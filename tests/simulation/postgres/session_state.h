@@ -56,6 +56,7 @@ struct Transaction {
   bool failed = false;  // and block: waits for its ROLLBACK
   std::string isolation;
   Xid xid = 0;
+  bool queried = false;                   // it took a snapshot: its modes stand
   bool wrote = false;                     // it has records in the WAL
   bool touched_temporary = false;         // which no ROLLBACK TO takes back
   std::optional<std::uint64_t> snapshot;  // of REPEATABLE READ and SERIALIZABLE

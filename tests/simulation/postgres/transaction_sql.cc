@@ -10,18 +10,45 @@ namespace {
 
 constexpr char kNone[] = "there is no transaction in progress";
 
+// Modes are set before the first query, except that less can be allowed at any time.
+std::optional<Answer> set_read_only(Backend& backend, bool read_only) {
+  const Transaction& transaction = backend.transaction();
+  if (!read_only && backend.session.read_only) {
+    const bool nested = !transaction.savepoints.empty();
+    if (nested && transaction.savepoints.back().before.read_only) {
+      return error("25001",
+                   "cannot set transaction read-write mode inside a read-only transaction");
+    }
+    if (transaction.queried) {
+      return error("25001", "transaction read-write mode must be set before any query");
+    }
+  }
+  backend.session.read_only = read_only;
+  return std::nullopt;
+}
+
+std::optional<Answer> set_isolation(Transaction& transaction, const char* isolation) {
+  if (transaction.isolation == isolation) return std::nullopt;
+  if (transaction.queried) {
+    return error("25001", "SET TRANSACTION ISOLATION LEVEL must be called before any query");
+  }
+  if (!transaction.savepoints.empty()) {
+    return error("25001", "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction");
+  }
+  transaction.isolation = isolation;
+  return std::nullopt;
+}
+
 Step begin(Backend& backend, const char* isolation, std::optional<bool> read_only) {
   Transaction& transaction = backend.transaction();
-  if (transaction.block) {
-    backend.warn("there is already a transaction in progress");
-  }
-  transaction.block = true;
-  if (isolation != nullptr && transaction.isolation != isolation) {
-    transaction.isolation = isolation;
-    transaction.snapshot.reset();
-  }
-  if (read_only) backend.session.read_only = *read_only;
-  return done("BEGIN");
+  if (transaction.block) backend.warn("there is already a transaction in progress");
+  const bool was_block = std::exchange(transaction.block, true);
+  std::optional<Answer> refused;
+  if (isolation != nullptr) refused = set_isolation(transaction, isolation);
+  if (!refused && read_only) refused = set_read_only(backend, *read_only);
+  if (!refused) return done("BEGIN");
+  transaction.block = was_block;
+  return *refused;
 }
 
 template <int kIsolation, int kMode>
@@ -102,11 +129,10 @@ Step release(Backend& backend, const Values& values) {
 
 template <bool kReadOnly>
 Step set_mode(Backend& backend, const Values&) {
-  if (!backend.in_transaction_block()) {
+  if (!backend.in_block()) {
     backend.warn("SET TRANSACTION can only be used in transaction blocks");
-    return done("SET");
   }
-  backend.session.read_only = kReadOnly;
+  if (auto refused = set_read_only(backend, kReadOnly)) return *refused;
   return done("SET");
 }
 
