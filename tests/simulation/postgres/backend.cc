@@ -329,7 +329,7 @@ void Backend::hear(Signal signal) {
   }
 }
 
-// Between two commands of a batch there is nothing to be cancelled.
+// At its Sync a batch has nothing left to be cancelled.
 void Backend::fail_command(const char* sqlstate, const std::string& message) {
   const Pending& front = queue_.front();
   if (front.answers.size() == front.commands.size()) return;

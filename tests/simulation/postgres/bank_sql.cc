@@ -107,7 +107,7 @@ Step select_balance(Backend& backend, const Values& values) {
   if (id && row && kLocking) {
     if (auto blocked = backend.wait_for_row(key, true)) return *blocked;
     if (backend.store().changed_since(key, backend.transaction())) return not_serializable();
-    backend.store().write(backend.transaction(), backend.session.changes, key, row);
+    backend.store().write(backend.transaction(), backend.session.changes, key, row, true);
   }
   if (id && row) found.push_back({row->at(1)});
   return rows({{"balance", kInt8}}, std::move(found));
@@ -238,6 +238,7 @@ Step create_scratch(Backend& backend, const Values&) {
     return error("42P07", "relation \"scratch\" already exists");
   }
   backend.store().assign_xid(backend.transaction());
+  backend.transaction().wrote = true;  // the catalogs
   return done("CREATE TABLE");
 }
 

@@ -85,6 +85,7 @@ bool Server::finish_by_hand(const std::string& gid, bool commit) {
   if (!found->second.valid || found->second.busy != 0) return false;
   store.wal.flush_to(store.wal.append(FinishRecord{gid, commit}));
   instance_->end_prepared(gid, commit, "postgres");
+  instance_->flush(store.wal.end(), [] {});  // and so on to the standby
   return true;
 }
 
@@ -101,6 +102,7 @@ bool Server::prepare_by_hand(const std::string& gid, const std::string& role,
   store.prepared[gid] = {durable, true, 0};
   store.wal.flush_to(store.wal.append(PrepareRecord{durable}));
   instance_->note(GidEvent::Kind::kPrepared, durable, role);
+  instance_->flush(store.wal.end(), [] {});
   return true;
 }
 

@@ -12,6 +12,7 @@ constexpr Lsn kBegin = 0x0150'0000;
 constexpr Micros kWriterPause = 200 * simulation::kMillisecond;
 constexpr Micros kWakeMax = 200;
 constexpr int kFirstPid = 1'000;
+constexpr std::size_t kRecordsKept = 2'000;  // how far back promote_without() can go
 
 State initial_state(const Options& options) {
   State state;
@@ -62,6 +63,7 @@ void Instance::start_flush() {
 
 void Instance::end_flush(Lsn target) {
   store.wal.flush_to(target);
+  store.wal.trim_to(kRecordsKept, std::min(store.wal.flushed(), replicated_));
   flushing_ = false;
   ship();
   let_go(flush_waiters_, store.wal.flushed());
@@ -142,17 +144,15 @@ void Instance::end_prepared(const std::string& gid, bool committed, const std::s
 // ── the end and the beginning ───────────────────────────────────────────────────────────────────
 
 void Instance::fall(Lsn until, const std::string& why) {
-  const auto before = store.prepared;
   drop_memory(why);
   store.wal.cut(until);
-  rebuild(before);
+  rebuild();
 }
 
 void Instance::fall_to(const Wal& copy, const std::string& why) {
-  const auto before = store.prepared;
   drop_memory(why);
   store.wal = copy;
-  rebuild(before);
+  rebuild();
 }
 
 void Instance::drop_memory(const std::string& why) {
@@ -168,7 +168,7 @@ void Instance::drop_memory(const std::string& why) {
   if (dice.percent(50)) last_pid = kFirstPid;  // numbers are given out again
 }
 
-void Instance::rebuild(const std::map<std::string, Gxact>& before) {
+void Instance::rebuild() {
   store.wal.flush_to(store.wal.end());
   store.recover();
   replicated_ = std::min(replicated_, store.wal.end());
@@ -177,31 +177,31 @@ void Instance::rebuild(const std::map<std::string, Gxact>& before) {
       advisory_locks[key].push_back({0, gxact.durable.xid, true});
     }
   }
-  note_history_change(before);
+  note_history_change();
 }
 
-// A PREPARE or a finish that was under way may have taken effect.
-void Instance::note_history_change(const std::map<std::string, Gxact>& before) {
+// A PREPARE or a finish that was under way may have taken effect; one that was acknowledged may be
+// lost. The log's xids below its end are those of the history that the events are of, because a
+// gid of a history that was lost before has been noted as lost then.
+void Instance::note_history_change() {
   using Kind = GidEvent::Kind;
-  std::map<std::string, Kind> last;
-  for (const GidEvent& event : gid_events) last[event.gid] = event.kind;
-  const auto was_prepared = [&](const std::string& gid) {
-    const auto found = last.find(gid);
-    return found != last.end() &&
-           (found->second == Kind::kPrepared || found->second == Kind::kReappeared);
-  };
+  std::map<std::string, GidEvent> last;
+  for (const GidEvent& event : gid_events) last[event.gid] = event;
   for (const auto& [gid, gxact] : store.prepared) {
-    if (was_prepared(gid)) continue;
-    note(last.contains(gid) ? Kind::kReappeared : Kind::kPrepared, gxact.durable, "");
+    const auto known = last.find(gid);
+    const Kind before = known == last.end() ? Kind::kLost : known->second.kind;
+    if (before == Kind::kPrepared || before == Kind::kReappeared) continue;
+    const bool ended = before == Kind::kCommitted || before == Kind::kRolledBack;
+    note(ended ? Kind::kReappeared : Kind::kPrepared, gxact.durable, "");
   }
-  for (const auto& [gid, kind] : last) {
-    if (!was_prepared(gid) || store.prepared.contains(gid)) continue;
-    const auto known = before.find(gid);
-    if (known == before.end()) continue;
-    const XidStatus status = store.status(known->second.durable.xid);
-    const bool finishing = known->second.busy != 0 && status != XidStatus::kInTheFuture;
-    const Kind ended = status == XidStatus::kCommitted ? Kind::kCommitted : Kind::kRolledBack;
-    note(finishing ? ended : Kind::kLost, known->second.durable, "");
+  for (const auto& [gid, event] : last) {
+    if (store.prepared.contains(gid) || event.kind == Kind::kLost) continue;
+    const bool ended = store.has_ended(event.xid);
+    const bool known = event.kind == Kind::kCommitted || event.kind == Kind::kRolledBack;
+    if (ended && known) continue;
+    const bool committed = store.status(event.xid) == XidStatus::kCommitted;
+    const Kind end = committed ? Kind::kCommitted : Kind::kRolledBack;
+    note(ended ? end : Kind::kLost, {gid, "", "", event.xid}, "");
   }
 }
 

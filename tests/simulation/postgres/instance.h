@@ -58,7 +58,6 @@ class Instance {
   void fall(Lsn until, const std::string& why);
   // The same, to an older copy of the log.
   void fall_to(const Wal& copy, const std::string& why);
-  void note_history_change(const std::map<std::string, Gxact>& before);
   void note(GidEvent::Kind kind, const PreparedTransaction& transaction, const std::string& by);
 
   [[nodiscard]] std::shared_ptr<Backend> backend_of(int pid) const;
@@ -86,7 +85,8 @@ class Instance {
   void end_flush(Lsn target);
   void ship();
   void drop_memory(const std::string& why);
-  void rebuild(const std::map<std::string, Gxact>& before);
+  void rebuild();
+  void note_history_change();
   static void let_go(std::vector<Waiter>& waiters, Lsn position);
 
   std::uint64_t life_ = 0;

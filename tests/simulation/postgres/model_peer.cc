@@ -65,6 +65,7 @@ std::set<int> ModelPeer::blockers(int session) {
     }
     sessions.insert(number);
   }
+  if (sessions.empty()) sessions.insert(kStandby);  // nothing else lets it wait
   return sessions;
 }
 

@@ -19,6 +19,8 @@ namespace assent::model {
 // What all sessions together see: pg_prepared_xacts and the tables, as text.
 using Content = std::string;
 
+inline constexpr int kStandby = -1;
+
 class ModelPeer {
  public:
   explicit ModelPeer(std::uint64_t seed);
@@ -28,13 +30,14 @@ class ModelPeer {
   void cancel(int session);
   void hang_up(int session);
   void crash();
+  void hold_standby(bool held) { server_->hold_standby(held); }
   // Lets happen what can happen.
   void settle() { scheduler_.run_until(scheduler_.now() + 10 * simulation::kSecond); }
 
   [[nodiscard]] bool is_open(int session) const;
   // Takes what has been heard of the session's batch.
   std::optional<Heard> take(int session);
-  // Whom a session waits for: sessions, 0 for a prepared transaction. Empty: nobody.
+  // Whom a session waits for: sessions, 0 for a prepared transaction, kStandby.
   std::set<int> blockers(int session);
   Content content();
   [[nodiscard]] const Server& server() const { return *server_; }
@@ -59,12 +62,13 @@ class RealPeer {
   void cancel(int session);
   void hang_up(int session);
   void crash();
+  void hold_standby(bool held);
 
   // Waits for the answer of its batch; none: it was lost, or took too long.
   std::optional<Heard> await(int session);
   // The same when it has come already.
   bool answered(int session);
-  // Waits until the session waits for a lock, or has been answered; whom it waits for.
+  // Waits until the session waits for somebody, or has been answered; whom it waits for.
   std::set<int> await_blockers(int session);
   Content content();
 
@@ -80,6 +84,7 @@ class RealPeer {
   };
   Connection& open(int session);
   void await_end(int pid);
+  bool commits_wait();
   [[nodiscard]] int session_of(int pid) const;
   bool readable(Connection& connection, int timeout_ms);
 

@@ -134,13 +134,16 @@ int RealPeer::session_of(int pid) const {
 }
 
 std::set<int> RealPeer::await_blockers(int session) {
-  const std::string sql =
-      "SELECT unnest(pg_blocking_pids(" + std::to_string(connections_.at(session).pid) + "))";
+  const std::string pid = std::to_string(connections_.at(session).pid);
+  const std::string sql = "SELECT unnest(pg_blocking_pids(" + pid +
+                          ")) UNION ALL SELECT -1 FROM pg_stat_activity WHERE pid = " + pid +
+                          " AND wait_event = 'SyncRep'";
   const auto deadline = std::chrono::steady_clock::now() + kDeadline;
   std::set<int> found;
   while (found.empty() && !answered(session) && std::chrono::steady_clock::now() < deadline) {
     for (const auto& row : admin_->query(sql)) {
-      found.insert(session_of(std::stoi(row.at(0).value())));
+      const int blocker = std::stoi(row.at(0).value());
+      found.insert(blocker == kStandby ? kStandby : session_of(blocker));
     }
   }
   return found;
@@ -176,6 +179,31 @@ void RealPeer::crash() {
   server_.kill_everything();
   server_.start(kScriptSettings);
   admin_ = std::make_unique<testing::Admin>(server_.admin("orders"));
+}
+
+// A standby that is named and never comes; without a name nobody waits, as if it had everything.
+void RealPeer::hold_standby(bool held) {
+  admin_->query(std::string("ALTER SYSTEM SET synchronous_standby_names = '") +
+                (held ? "nobody'" : "'"));
+  admin_->query("SELECT pg_reload_conf()");
+  while (commits_wait() != held) std::this_thread::sleep_for(kPause);
+}
+
+// Found out by one that may.
+bool RealPeer::commits_wait() {
+  testing::Admin probe = server_.admin("orders");
+  probe.query("SET synchronous_commit = on");
+  probe.send("SELECT pg_logical_emit_message(true, 'probe', '')");
+  const std::string pid = std::to_string(probe.backend_pid());
+  std::string state;
+  while (state != "waits" && state != "idle") {
+    state = admin_->value(
+        "SELECT CASE wait_event WHEN 'SyncRep' THEN 'waits' ELSE state END"
+        " FROM pg_stat_activity WHERE pid = " +
+        pid);
+  }
+  admin_->query("SELECT pg_terminate_backend(" + pid + ")");
+  return state == "waits";
 }
 
 Content RealPeer::content() {

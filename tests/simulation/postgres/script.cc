@@ -39,6 +39,7 @@ Options script_options() {
   options.outcome_key = "key";
   options.max_prepared_transactions = 4;
   options.deadlock_timeout = simulation::kMillisecond;
+  options.synchronous_standby = true;
   return options;
 }
 

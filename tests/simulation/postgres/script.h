@@ -6,6 +6,8 @@
 //   "hang up 2"             its client closes the connection
 //   "status 2"              the status of the xid that session 2 heard of last
 //   "crash"                 kill -9 of the whole server, and a start
+//   "hold standby"          the synchronous standby gets nothing from now on
+//   "release standby"       it has everything
 #pragma once
 
 #include <set>

@@ -109,7 +109,7 @@ Xid Store::assign_xid(Transaction& transaction) {
 }
 
 void Store::write(Transaction& transaction, std::vector<Change>& own, RowId id,
-                  std::optional<Row> value) {
+                  std::optional<Row> value, bool locked_only) {
   const Xid xid = assign_xid(transaction);
   CHECK(owner(id) == 0 || owner(id) == xid, "a row has one writer at a time");
   Xid writer = xid;
@@ -121,7 +121,7 @@ void Store::write(Transaction& transaction, std::vector<Change>& own, RowId id,
     writer = savepoint.xid;
   }
   owners_[id] = xid;
-  own.push_back({writer, std::move(id), std::move(value)});
+  own.push_back({writer, std::move(id), std::move(value), locked_only});
   wal.append(WriteRecord{xid, own.back()});
   transaction.wrote = true;
 }
@@ -152,6 +152,7 @@ void Store::end(Xid xid, const std::vector<Change>& changes, bool committed) {
   ++sequence_;
   for (const Change& change : changes) {
     latest_completed_ = std::max(latest_completed_, change.xid);
+    if (change.locked_only) continue;
     Versions& versions = tables_[change.row.table][change.row.key];
     if (!versions.empty() && versions.back().sequence == sequence_) versions.pop_back();
     versions.push_back({sequence_, change.value});

@@ -51,8 +51,8 @@ class Store {
   [[nodiscard]] Xid owner(const RowId& id) const;
   Xid assign_xid(Transaction& transaction);
   // Precondition: the row is nobody's, or the transaction's.
-  void write(Transaction& transaction, std::vector<Change>& own, RowId id,
-             std::optional<Row> value);
+  void write(Transaction& transaction, std::vector<Change>& own, RowId id, std::optional<Row> value,
+             bool locked_only = false);
   // Leaves the first `left` of its changes.
   void undo(Transaction& transaction, const std::vector<Change>& own, std::size_t left);
   // Its changes count, or do not, and its row locks are gone. The record is in the log already.
@@ -60,6 +60,8 @@ class Store {
 
   // ── transactions
   [[nodiscard]] XidStatus status(Xid xid) const;
+  // Its end stands in the log: it was not merely gone after a crash.
+  [[nodiscard]] bool has_ended(Xid xid) const { return ended_.contains(xid); }
   [[nodiscard]] Xid next_xid() const { return next_xid_; }
   [[nodiscard]] Xid xmax() const { return xid_after(latest_completed_); }
   // As if the commit log before `xid` had been truncated.

@@ -172,7 +172,11 @@ Rules transaction_rules() {
 
 // ── the end of a transaction ────────────────────────────────────────────────────────────────────
 
+// A parent is looked for by SELECT FOR KEY SHARE.
 std::optional<Answer> check_deferred(const Backend& backend) {
+  if (backend.session.read_only && !backend.session.unchecked_parents.empty()) {
+    return error("25006", "cannot execute SELECT FOR KEY SHARE in a read-only transaction");
+  }
   for (const std::string& parent : backend.session.unchecked_parents) {
     if (backend.store().committed("parent").contains(parent)) continue;
     return error("23503",

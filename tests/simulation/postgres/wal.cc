@@ -94,9 +94,10 @@ void Wal::cut(Lsn position) {
   flushed_ = std::min(flushed_, end_);
 }
 
-void Wal::trim(Lsn position) {
+void Wal::trim_to(std::size_t kept, Lsn position) {
   CHECK(position <= flushed_, "what is trimmed must not be lost");
-  while (!entries_.empty() && entries_.front().end <= position) {
+  if (entries_.size() < 2 * kept) return;
+  while (entries_.size() > kept && entries_.front().end <= position) {
     base_.apply(entries_.front().record);
     begin_ = entries_.front().end;
     entries_.pop_front();

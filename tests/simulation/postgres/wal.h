@@ -34,6 +34,7 @@ struct Change {
   Xid xid = 0;  // of the transaction or of its savepoint
   RowId row;
   std::optional<Row> value;
+  bool locked_only = false;  // SELECT FOR UPDATE: the value is as it was
   bool operator==(const Change&) const = default;
 };
 
@@ -109,8 +110,9 @@ class Wal {
   // Forgets what comes behind; positions behind it are given out again. Precondition: it is in the
   // log still, and not before what was trimmed.
   void cut(Lsn position);
-  // Folds the records before `position` into the base. Precondition: they are flushed.
-  void trim(Lsn position);
+  // Folds all but the last `kept` records into the base, twice as many allowed, as far as
+  // `position`. Precondition: they are flushed.
+  void trim_to(std::size_t kept, Lsn position);
   [[nodiscard]] State fold() const;
   [[nodiscard]] Lsn begin() const { return begin_; }
   // The last record's end at or before `position`.
