@@ -66,6 +66,13 @@ class CheckModels(unittest.TestCase):
         tried = [Case("model.pml", mutant="BROKEN")]
         self.assertEqual(list(check_models.symbols_without_a_case(self.models, tried)), [])
 
+    def test_a_bound_has_a_value_without_a_case(self):
+        self.write("#ifndef RESTARTS\n#define RESTARTS 1\n#endif\nactive proctype only() "
+                   "{ assert(RESTARTS == 1) }")
+        self.assertEqual(list(check_models.symbols_without_a_case(self.models, [])), [])
+        self.assertEqual(self.problem(), "")
+        self.assertIn("must hold", self.problem(symbols=("RESTARTS=0",)))
+
 
 if __name__ == "__main__":
     if any(shutil.which(tool) is None for tool in check_models.TOOLS):
