@@ -34,6 +34,10 @@ enum class Canary {
   kPromiseWhileRecovering,    // an acceptor that lost records promises at once
   kStandWhileRecovering,      // and stands for leader
   kMarkBehindDamage,          // a chosen mark is trusted although records in front of it are lost
+  kPromisesOfOldGroup,        // a leader goes on to a new group without its members' promises
+  kAnyRecoveryNonce,          // an answer to an earlier life makes a recovering acceptor whole
+  kWipedDiskAccepted,         // a replica whose disk was wiped takes part under its old id
+  kFullDiskVotes,             // a replica whose disk is full answers before it has written
 };
 
 #ifdef ASSENT_CANARIES

@@ -312,6 +312,7 @@ RecordIndex Consensus::write(Turn& turn, Record record) {
 }
 
 void Consensus::send_durable(Turn& turn, ReplicaId to, Message message) {
+  if (disk_short_ && canary(Canary::kFullDiskVotes)) return send_now(turn, to, std::move(message));
   std::vector<Envelope> out;
   outbox_.send({to, std::move(message)}, out);
   let_go(turn, std::move(out));

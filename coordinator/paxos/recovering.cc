@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "coordinator/paxos/consensus.h"
 
@@ -64,7 +65,8 @@ void Consensus::answer_recovery(Turn& turn, const Leader& leader, ReplicaId to,
 // lost up to it will be known chosen here, and reported as such. 3 needs phase 1 of B to be whole
 // for the group of s: see maybe_become_whole.
 void Consensus::on(Turn& turn, ReplicaId /*from*/, const RecoveryAnswer& answer) {
-  if (!recovering_ || answer.nonce != recovering_->nonce) return;
+  if (!recovering_) return;
+  if (answer.nonce != recovering_->nonce && !canary(Canary::kAnyRecoveryNonce)) return;
   if (answer.ballot < recovering_->promised) return;
   std::optional<Recovering::Bound>& bound = recovering_->bound;
   if (!bound || answer.last < bound->through) bound = {answer.last, answer.governed_through};

@@ -18,7 +18,7 @@ struct CanaryRecord {
   Checker checker;     // by which
 };
 
-// Every canary, in the order of base/canary.h.
+// Every canary for which a seed is known, in the order of base/canary.h.
 const std::vector<CanaryRecord>& canary_records();
 
 // None: no canary has this name.

@@ -186,6 +186,39 @@ TEST_F(Checkers, ReadsDoNotGoBack) {
       Checker::kLinearizableReads);
 }
 
+TEST_F(Checkers, WhoLostTheDiskItSpokeFromIsSilent) {
+  const auto ask = [&](ReplicaId by) {
+    return caught([&] { witness_.sent(by, paxos::PreVote{ballot(1, by), Slot(0)}); });
+  };
+  EXPECT_EQ(ask(kOne), std::nullopt);
+  witness_.wiped(kOne);
+  witness_.wiped(kTwo);  // it had said nothing yet
+  EXPECT_EQ(ask(kOne), Checker::kWipedIsSilent);
+  EXPECT_EQ(ask(kTwo), std::nullopt);
+}
+
+TEST_F(Checkers, WhoLostRecordsIsMadeWholeByAnAnswerToThisLife) {
+  witness_.booted(kOne);
+  witness_.sent(kOne, paxos::RecoveryAsk{ballot(1, kTwo), 7, Slot(0)});
+  witness_.heard(kOne, paxos::RecoveryAnswer{ballot(1, kTwo), 6, Slot(0), Slot(8)});
+  EXPECT_EQ(caught([&] { witness_.recovered(kOne); }), Checker::kWholeByThisLife);
+  witness_.heard(kOne, paxos::RecoveryAnswer{ballot(1, kTwo), 7, Slot(0), Slot(8)});
+  EXPECT_EQ(caught([&] { witness_.recovered(kOne); }), std::nullopt);
+  witness_.booted(kOne);
+  EXPECT_EQ(caught([&] { witness_.recovered(kOne); }), Checker::kWholeByThisLife);
+}
+
+TEST_F(Checkers, ALeaderHasThePromisesOfTheSlotsGroup) {
+  const auto propose = [&] { return caught([&] { witness_.proposed(ballot(1), Slot(1)); }); };
+  EXPECT_EQ(propose(), Checker::kPromisesOfGroup);
+  witness_.written(kTwo, paxos::Promised{ballot(1)});
+  witness_.durable(kTwo, paxos::Promised{ballot(1)});
+  witness_.sent(kTwo, paxos::Promise{ballot(1), Slot(1), Slot(2), {}, Slot(0)});
+  EXPECT_EQ(propose(), Checker::kPromisesOfGroup);
+  witness_.sent(kTwo, paxos::Promise{ballot(1), Slot(2), Slot(0), {}, Slot(0)});
+  EXPECT_EQ(propose(), std::nullopt);
+}
+
 TEST_F(Checkers, DurableBeforeTold) {
   const auto promise = [&] {
     return caught([&] {

@@ -9,6 +9,7 @@
 namespace assent::simulation {
 namespace {
 
+constexpr Micros kLookForRoomEvery = 100 * kMillisecond;
 constexpr std::uint64_t kRecordBytes = 64;  // of one, beside its value
 
 const paxos::Accepted* accepted_of(const paxos::Record& record) {
@@ -18,11 +19,12 @@ const paxos::Accepted* accepted_of(const paxos::Record& record) {
 }  // namespace
 
 Disk::Disk(Scheduler& scheduler, Dice dice, std::function<void(const paxos::Record&)> on_durable,
-           std::function<void(std::uint64_t)> on_flushed)
+           std::function<void(std::uint64_t)> on_flushed, std::function<void(bool)> on_space)
     : scheduler_(scheduler),
       dice_(dice),
       on_durable_(std::move(on_durable)),
-      on_flushed_(std::move(on_flushed)) {}
+      on_flushed_(std::move(on_flushed)),
+      on_space_(std::move(on_space)) {}
 
 void Disk::append(paxos::Record record) {
   bytes_ += kRecordBytes;
@@ -64,7 +66,7 @@ void Disk::end_flush_at(Micros when) {
 void Disk::end_flush() {
   if (scheduler_.now() < stalled_until_) return end_flush_at(stalled_until_);
   const std::uint64_t before = durable_of_life_;
-  make_durable(flushing_);
+  make_durable(std::min(flushing_, room_.value_or(flushing_)));
   flushing_ = 0;
   if (!written_.empty()) flush();
   if (before < durable_of_life_) on_flushed_(durable_of_life_);
@@ -76,6 +78,7 @@ void Disk::stall_until(Micros until) {
 }
 
 void Disk::make_durable(std::size_t count) {
+  if (room_) *room_ -= count;
   for (std::size_t i = 0; i < count; ++i) {
     if (const auto* record = std::get_if<paxos::Record>(&written_.front())) {
       on_durable_(*record);
@@ -106,6 +109,7 @@ void Disk::drop_through(Slot slot) {
 }
 
 Micros Disk::flush_time() {
+  if (room_ == std::size_t{0}) return kLookForRoomEvery;
   if (scheduler_.now() < slow_until_) return dice_.skewed(2 * kMillisecond, 200 * kMillisecond);
   return dice_.skewed(100, 5 * kMillisecond);
 }
@@ -113,7 +117,8 @@ Micros Disk::flush_time() {
 // ── lives ───────────────────────────────────────────────────────────────────────────────────────
 
 void Disk::crash() {
-  make_durable(dice_.below(written_.size() + 1));
+  const auto survive = static_cast<std::size_t>(dice_.below(written_.size() + 1));
+  make_durable(std::min(survive, room_.value_or(survive)));
   written_.clear();
   flushing_ = 0;
 }
@@ -157,6 +162,30 @@ void Disk::open(const Restore& restore, const std::function<void()>& lost) {
   first_ = std::max(chosen, loaded).next();
   while (held_.contains(Slot(first_.value - 1))) first_ = Slot(first_.value - 1);
   truncate();
+}
+
+// ── room, and whose disk it is ──────────────────────────────────────────────────────────────────
+
+void Disk::fill(std::size_t records) {
+  const bool was_full = full();
+  room_ = std::min(records, room_.value_or(records));
+  if (!was_full) on_space_(true);
+}
+
+void Disk::make_room() {
+  if (!full()) return;
+  room_.reset();
+  on_space_(false);
+}
+
+void Disk::wipe() {
+  CHECK(written_.empty(), "who loses its disk is down");
+  durable_.clear();
+  gone_ = last_ballot_ = 0;
+  shelf_ = {};
+  met_.clear();
+  doubtful_.reset();
+  incarnation_ = DiskIncarnation(incarnation_.value + 1);
 }
 
 // ── damage ──────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <variant>
@@ -17,6 +18,9 @@
 
 namespace assent::simulation {
 
+// Of each replica; one that was lost is followed by the next number.
+inline constexpr DiskIncarnation kFirstDisk(1);
+
 // The rules of storage::ReplicaLog for snapshots, to the record instead of to the segment: what may
 // go goes at once.
 class Disk final : public paxos::ChosenLog {
@@ -24,10 +28,11 @@ class Disk final : public paxos::ChosenLog {
   using Restore = std::function<void(const paxos::Record&)>;
 
   // `on_durable` is called for each record that becomes durable, a crash's survivors included;
-  // `on_flushed` when a flush has ended, with the number of records of this life that are durable.
+  // `on_flushed` when a flush has ended, with the number of records of this life that are durable;
+  // `on_space` when there is no room for more than what is reserved, and when there is again.
   // `scheduler` outlives the disk.
   Disk(Scheduler& scheduler, Dice dice, std::function<void(const paxos::Record&)> on_durable,
-       std::function<void(std::uint64_t)> on_flushed);
+       std::function<void(std::uint64_t)> on_flushed, std::function<void(bool)> on_space);
 
   void append(paxos::Record record);
   [[nodiscard]] Slot first() const override { return first_; }
@@ -63,6 +68,26 @@ class Disk final : public paxos::ChosenLog {
   // What lacks matters no more from now on: snapshots take its place.
   void repaired() { doubtful_.reset(); }
 
+  // ── room ──
+  // So many more records fit; what comes behind them waits, and no snapshot is kept.
+  void fill(std::size_t records);
+  void make_room();
+  [[nodiscard]] bool full() const { return room_.has_value(); }
+
+  // ── identity ──
+  // Everything is lost; what is there from now on is another disk.
+  // Precondition: its replica is down.
+  void wipe();
+  [[nodiscard]] DiskIncarnation incarnation() const { return incarnation_; }
+  // Nothing was ever told from it.
+  [[nodiscard]] bool fresh() const {
+    return gone_ == 0 && durable_.empty() && shelf_.newest() == nullptr;
+  }
+  // The disk by which a replica is known, from now on and after every crash: this one if none is.
+  DiskIncarnation meet(ReplicaId replica, DiskIncarnation disk) {
+    return met_.try_emplace(replica, disk).first->second;
+  }
+
   // Until then every flush is slow.
   void slow_until(Micros until) { slow_until_ = until; }
   // No flush ends before then. A time that is past ends a stall.
@@ -93,6 +118,7 @@ class Disk final : public paxos::ChosenLog {
   Dice dice_;
   const std::function<void(const paxos::Record&)> on_durable_;
   const std::function<void(std::uint64_t)> on_flushed_;
+  const std::function<void(bool)> on_space_;
   std::deque<Written> durable_;
   RecordNumber gone_ = 0;        // records that were in front of them
   std::deque<Written> written_;  // not durable yet
@@ -107,7 +133,10 @@ class Disk final : public paxos::ChosenLog {
   std::uint64_t bytes_ = 0;
   std::uint64_t durable_of_life_ = 0;
   std::uint64_t flushes_ = 0;
-  std::size_t flushing_ = 0;  // records of the flush that is at work; 0: none is
+  std::size_t flushing_ = 0;         // records of the flush that is at work; 0: none is
+  std::optional<std::size_t> room_;  // for so many records; none: there is enough
+  DiskIncarnation incarnation_ = kFirstDisk;
+  std::map<ReplicaId, DiskIncarnation> met_;
   Micros slow_until_ = 0;
   Micros stalled_until_ = 0;
 };

@@ -26,10 +26,12 @@ enum class Fault {
   kSlowDisk,        // every flush takes long
   kStalledDisk,     // no flush ends for longer than a leader may wait
   kClockJump,       // of a wall clock
+  kFullDisk,        // a few more records fit, and no snapshot
   kRot,             // records rot while a replica is down
+  kWipe,            // a disk is lost with all that was on it
   kTransfer,        // the leader is asked to hand over; no fault, but a disturbance
 };
-inline constexpr std::size_t kFaultKinds = 19;
+inline constexpr std::size_t kFaultKinds = 21;
 
 std::string_view name(Fault fault);
 

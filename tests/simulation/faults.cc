@@ -42,8 +42,12 @@ std::string_view name(Fault fault) {
       return "stalled-disk";
     case Fault::kClockJump:
       return "clock-jump";
+    case Fault::kFullDisk:
+      return "full-disk";
     case Fault::kRot:
       return "rot";
+    case Fault::kWipe:
+      return "wipe";
     case Fault::kTransfer:
       return "transfer";
   }
@@ -99,6 +103,7 @@ void Faults::strike(Fault fault) {
     return crash(leader(), 2 * kSecond);
   }
   if (fault == Fault::kRot) return rot(anyone());
+  if (fault == Fault::kWipe) return wipe(anyone());
   count(fault);
   const Micros now = scheduler_.now();
   switch (fault) {
@@ -109,6 +114,7 @@ void Faults::strike(Fault fault) {
       return crash(leader(), 2 * kSecond);
     case Fault::kCrashCandidate:
     case Fault::kRot:
+    case Fault::kWipe:
       return;
     case Fault::kPowerCut:
       return power_cut();
@@ -144,6 +150,8 @@ void Faults::strike(Fault fault) {
       return (dice_.percent(60) ? leader() : anyone())
           .disk()
           .stall_until(now + dice_.between(300, 2'500) * kMillisecond);
+    case Fault::kFullDisk:
+      return fill(dice_.percent(50) ? leader() : anyone());
     case Fault::kClockJump:
       return jump_clock();
     case Fault::kTransfer:
@@ -158,14 +166,37 @@ void Faults::crash(Host& host, Micros down_max) {
   later(dice_.skewed(2 * kMillisecond, down_max), [&host] { host.boot(); });
 }
 
-// One at a time: somebody must know what was decided. Mostly it was up until now, and comes back
+// It has lost records, and is not whole again; or all of them, and then it counts until it has left
+// the group and no quorum of a group that it was in can be needed any more. The budget is one at a
+// time: somebody must know what was decided.
+bool Faults::others_impaired(const Host& host) const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const auto& other) {
+    const bool damaged = !other->switched_off() && other->disk().damaged();
+    return other.get() != &host &&
+           (damaged || (other->wiped() && !operators_.is_released(other->id())));
+  });
+}
+
+// Mostly it was up until now, and comes back
 // soon: what others told it is still on its way.
 void Faults::rot(Host& host) {
-  for (const auto& other : hosts_) {
-    if (other.get() != &host && !other->switched_off() && other->disk().damaged()) return;
-  }
+  if (others_impaired(host) || host.wiped()) return;
   if (host.up()) crash(host, dice_.percent(70) ? 50 * kMillisecond : 2 * kSecond);
   if (host.disk().rot()) count(Fault::kRot);
+}
+
+// It starts again from nothing, and is replaced: so only one whose removal leaves enough.
+void Faults::wipe(Host& host) {
+  if (others_impaired(host) || host.wiped() || !operators_.can_spare(host.id())) return;
+  count(Fault::kWipe);
+  crash(host, 2 * kSecond);
+  host.wipe();
+}
+
+// So few records that it stands still soon, or so many that it has time to step aside.
+void Faults::fill(Host& host) {
+  host.disk().fill(static_cast<std::size_t>(dice_.skewed(0, 100)));
+  later(dice_.between(200, 4'000) * kMillisecond, [&host] { host.disk().make_room(); });
 }
 
 bool Faults::somebody_recovers() const {
@@ -335,6 +366,7 @@ void Faults::heal() {
   for (const auto& host : hosts_) {
     host->disk().slow_until(0);
     host->disk().stall_until(0);
+    host->disk().make_room();
     host->pause_until(0);
     host->boot();
   }
@@ -367,6 +399,9 @@ Host& Faults::wound_leader(Healing wound) {
   Host& wounded = leader();
   if (wound == Healing::kLeaderCutOff) cut_for_good(cut_off(wounded.id().value));
   if (wound == Healing::kLeaderStalls) wounded.disk().stall_until(scheduler_.now() + 60 * kSecond);
+  if (wound == Healing::kLeaderFull) {
+    wounded.disk().fill(static_cast<std::size_t>(dice_.skewed(0, 100)));
+  }
   return wounded;
 }
 

@@ -35,7 +35,8 @@ class Faults {
   // A replica has lost records, and is not whole again or will begin so: with another one away
   // there may be no leader who makes it whole.
   [[nodiscard]] bool somebody_recovers() const;
-  // The leader, which is cut off or whose disk stalls. Precondition: healed, and somebody serves.
+  // The leader, which is cut off, or whose disk stalls or is full. Precondition: healed, and
+  // somebody serves.
   Host& wound_leader(Healing wound);
 
   void moment(ReplicaId replica, Moment moment);
@@ -55,6 +56,9 @@ class Faults {
   void power_cut();
   void leave_for_long(Host& host);
   void rot(Host& host);
+  void wipe(Host& host);
+  void fill(Host& host);
+  [[nodiscard]] bool others_impaired(const Host& host) const;
   void part(const Pairs& pairs);
   void reset_connection();
   void bad_weather(const Weather& weather);

@@ -1,6 +1,7 @@
 #include "tests/simulation/host.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <variant>
@@ -43,7 +44,8 @@ Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
                                   [&] { return "record " + std::to_string(through); });
               step(paxos::Persisted{paxos::RecordIndex(through)});
             });
-          }),
+          },
+          [this](bool is_short) { take_in([this, is_short] { hear_of_space(is_short); }); }),
       clock_(dice_.between(-kDriftMax, kDriftMax),
              Millis(dice_.between(-setting.wall_offset_max.value, setting.wall_offset_max.value))),
       keeper_(around.trace, around.witness, setting, id, disk_,
@@ -53,16 +55,28 @@ Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
 
 // ── lives ───────────────────────────────────────────────────────────────────────────────────────
 
+void Host::install(const std::vector<ReplicaId>& others) {
+  if (std::exchange(installed_, true)) return;
+  std::copy_if(others.begin(), others.end(), std::back_inserter(others_),
+               [&](ReplicaId one) { return one != id_; });
+}
+
 void Host::boot() {
-  if (up() || switched_off_) return;
+  if (!installed_ || runs() || switched_off_) return;
   ++life_;
   around_.trace.event(id_.value, "boots", life_, disk_.size());
   clock_.boot(around_.scheduler.now(), MonoTime(dice_.between(0, 1'000'000'000)));
   around_.witness.booted(id_);
+  admission_.emplace(others_.size(), disk_.fresh());
+  if (admission_->admitted()) return take_part();
+  greet_all();
+}
+
+void Host::take_part() {
   replica::Options options = setting_.options;
   options.paxos.self = id_;
   options.paxos.seed = dice_.next();
-  if (setting_.replicas < id_.value) {
+  if (!is_founder()) {
     options.paxos.group = paxos::Group();
     options.founders.clear();
   }
@@ -83,6 +97,7 @@ void Host::boot() {
   check_groups();
   keeper_.boot(*core_);
   arm();
+  if (disk_.full()) hear_of_space(true);
 }
 
 void Host::switch_off() {
@@ -91,8 +106,9 @@ void Host::switch_off() {
 }
 
 void Host::crash() {
-  if (!up()) return;
+  if (!runs()) return;
   around_.trace.event(id_.value, "crashes", life_);
+  admission_.reset();
   core_.reset();
   keeper_.crash();
   disk_.crash();
@@ -106,8 +122,14 @@ void Host::crash() {
   around_.network.ended(id_.value, setting_.hosts());
 }
 
+void Host::take_in(std::function<void()> act) {
+  enter([this, act = std::move(act)] {
+    if (up()) act();
+  });
+}
+
 void Host::enter(std::function<void()> act) {
-  if (!up()) return;
+  if (!runs()) return;
   if (inbox_.empty() && paused_until_ <= around_.scheduler.now()) return act();
   inbox_.push_back(std::move(act));
 }
@@ -135,27 +157,34 @@ void Host::resume() {
 
 // ── what comes in ───────────────────────────────────────────────────────────────────────────────
 
-void Host::arrive(ReplicaId from, const paxos::Message& message) {
-  enter([this, arrived = paxos::Arrived{from, message}] {
+// What comes from another disk than the replica was met by is not heard: it has forgotten what it
+// promised.
+void Host::arrive(const Sender& from, const paxos::Message& message) {
+  take_in([this, from, arrived = paxos::Arrived{from.replica, message}] {
+    if (meet(from) != from.disk) {
+      ++unheard_;
+      return;
+    }
     around_.trace.event(id_.value, "hears", arrived.from.value, arrived.message.index(), [&] {
       return "from r" + to_string(arrived.from) + ": " + words(arrived.message);
     });
+    around_.witness.heard(id_, arrived.message);
     if (std::holds_alternative<paxos::TakeOver>(arrived.message)) ++orders_heard_;
     step(arrived);
   });
 }
 
 void Host::lose(ReplicaId peer) {
-  enter([this, peer] { step(paxos::PeerLost{peer}); });
+  take_in([this, peer] { step(paxos::PeerLost{peer}); });
 }
 
 void Host::hand_over(ReplicaId to) {
-  enter([this, to] { step(paxos::TransferAsked{to}); });
+  take_in([this, to] { step(paxos::TransferAsked{to}); });
 }
 
 void Host::ask(const Request& request) {
   enter([this, request] {
-    if (!core_->serving()) return answer(request.operation, Answer::Kind::kElsewhere);
+    if (!serving()) return answer(request.operation, Answer::Kind::kElsewhere);
     const std::uint64_t token = ++tokens_;
     if (request.command == nullptr) {
       reads_.emplace(token, Read{request.operation, around_.history.read_asked()});
@@ -174,11 +203,11 @@ void Host::ask_part(const replica::PartAsked& asked) {
 }
 
 void Host::asked_for_part(ReplicaId by, const replica::PartAsked& asked) {
-  enter([this, by, asked] { around_.give_part(by, asked, keeper_.part(asked)); });
+  take_in([this, by, asked] { around_.give_part(by, asked, keeper_.part(asked)); });
 }
 
 void Host::got_part(const replica::PartAsked& asked, const std::optional<std::string>& bytes) {
-  enter([this, asked, bytes] { keeper_.got_part(asked, bytes); });
+  take_in([this, asked, bytes] { keeper_.got_part(asked, bytes); });
 }
 
 void Host::end_turn_soon() {
@@ -243,6 +272,7 @@ void Host::carry_out(replica::Effects effects) {
   }
   finish_reads(effects);
   if (effects.recovered) {
+    around_.witness.recovered(id_);
     disk_.repaired();
     keeper_.repaired();
   }
@@ -262,7 +292,7 @@ void Host::send(const std::vector<paxos::Envelope>& envelopes) {
     around_.trace.event(id_.value, "sends", envelope.to.value, envelope.message.index(), [&] {
       return "to r" + to_string(envelope.to) + ": " + words(envelope.message);
     });
-    around_.network.send(id_, envelope);
+    around_.network.send({id_, disk_.incarnation()}, envelope);
     if (std::holds_alternative<paxos::Prepare>(envelope.message)) {
       around_.moment(id_, Moment::kAsksPromises);
     }
@@ -318,6 +348,7 @@ void Host::finish_reads(const replica::Effects& effects) {
 }
 
 void Host::answer(std::uint64_t operation, Answer::Kind kind) {
+  if (!up()) return around_.answer(operation, {kind, std::nullopt, LogTime()});
   const LogTime time =
       core_->serving() ? core_->log_time(clock_.read(around_.scheduler.now())) : LogTime();
   around_.answer(operation, {kind, core_->consensus().leader(), time});
@@ -341,7 +372,10 @@ void Host::check_bounds(std::size_t answers_sent) {
   const std::uint64_t unchosen = last.value - core_->consensus().chosen_through().value;
   require(unchosen <= options.paxos.open_slots_max, "slots are open");
   const bool own = proposing_ == *leads ? proposed_ < last : unchosen > 0;
-  if (own) around_.ledger.proposed(id_, last);
+  if (own) {
+    around_.ledger.proposed(id_, last);
+    around_.witness.proposed(*leads, last);
+  }
   proposing_ = *leads;
   proposed_ = last;
 }

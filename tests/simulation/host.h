@@ -8,7 +8,9 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
+#include "coordinator/replica/admission.h"
 #include "coordinator/replica/core.h"
 #include "tests/simulation/clock.h"
 #include "tests/simulation/disk.h"
@@ -51,31 +53,48 @@ struct Surroundings {
   std::function<void(ReplicaId by, const replica::PartAsked&)> ask_part;
   std::function<void(ReplicaId to, const replica::PartAsked&, std::optional<std::string>)>
       give_part;
+  // A replica asks another one whether it is known there; and is told by which disk.
+  std::function<void(const Sender& by, ReplicaId of)> greet;
+  std::function<void(ReplicaId to, ReplicaId by, DiskIncarnation known)> answer_greeting;
 };
 
 class Host {
  public:
   Host(Surroundings& around, const Setting& setting, ReplicaId id);
 
+  // Its configuration names these others, and will whatever happens to its disk. Only then it can
+  // boot.
+  void install(const std::vector<ReplicaId>& others);
   void boot();
   void crash();
   // It crashes, and never comes back.
   void switch_off();
   [[nodiscard]] bool switched_off() const { return switched_off_; }
+  // All that was on its disk is lost. Precondition: it is down.
+  void wipe();
+  [[nodiscard]] bool wiped() const { return disk_.incarnation() != kFirstDisk; }
   // Nothing comes in until then. A time that is past ends a pause.
   void pause_until(Micros until);
   Disk& disk() { return disk_; }
+  [[nodiscard]] const Disk& disk() const { return disk_; }
   Clock& clock() { return clock_; }
 
-  void arrive(ReplicaId from, const paxos::Message& message);
+  void arrive(const Sender& from, const paxos::Message& message);
   void lose(ReplicaId peer);
   void ask(const Request& request);
   void hand_over(ReplicaId to);
   void asked_for_part(ReplicaId by, const replica::PartAsked& asked);
   void got_part(const replica::PartAsked& asked, const std::optional<std::string>& bytes);
+  void greeted_by(const Sender& other);
+  void greeting_answered(ReplicaId by, DiskIncarnation known);
 
   [[nodiscard]] ReplicaId id() const { return id_; }
+  // It takes part.
   [[nodiscard]] bool up() const { return core_ != nullptr; }
+  // Its peers know another disk of it, so it has ended for good.
+  [[nodiscard]] bool refused() const { return refused_; }
+  // Messages from disks that its peers had lost.
+  [[nodiscard]] std::uint64_t unheard() const { return unheard_; }
   [[nodiscard]] bool serving() const { return up() && core_->serving(); }
   // Precondition: up().
   [[nodiscard]] const replica::Core& core() const { return *core_; }
@@ -94,6 +113,16 @@ class Host {
 
   // The process takes something in, once it moves; not at all when it ended before.
   void enter(std::function<void()> act);
+  // The same, when it takes part by then.
+  void take_in(std::function<void()> act);
+  // The process is there, and takes part or waits to be let in.
+  [[nodiscard]] bool runs() const { return admission_.has_value(); }
+  [[nodiscard]] bool is_founder() const { return id_.value <= setting_.replicas; }
+  void take_part();
+  void greet_all();
+  [[nodiscard]] DiskIncarnation meet(const Sender& other);
+  void hear_of_space(bool is_short);
+  void step_aside();
   // Later in this life.
   void later(Micros delay, std::function<void()> act);
   void ask_part(const replica::PartAsked& asked);
@@ -120,7 +149,12 @@ class Host {
   Disk disk_;
   Clock clock_;
   Keeper keeper_;
-  std::unique_ptr<replica::Core> core_;
+  std::optional<replica::Admission> admission_;  // of this life
+  std::unique_ptr<replica::Core> core_;          // null: it is down, or waits to be let in
+  std::vector<ReplicaId> others_;
+  bool installed_ = false;
+  bool refused_ = false;
+  std::uint64_t unheard_ = 0;
   std::uint64_t life_ = 0;
   Micros paused_until_ = 0;
   std::deque<std::function<void()>> inbox_;  // of a pause

@@ -36,7 +36,7 @@ void Keeper::boot(replica::Core& core) {
 
 // A snapshot that was just being made durable is on the disk, or is not.
 void Keeper::crash() {
-  if (std::exchange(finishing_, false) && dice_.percent(50)) {
+  if (std::exchange(finishing_, false) && dice_.percent(50) && !disk_.full()) {
     shelve(std::move(writing_->snapshot));
   }
   writing_.reset();
@@ -86,9 +86,10 @@ void Keeper::write_chunk() {
 
 void Keeper::finish() {
   finishing_ = false;
-  ++written_;
   StoredSnapshot snapshot = std::move(writing_->snapshot);
   writing_.reset();
+  if (disk_.full()) return schedule_.failed(disk_.bytes());
+  ++written_;
   keep(std::move(snapshot));
 }
 
@@ -111,7 +112,8 @@ void Keeper::keep(StoredSnapshot snapshot) {
 // ── fetching ────────────────────────────────────────────────────────────────────────────────────
 
 void Keeper::take_offer(const paxos::SnapshotOffered& offer) {
-  if (taking_in_) return;
+  // One that finds no room would be fetched in vain.
+  if (taking_in_ || disk_.full()) return;
   const StoredSnapshot* newest = disk_.shelf().newest();
   const bool newer = newest == nullptr || newest->info.through < offer.snapshot.through;
   if (fetch_.take(offer, core_->state().executed()) && newer) {
@@ -130,7 +132,7 @@ void Keeper::ask_part() {
 }
 
 void Keeper::got_part(const replica::PartAsked& asked, const std::optional<std::string>& bytes) {
-  if (!bytes) return fetch_.failed(asked);
+  if (!bytes || disk_.full()) return fetch_.failed(asked);
   if (!fetch_.answered(asked, bytes->size())) return;
   disk_.shelf().add(*bytes);
   if (fetch_.whole()) return complete();
@@ -150,6 +152,10 @@ void Keeper::complete() {
   StoredSnapshot snapshot{info, std::make_shared<const std::string>(disk_.shelf().take_incoming()),
                           disk_.replay_from(info.through)};
   process_.later(dice_.skewed(kMillisecond, kWriteMax), [this, snapshot] {
+    if (disk_.full()) {
+      taking_in_ = false;
+      return fetch_.end();
+    }
     shelve(snapshot);
     process_.later(dice_.skewed(20, kTurnMax), [this, snapshot] { install(snapshot); });
   });

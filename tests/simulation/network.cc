@@ -8,9 +8,9 @@ namespace assent::simulation {
 Network::Network(Scheduler& scheduler, Dice dice, Deliver deliver, Lose lose)
     : scheduler_(scheduler), dice_(dice), deliver_(std::move(deliver)), lose_(std::move(lose)) {}
 
-void Network::send(ReplicaId from, const paxos::Envelope& envelope) {
+void Network::send(const Sender& from, const paxos::Envelope& envelope) {
   ++counts_.sent;
-  if (!connected(from.value, envelope.to.value)) {
+  if (!connected(from.replica.value, envelope.to.value)) {
     ++counts_.cut;
     return;
   }
@@ -35,17 +35,17 @@ void Network::carry(ReplicaId from, ReplicaId to, std::function<void()> arrive) 
 
 // A partition takes what is on its way too; a message that is late by seconds comes over another
 // path, whatever happened to the connection.
-void Network::fly(ReplicaId from, const paxos::Envelope& envelope) {
+void Network::fly(const Sender& from, const paxos::Envelope& envelope) {
   Micros delay = dice_.skewed(weather_.delay_min, weather_.delay_max);
   const bool late = dice_.permille(weather_.late);
   if (late) {
     ++counts_.late;
     delay += dice_.between(200 * kMillisecond, 8 * kSecond);
   }
-  const std::uint64_t connection = link(from.value, envelope.to.value).connection;
+  const std::uint64_t connection = link(from.replica.value, envelope.to.value).connection;
   const auto message = std::make_shared<const paxos::Message>(envelope.message);
   scheduler_.after(delay, [this, from, to = envelope.to, message, connection, late] {
-    if (!late && link(from.value, to.value).connection != connection) {
+    if (!late && link(from.replica.value, to.value).connection != connection) {
       ++counts_.lost;
       return;
     }

@@ -23,6 +23,12 @@ struct Weather {
   Micros delay_max = 2 * kMillisecond;
 };
 
+// Every message says whose it is, and from which of its disks.
+struct Sender {
+  ReplicaId replica;
+  DiskIncarnation disk;
+};
+
 struct NetworkCounts {
   std::uint64_t sent = 0;
   std::uint64_t lost = 0;
@@ -33,13 +39,13 @@ struct NetworkCounts {
 
 class Network {
  public:
-  using Deliver = std::function<void(ReplicaId from, ReplicaId to, const paxos::Message&)>;
+  using Deliver = std::function<void(const Sender& from, ReplicaId to, const paxos::Message&)>;
   using Lose = std::function<void(ReplicaId at, ReplicaId peer)>;
 
   // `lose`: a replica notices that its connection to a peer broke. `scheduler` outlives this.
   Network(Scheduler& scheduler, Dice dice, Deliver deliver, Lose lose);
 
-  void send(ReplicaId from, const paxos::Envelope& envelope);
+  void send(const Sender& from, const paxos::Envelope& envelope);
   // What goes over a connection of its own, as questions and their answers do: it arrives once or,
   // when that breaks, not at all.
   void carry(ReplicaId from, ReplicaId to, std::function<void()> arrive);
@@ -70,7 +76,7 @@ class Network {
   Link& link(std::uint32_t from, std::uint32_t to) {
     return links_[from * (kReplicasMax + 1) + to];
   }
-  void fly(ReplicaId from, const paxos::Envelope& envelope);
+  void fly(const Sender& from, const paxos::Envelope& envelope);
   void notice(std::uint32_t at, std::uint32_t peer);
 
   Scheduler& scheduler_;

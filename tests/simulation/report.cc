@@ -39,6 +39,7 @@ void Report::add(const Run& run) {
   sum_.snapshots_written += one.snapshots_written;
   sum_.snapshots_installed += one.snapshots_installed;
   sum_.changes += one.changes;
+  sum_.refused += one.refused;
   sum_.fault_total += one.fault_total;
   for (std::size_t i = 0; i < kFaultKinds; ++i) sum_.faults[i] += one.faults[i];
   sum_.network.sent += one.network.sent;
@@ -90,6 +91,7 @@ void Report::print() const {
   print_count("snapshots", sum_.snapshots_written);
   print_count("taken in", sum_.snapshots_installed);
   print_count("group changes", sum_.changes);
+  print_count("refused disks", sum_.refused);
   print_faults();
   if (runs_ > failures_) {
     std::printf("fewest in a run: %llu commands, %llu faults\n",

@@ -46,7 +46,8 @@ std::vector<Fault> choose_faults(Dice& dice, std::uint32_t replicas) {
   constexpr auto kLast = static_cast<std::size_t>(Fault::kSlowNetwork);
   std::vector<Fault> out{Fault::kCrash};
   for (std::size_t i = 0; i < kFaultKinds; ++i) {
-    if (static_cast<Fault>(i) == Fault::kRot) continue;
+    const auto fault = static_cast<Fault>(i);
+    if (fault == Fault::kRot || fault == Fault::kWipe) continue;
     const bool of_peers = kFirst < i && i <= kLast;
     if (replicas == 1 && of_peers) continue;
     if (dice.percent(55)) out.push_back(static_cast<Fault>(i));
@@ -71,7 +72,8 @@ Healing choose_healing(Dice& dice, std::uint32_t replicas) {
   if (replicas == 1 || roll < 20) return Healing::kWhole;
   if (roll < 25) return Healing::kMinorityDown;
   if (roll < 70) return Healing::kPartial;
-  return roll < 85 ? Healing::kLeaderCutOff : Healing::kLeaderStalls;
+  if (roll < 80) return Healing::kLeaderCutOff;
+  return roll < 90 ? Healing::kLeaderStalls : Healing::kLeaderFull;
 }
 
 // Of records between two snapshots: so few that one who is away for a second needs one, some, or
@@ -85,7 +87,8 @@ std::uint64_t choose_log_bytes(Dice& dice) {
 }  // namespace
 
 std::size_t Setting::members_at_least() const {
-  return std::find(faults.begin(), faults.end(), Fault::kRot) == faults.end() ? 1 : 3;
+  const auto loses_records = [](Fault one) { return one == Fault::kRot || one == Fault::kWipe; };
+  return std::any_of(faults.begin(), faults.end(), loses_records) ? 3 : 1;
 }
 
 Setting setting_of(std::uint64_t seed) {
@@ -114,6 +117,7 @@ Setting setting_of(std::uint64_t seed) {
   // Not in every group that changes: where records rot, a group never shrinks below
   // members_at_least().
   if (replicas > 1 && (out.spares == 0 || dice.percent(50))) out.faults.push_back(Fault::kRot);
+  if (replicas > 1 && out.spares > 0 && dice.percent(50)) out.faults.push_back(Fault::kWipe);
   for (const ReplicaId member : members) out.options.founders.push_back(member_of(member));
   return out;
 }

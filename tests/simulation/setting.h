@@ -17,6 +17,7 @@ enum class Healing {
   kPartial,       // a partition stays in which somebody hears a quorum both ways
   kLeaderCutOff,  // everything, and then the leader is cut off from everybody
   kLeaderStalls,  // everything, and then the leader's disk stands still
+  kLeaderFull,    // everything, and then the leader's disk is full
 };
 
 struct Setting {
@@ -38,8 +39,9 @@ struct Setting {
   Healing healing = Healing::kWhole;
 
   [[nodiscard]] std::uint32_t hosts() const { return replicas + spares; }
-  // The fault budget of rot. One replica at a time has lost records; it gives no promise before a
-  // leader has made it whole, and there is no leader without the promises of a quorum. So a quorum
+  // The fault budget of rot and of lost disks. One replica at a time has lost records; it gives no
+  // promise before a leader has made it whole, or ever again when it has lost them all; and there
+  // is no leader without the promises of a quorum. So a quorum
   // of every group that may ever govern must be of others: n / 2 + 1 <= n - 1, which begins at
   // three. A group of two, or of one, with such a replica in it stands still for ever, and rightly:
   // nobody else knows what it has accepted.

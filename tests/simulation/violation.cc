@@ -35,6 +35,12 @@ std::string_view name(Checker checker) {
       return "linearizable-reads";
     case Checker::kDurableBeforeTold:
       return "durable-before-told";
+    case Checker::kWipedIsSilent:
+      return "wiped-is-silent";
+    case Checker::kPromisesOfGroup:
+      return "promises-of-group";
+    case Checker::kWholeByThisLife:
+      return "whole-by-this-life";
     case Checker::kPromiseKept:
       return "promise-kept";
     case Checker::kOneValuePerBallot:

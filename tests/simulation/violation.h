@@ -17,6 +17,9 @@ enum class Checker {
   kAcknowledgedIsKept,   // what a client was told is not in a replica's state at the end
   kLinearizableReads,    // a read missed what was told before it was asked
   kDurableBeforeTold,    // R2: a message left before what it says was on the disk
+  kWipedIsSilent,        // who lost its disk speaks under its old identity
+  kPromisesOfGroup,      // a leader proposes without the promises of the slot's group
+  kWholeByThisLife,      // a recovering acceptor is whole, and nobody answered this life of it
   kPromiseKept,          // an acceptance below a promise
   kOneValuePerBallot,    // two values accepted for one slot under one ballot
   kOneLeaderPerBallot,   // two replicas, or two lives of one, led under one ballot

@@ -14,7 +14,13 @@ Witness::Witness(const Ledger& ledger, std::size_t replicas)
 void Witness::booted(ReplicaId replica) {
   Known& known = of(replica);
   ++known.life;
+  known.nonce = 0;
+  known.answered = false;
   known.promised_written = known.promised_durable;
+}
+
+void Witness::wiped(ReplicaId replica) {
+  of(replica).forgot = of(replica).spoke;
 }
 
 void Witness::written(ReplicaId replica, const paxos::Record& record) {
@@ -51,10 +57,17 @@ void Witness::durable(ReplicaId replica, const paxos::Record& record) {
 }
 
 void Witness::sent(ReplicaId replica, const paxos::Message& message) {
+  of(replica).spoke = true;
+  if (of(replica).forgot) {
+    violated(Checker::kWipedIsSilent, "replica " + to_string(replica) + " lost its disk and says " +
+                                          std::string(paxos::name(message)) +
+                                          " under its old identity");
+  }
   if (const auto* promise = std::get_if<paxos::Promise>(&message)) told(replica, *promise);
   if (const auto* accepted = std::get_if<paxos::AcceptedThrough>(&message)) {
     told(replica, *accepted);
   }
+  if (const auto* ask = std::get_if<paxos::RecoveryAsk>(&message)) of(replica).nonce = ask->nonce;
   const auto* prepare = std::get_if<paxos::Prepare>(&message);
   if (prepare == nullptr) return;
   const Life now = life(replica);
@@ -64,7 +77,29 @@ void Witness::sent(ReplicaId replica, const paxos::Message& message) {
                                              ", as an earlier life or another replica did");
 }
 
+void Witness::heard(ReplicaId replica, const paxos::Message& message) {
+  const auto* answer = std::get_if<paxos::RecoveryAnswer>(&message);
+  if (answer != nullptr && answer->nonce == of(replica).nonce) of(replica).answered = true;
+}
+
+void Witness::recovered(ReplicaId replica) const {
+  if (of(replica).answered) return;
+  violated(Checker::kWholeByThisLife,
+           "replica " + to_string(replica) + " is whole again: nobody answered this life of it");
+}
+
+void Witness::proposed(const Ballot& ballot, Slot slot) const {
+  const auto promised = promised_.find(ballot);
+  const std::uint32_t by = promised == promised_.end() ? 0 : promised->second;
+  const std::uint32_t own = 1u << ballot.replica.value;
+  if (ledger_.electorates().quorum_among(slot, by | own).value_or(true)) return;
+  violated(Checker::kPromisesOfGroup, "the leader of " + to_string(ballot) + " proposes in slot " +
+                                          to_string(slot) +
+                                          " without the promises of a quorum of its group");
+}
+
 void Witness::told(ReplicaId replica, const paxos::Promise& promise) {
+  if (promise.next == Slot(0)) promised_[promise.ballot] |= 1u << replica.value;
   const Known& known = of(replica);
   if (known.promised_durable < promise.ballot) {
     violated(Checker::kDurableBeforeTold, "replica " + to_string(replica) + " tells a promise of " +

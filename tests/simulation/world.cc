@@ -45,7 +45,7 @@ World::World(std::uint64_t seed, bool printed)
       history_(ledger_, Dice(seed, 4)),
       network_(
           scheduler_, Dice(seed, 5),
-          [this](ReplicaId from, ReplicaId to, const paxos::Message& message) {
+          [this](const Sender& from, ReplicaId to, const paxos::Message& message) {
             hosts_[to.value - 1]->arrive(from, message);
           },
           [this](ReplicaId at, ReplicaId peer) { hosts_[at.value - 1]->lose(peer); }),
@@ -69,6 +69,15 @@ World::World(std::uint64_t seed, bool printed)
             network_.carry(asked.of, to, [this, to, asked, bytes = std::move(bytes)] {
               hosts_[to.value - 1]->got_part(asked, bytes);
             });
+          },
+          [this](const Sender& by, ReplicaId of) {
+            network_.carry(by.replica, of,
+                           [this, by, of] { hosts_[of.value - 1]->greeted_by(by); });
+          },
+          [this](ReplicaId to, ReplicaId by, DiskIncarnation known) {
+            network_.carry(by, to, [this, to, by, known] {
+              hosts_[to.value - 1]->greeting_answered(by, known);
+            });
           }},
       operators_(scheduler_, setting_, ledger_, hosts_),
       clients_(
@@ -81,6 +90,8 @@ World::World(std::uint64_t seed, bool printed)
 }
 
 void World::run() {
+  const auto founders = operators_.replicas();
+  for (const ReplicaId founder : founders) hosts_[founder.value - 1]->install(founders);
   for (const auto& host : hosts_) host->boot();
   clients_.start();
   faults_.start();
@@ -113,9 +124,12 @@ void World::break_things() {
 void World::let_changes_end() {
   if (setting_.spares == 0) return;
   trace_.event(0, "lets changes end");
+  operators_.only_replace();
+  faults_.heal();
+  await(Checker::kProgressAfterHeal, kChangesEndWithin,
+        "a replica that lost its disk is not removed", [&] { return !operators_.lost_one(); });
   operators_.stop();
   clients_.give_changes_up();
-  faults_.heal();
   const Slot begun = ledger_.executed();
   await(Checker::kProgressAfterHeal, kChangesEndWithin, "changes of the group do not end", [&] {
     return begun.value + 3 * kGroupDistance < ledger_.executed().value &&
@@ -148,8 +162,9 @@ void World::await_progress(Micros begun) {
 
 // Check-quorum and the watch over the own disk at work: who cannot lead does not stand in the way.
 void World::demand_succession(Healing wound) {
-  if (wound != Healing::kLeaderCutOff && wound != Healing::kLeaderStalls) return;
-  if (!can_spare_one()) return;
+  const bool wounds = wound == Healing::kLeaderCutOff || wound == Healing::kLeaderStalls ||
+                      wound == Healing::kLeaderFull;
+  if (!wounds || !can_spare_one()) return;
   trace_.event(0, "wounds", static_cast<std::uint64_t>(wound));
   const Host& wounded = faults_.wound_leader(wound);
   await(Checker::kLeaderGivesWay, kGivesWayWithin, "a leader that cannot lead holds on",
@@ -232,6 +247,8 @@ Figures World::figures() const {
   out.snapshots_written = sum(&Host::snapshots_written);
   out.snapshots_installed = sum(&Host::snapshots_installed);
   out.changes = ledger_.electorates().changes();
+  out.refused = static_cast<std::uint64_t>(std::count_if(
+      hosts_.begin(), hosts_.end(), [](const auto& host) { return host->refused(); }));
   out.fault_total = faults_.total();
   out.faults = faults_.counts();
   out.network = network_.counts();

@@ -34,6 +34,7 @@ struct Figures {
   std::uint64_t snapshots_written = 0;
   std::uint64_t snapshots_installed = 0;  // fetched from another replica, and taken in
   std::uint64_t changes = 0;              // of the group
+  std::uint64_t refused = 0;              // replicas that came back without their disk
   std::uint64_t fault_total = 0;
   FaultCounts faults{};
   NetworkCounts network;
