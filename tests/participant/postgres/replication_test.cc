@@ -181,6 +181,24 @@ TEST_F(Replication, CancelledWaitOfARollbackIsNotDoneBeforeTheStandbyHasIt) {
   EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
 }
 
+// The barrier commits at the Sync of its batch, so the warning comes behind its answer.
+TEST_F(Replication, CancelledWaitOfABarrierIsNotTakenForSuccess) {
+  agent->prepared("INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  std::optional<Result<std::vector<BranchId>>> listed;
+  agent->database.list_prepared(
+      [&](Result<std::vector<BranchId>> branches) { listed = std::move(branches); });
+  const std::string backend = waiting_backend("SELECT pg_logical_emit_message");
+
+  admin.query("SELECT pg_cancel_backend(" + backend + ")");
+  EXPECT_TRUE(loop.run_until([&] { return listed.has_value(); }));
+  replicate();
+
+  ASSERT_TRUE(listed.has_value());
+  ASSERT_FALSE(*listed) << "the standby does not have what it would have told";
+  EXPECT_EQ(listed->error().code, ErrorCode::kUnavailable);
+}
+
 TEST_F(Replication, CancelledWaitOfAOnePhaseCommitIsNotTakenForSuccess) {
   const BranchId id = agent->open();
   agent->run(id, "INSERT INTO t VALUES (1, 1)");
