@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/simulation/postgres/backend.h"
@@ -12,7 +13,7 @@ namespace assent::model {
 using Values = std::vector<Value>;
 
 struct Rule {
-  const char* pattern;  // as match() takes it
+  std::string_view pattern;  // as match() takes it
   Step (*run)(Backend& backend, const Values& values);
   bool in_failed = false;  // it works in a failed transaction
 };

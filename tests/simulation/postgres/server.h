@@ -47,7 +47,7 @@ class Server {
   // ── clients. Neither callback comes from inside these calls.
   // None: the server is down, is starting, or has no connection left.
   std::optional<SessionId> connect(const Login& login, Lost lost);
-  // Precondition of those below that take a session: none; one that is gone is left alone.
+  // The functions below leave a session alone that is gone.
   [[nodiscard]] int pid(SessionId session) const;  // 0: it is gone
   // Into the backend's socket: run later, command by command.
   void send(SessionId session, postgres::Batch batch, Answered answered);

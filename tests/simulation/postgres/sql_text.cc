@@ -12,8 +12,8 @@ bool is_space(char c) {
   return std::isspace(static_cast<unsigned char>(c)) != 0;
 }
 
-char lowered(char c) {
-  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+constexpr char lowered(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 bool is_word(char c) {
@@ -76,7 +76,8 @@ bool match_from(std::string_view pattern, std::string_view sql, std::size_t at,
     if (pattern[i] == '?') {
       if (!take_value(sql, at, parameters, values)) return false;
     } else {
-      if (at == sql.size() || lowered(sql[at]) != lowered(pattern[i])) return false;
+      if (at == sql.size()) return false;
+      if (sql[at] != pattern[i] && lowered(sql[at]) != lowered(pattern[i])) return false;
       ++at;
     }
   }
