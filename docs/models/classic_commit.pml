@@ -80,6 +80,8 @@ byte told = NONE;
 bool over[3] = false;                /* the agent has confirmed that the branch rolled back */
 bool closing = false;                /* no faults and no late messages any more */
 
+#define WHEN(guard, action) if :: guard -> action :: else fi
+
 #ifdef ONE_SHOT
 #define WHOLE true
 #else
@@ -106,13 +108,10 @@ inline decide(l) {
   listed = todo[l];
   forgotten = false;
   assert(told == NONE || told == record);
-  if
-  :: record == COMMITTED ->                     /* every listed branch is prepared */
-     assert(database[0] == PREPARED && database[1] == PREPARED && database[2] == PREPARED)
-  :: else
-  fi;
-  knows[1] = false;
-  knows[2] = false
+  /* Every listed branch is prepared. */
+  assert(record == ABORTED ||
+         (database[0] == PREPARED && database[1] == PREPARED && database[2] == PREPARED));
+  knows[1] = false; knows[2] = false
 }
 
 /* Driver::follow_record: whatever was proposed, what counts is the record. */
@@ -126,8 +125,7 @@ inline follow(l) {
 }
 
 inline finish_as(l, outcome) {
-  phase[l] = FINISHING;
-  yes[l] = 0;
+  phase[l] = FINISHING; yes[l] = 0;
   if
   :: outcome == COMMITTED -> commits[l] = commits[l] | todo[l]
   :: else -> aborts[l] = aborts[l] | todo[l]
@@ -146,20 +144,14 @@ inline maybe_take_over(l) {
 /* Nothing of a deposed leader is chosen any more, so it is all one what it goes on to propose. */
 inline forget_votes() {
   yes[1] = 0;
-  if
-  :: phase[1] == COMMITTING -> phase[1] = ABORTING
-  :: else
-  fi
+  WHEN(phase[1] == COMMITTING, phase[1] = ABORTING)
 }
 
 /* It serves when it has executed its own no-op, and so all that was decided before it. */
 inline take_office(up_to_date) {
   office = 2;
   forget_votes();
-  if
-  :: up_to_date && record != NONE -> knows[2] = true; maybe_take_over(2)
-  :: else
-  fi
+  WHEN(up_to_date && record != NONE, knows[2] = true; maybe_take_over(2))
 }
 
 /* ── leaders ─────────────────────────────────────────────────────────────────────────────────── */
@@ -171,9 +163,7 @@ inline take_office(up_to_date) {
                    !SEES_FLOOR(l))
 
 inline drive(l) {
-  phase[l] = PREPARING;
-  todo[l] = ALL;
-  prepares[l] = true;
+  phase[l] = PREPARING; todo[l] = ALL; prepares[l] = true;
   if
   :: WHOLE -> named_by = l; epoch[0] = life[0]; epoch[1] = life[1]; epoch[2] = life[2];
      over[0] = false; over[1] = false; over[2] = false
@@ -197,11 +187,9 @@ inline on_repeat(l) {
 /* A NO, the deadline, or a client's abort. */
 inline give_up(l) {
 #ifdef UNLOGGED_ABORT
-  tell(ABORTED);
-  finish_as(l, ABORTED)
+  tell(ABORTED); finish_as(l, ABORTED)
 #else
-  phase[l] = ABORTING;
-  yes[l] = 0
+  phase[l] = ABORTING; yes[l] = 0
 #endif
 }
 
@@ -209,8 +197,7 @@ inline propose_commit(l) {
 #ifdef COMMIT_BEFORE_CHOSEN
   finish_as(l, COMMITTED)
 #else
-  phase[l] = COMMITTING;
-  yes[l] = 0
+  phase[l] = COMMITTING; yes[l] = 0
 #endif
 }
 
@@ -220,16 +207,10 @@ inline become_expired(l) { finish_as(l, ABORTED) }
    it is not kept. What an inventory was asked for before is no news afterwards. */
 inline confirm(l, p) {
   todo[l] = todo[l] & ~BIT(p);
-  if
-  :: database[p] == B_COMMITTED -> commits[l] = commits[l] & ~BIT(p)
-  :: database[p] == B_ABORTED -> aborts[l] = aborts[l] & ~BIT(p)
-  :: else
-  fi;
+  WHEN(database[p] == B_COMMITTED, commits[l] = commits[l] & ~BIT(p));
+  WHEN(database[p] == B_ABORTED, aborts[l] = aborts[l] & ~BIT(p));
 #ifndef STALE_INVENTORY
-  if
-  :: l == 2 -> inventory = inventory & ~BIT(p)
-  :: else
-  fi
+  WHEN(l == 2, inventory = inventory & ~BIT(p))
 #endif
 }
 
@@ -240,15 +221,11 @@ inline confirm(l, p) {
 #endif
 
 inline retire(l) {
-  phase[l] = IDLE;
-  todo[l] = 0;
+  phase[l] = IDLE; todo[l] = 0;
 #ifndef STALE_INVENTORY
   inventory = 0;
 #endif
-  if
-  :: SEES_RECORD(l) -> forgotten = true
-  :: else
-  fi
+  WHEN(SEES_RECORD(l), forgotten = true)
 }
 
 /* Office::found */
@@ -281,10 +258,7 @@ inline found(p) {
 #endif
 
 inline hear(p, l) {
-  if
-  :: ballot[p] < l -> ballot[p] = l
-  :: else
-  fi
+  WHEN(ballot[p] < l, ballot[p] = l)
 }
 
 #define OPENS(p, l) (WHOLE && agent[p] == UNKNOWN && OWN(p) && fenced[p] && RUNS(p, l))
@@ -294,18 +268,9 @@ inline hear(p, l) {
 
 inline on_prepare(p, l) {
   hear(p, l);
-  if
-  :: agent[p] == UNKNOWN || agent[p] == OPEN -> agent[p] = ASKED
-  :: else
-  fi;
-  if
-  :: agent[p] == ASKED -> asked_by[p] = l
-  :: else
-  fi;
-  if
-  :: WHOLE && seen[p] < l -> seen[p] = l
-  :: else
-  fi
+  WHEN(agent[p] == UNKNOWN || agent[p] == OPEN, agent[p] = ASKED);
+  WHEN(agent[p] == ASKED, asked_by[p] = l);
+  WHEN(WHOLE && seen[p] < l, seen[p] = l)
 }
 
 #define VOTES(p, l) \
@@ -313,8 +278,7 @@ inline on_prepare(p, l) {
    phase[l] == PREPARING && l == office && !HAS(yes[l], p))
 
 inline vote(p, l) {
-  hear(p, l);
-  yes[l] = yes[l] | BIT(p)
+  hear(p, l); yes[l] = yes[l] | BIT(p)
 }
 
 /* BranchWork: checked again right before it is sent. */
@@ -326,8 +290,7 @@ inline send_prepare(p) {
   :: else ->
      assert(ballot[p] <= asked_by[p]);          /* nothing is sent for a leader that is known to be over */
      assert(!WHOLE || database[p] == NOTHING);  /* a statement runs once */
-     agent[p] = SENT;
-     database[p] = FLYING
+     agent[p] = SENT; database[p] = FLYING
   fi;
   asked_by[p] = 0
 }
@@ -345,10 +308,7 @@ inline commit_branch(p) {
   :: database[p] == PREPARED ->
      assert(record == COMMITTED && HAS(listed, p));
      database[p] = B_COMMITTED;
-     if
-     :: agent[p] == VOTED_YES -> agent[p] = ENDED
-     :: else
-     fi
+     WHEN(agent[p] == VOTED_YES, agent[p] = ENDED)
   :: else -> assert(database[p] == B_COMMITTED)  /* what is missing was committed before */
   fi
 }
@@ -371,10 +331,7 @@ inline abort_branch(p) {
   fi;
   agent[p] = (agent[p] == VOTED_YES || agent[p] == ENDED -> ENDED : UNKNOWN);
   asked_by[p] = 0;
-  if
-  :: WHOLE && OWN(p) && seen[p] < named_by -> seen[p] = named_by   /* buried */
-  :: else
-  fi;
+  WHEN(WHOLE && OWN(p) && seen[p] < named_by, seen[p] = named_by);   /* buried */
   over[p] = (database[p] != B_ABORTED)          /* which says the same */
 }
 
@@ -382,26 +339,16 @@ inline abort_branch(p) {
    ballot 1 that was before leader 2, who then speaks to this life only (see one_phase.pml). */
 inline restart(p, learnt) {
   restarts++;
-  life[p] = 2;
-  ballot[p] = learnt;
-  fenced[p] = false;
-  agent[p] = UNKNOWN;
-  asked_by[p] = 0;
-  seen[p] = 0;
-  if
-  :: database[p] == RUNNING -> database[p] = B_ABORTED
-  :: else
-  fi
+  life[p] = 2; ballot[p] = learnt; fenced[p] = false;
+  agent[p] = UNKNOWN; asked_by[p] = 0; seen[p] = 0;
+  WHEN(database[p] == RUNNING, database[p] = B_ABORTED)
 }
 
 /* The backends of the earlier life are ended, and gone. */
 inline fence(p) {
   fenced[p] = true;
 #ifndef NO_FENCE
-  if
-  :: database[p] == FLYING -> database[p] = B_ABORTED
-  :: else
-  fi
+  WHEN(database[p] == FLYING, database[p] = B_ABORTED)
 #endif
 }
 
@@ -424,8 +371,7 @@ inline close() {
 
 /* ── participants are alike: of states that differ in their order one is enough ──────────────── */
 
-hidden int key[3];
-hidden byte other;
+hidden int key[3], other;
 
 #define IN(set, p) (((set) >> (p)) & 1)
 #define KEY(p) \
@@ -438,10 +384,7 @@ hidden byte other;
 
 #define EXCHANGE(field, p, q) other = field[p]; field[p] = field[q]; field[q] = other
 inline exchange_bits(set, p, q) {
-  if
-  :: IN(set, p) != IN(set, q) -> set = set ^ (BIT(p) | BIT(q))
-  :: else
-  fi
+  WHEN(IN(set, p) != IN(set, q), set = set ^ (BIT(p) | BIT(q)))
 }
 
 inline order(p, q) {
@@ -526,13 +469,8 @@ inline sort() {
 
 init {
   d_step {
-    if
-    :: !WHOLE ->
-       agent[0] = OPEN; agent[1] = OPEN; agent[2] = OPEN;
-       database[0] = RUNNING; database[1] = RUNNING; database[2] = RUNNING;
-       promise = 0
-    :: else
-    fi
+    WHEN(!WHOLE, agent[0] = OPEN; agent[1] = OPEN; agent[2] = OPEN; database[0] = RUNNING;
+                 database[1] = RUNNING; database[2] = RUNNING; promise = 0)
   };
   do
   :: atomic {

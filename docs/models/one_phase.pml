@@ -94,6 +94,8 @@ bool repeated = false;
 byte told = NONE;
 bool closing = false;
 
+#define WHEN(guard, action) if :: guard -> action :: else fi
+
 #ifdef ONE_SHOT
 #define WHOLE true
 #else
@@ -127,10 +129,8 @@ inline decide(l) {
    (reader[1] == R_LEFT || reader[1] == R_ENDED || reader[1] == R_COMMITTED -> 2 : 0))
 
 inline start_finishing(l, how, branches) {
-  phase[l] = how;
-  todo[l] = branches;
-  left[l] = 0;
-  yes[l] = 0
+  phase[l] = how; todo[l] = branches;
+  left[l] = 0; yes[l] = 0
 }
 
 inline follow(l) {
@@ -140,15 +140,8 @@ inline follow(l) {
 
 inline take_office() {
   office = 2;
-  if
-  :: record != NONE ->
-     knows[2] = true;
-     if
-     :: !forgotten -> follow(2)
-     :: else
-     fi
-  :: else
-  fi
+  knows[2] = (record != NONE);
+  WHEN(record != NONE && !forgotten, follow(2))
 }
 
 /* ── leaders ─────────────────────────────────────────────────────────────────────────────────── */
@@ -159,19 +152,12 @@ inline take_office() {
                    !(l == office && below_floor))
 
 inline drive(l, first) {
-  phase[l] = PREPARING;
-  may_be_repeat[l] = !(first);
-  left[l] = 0;
-  yes[l] = 0;
+  phase[l] = PREPARING; may_be_repeat[l] = !(first);
+  left[l] = 0; yes[l] = 0;
   asks_readers[l] = true;
-  if
-  :: WHOLE -> epoch = life
-  :: else
-  fi
+  WHEN(WHOLE, epoch = life)
 #ifdef ONE_PHASE_BEFORE_READERS
-  ;
-  phase[l] = ONE_PHASE;
-  asks_one_phase[l] = true
+  ; phase[l] = ONE_PHASE; asks_one_phase[l] = true
 #endif
 }
 
@@ -188,10 +174,7 @@ inline give_up(l) {
 }
 
 /* A client's abort, or a repeat whose one-shots an earlier office may have run. */
-inline abort_settled(l) {
-  may_be_repeat[l] = true;
-  give_up(l)
-}
+inline abort_settled(l) { may_be_repeat[l] = true; give_up(l) }
 
 inline on_first_copy(l) {
   promise = 0;
@@ -219,9 +202,7 @@ inline on_repeat(l) {
 
 #define ALL_READERS_VOTED(l) ((left[l] | yes[l]) == READERS)
 
-inline become_committed_one_phase(l) {
-  start_finishing(l, COMMITTED_ONE_PHASE, 0)
-}
+inline become_committed_one_phase(l) { start_finishing(l, COMMITTED_ONE_PHASE, 0) }
 
 inline become_expired(l) {
   start_finishing(l, FINISHING,
@@ -230,12 +211,8 @@ inline become_expired(l) {
 
 inline retire(l) {
   finished[l] = true;
-  if
-  :: phase[l] == FINISHING && SEES_RECORD(l) && l == office -> forgotten = true
-  :: else
-  fi;
-  phase[l] = IDLE;
-  may_be_repeat[l] = false
+  WHEN(phase[l] == FINISHING && SEES_RECORD(l) && l == office, forgotten = true);
+  phase[l] = IDLE; may_be_repeat[l] = false
 }
 
 #define ANY_PREPARED  (database == PREPARED || IS_PREPARED(0) || IS_PREPARED(1))
@@ -268,22 +245,13 @@ inline found() {
   (TAKES(l) && (OPENS || agent == OPEN || ((agent == ASKED || agent == SENT) && asked_by < l)))
 
 inline hear(l) {
-  if
-  :: ballot < l -> ballot = l
-  :: else
-  fi
+  WHEN(ballot < l, ballot = l)
 }
 
 inline on_prepare(l, in_one_phase) {
   hear(l);
-  if
-  :: agent == UNKNOWN || agent == OPEN -> agent = ASKED; seen = WHOLE
-  :: else
-  fi;
-  if
-  :: agent == ASKED -> asked_by = l; one_phase = in_one_phase
-  :: else
-  fi
+  WHEN(agent == UNKNOWN || agent == OPEN, agent = ASKED; seen = WHOLE);
+  WHEN(agent == ASKED, asked_by = l; one_phase = in_one_phase)
 }
 
 inline send_last() {
@@ -303,8 +271,7 @@ inline land() {
   :: one_phase && row == NONE ->
      assert(told != ABORTED && record != ABORTED);
      assert(!IS_PREPARED(0) && !IS_PREPARED(1));
-     row = COMMITTED;
-     database = B_COMMITTED
+     row = COMMITTED; database = B_COMMITTED
   :: one_phase && row != NONE -> database = B_ABORTED
   :: !one_phase -> database = PREPARED
   fi
@@ -317,10 +284,7 @@ inline on_answer() {
 /* The abort row is written unless a row stands. */
 inline write_row() {
 #ifndef SETTLE_ONLY_READS
-  if
-  :: row == NONE -> row = ABORTED
-  :: else
-  fi
+  WHEN(row == NONE, row = ABORTED)
 #else
   skip
 #endif
@@ -331,12 +295,8 @@ inline settle(l) {
   hear(l);
   if
   :: OWN && (agent == OPEN || agent == ASKED) ->
-     agent = VOTED_NO;
-     asked_by = 0;
-     if
-     :: database == RUNNING -> database = B_ABORTED
-     :: else
-     fi
+     agent = VOTED_NO; asked_by = 0;
+     WHEN(database == RUNNING, database = B_ABORTED)
   :: else
   fi;
   write_row();
@@ -364,8 +324,7 @@ inline commit_writer() {
   if
   :: database == PREPARED ->
      assert(record == COMMITTED);
-     database = B_COMMITTED;
-     agent = UNKNOWN
+     database = B_COMMITTED; agent = UNKNOWN
   :: else -> assert(database == B_COMMITTED)
   fi
 }
@@ -377,14 +336,12 @@ inline abort_writer() {
   :: database == RUNNING -> database = B_ABORTED
   :: else
   fi;
-  agent = UNKNOWN;
-  asked_by = 0;
+  agent = UNKNOWN; asked_by = 0;
   seen = (seen || (WHOLE && OWN))                /* buried */
 }
 
 inline finish_writer(l) {
-  hear(l);
-  todo[l] = todo[l] & ~WRITER;
+  hear(l); todo[l] = todo[l] & ~WRITER;
   if
   :: phase[l] == FINISHING && record == COMMITTED -> commit_writer()
   :: else -> abort_writer()
@@ -401,24 +358,14 @@ inline finish_writer(l) {
 #endif
 
 inline restart(learnt) {
-  life = 2;
-  ballot = learnt;
-  fenced = false;
-  agent = UNKNOWN;
-  asked_by = 0;
-  seen = false;
-  if
-  :: database == RUNNING -> database = B_ABORTED
-  :: else
-  fi
+  life = 2; ballot = learnt; fenced = false;
+  agent = UNKNOWN; asked_by = 0; seen = false;
+  WHEN(database == RUNNING, database = B_ABORTED)
 }
 
 inline fence() {
   fenced = true;
-  if
-  :: database == FLYING -> database = B_ABORTED
-  :: else
-  fi
+  WHEN(database == FLYING, database = B_ABORTED)
 }
 
 /* ── readers ─────────────────────────────────────────────────────────────────────────────────── */
@@ -522,12 +469,7 @@ inline close() {
   FAULT(reader[r] == R_PREPARED, reader[r] = R_UNREMEMBERED)
 
 init {
-  d_step {
-    if
-    :: !WHOLE -> agent = OPEN; database = RUNNING; reader[0] = R_OPEN; reader[1] = R_OPEN
-    :: else
-    fi
-  };
+  d_step { WHEN(!WHOLE, agent = OPEN; database = RUNNING; reader[0] = R_OPEN; reader[1] = R_OPEN) };
   do
   LEADER(1)
   LEADER(2)
