@@ -5,6 +5,7 @@
 //   child   (id int PRIMARY KEY, parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)
 // and the session's own: CREATE TEMP TABLE scratch (n int).
 #include <algorithm>
+#include <tl/expected.hpp>
 #include <utility>
 
 #include "tests/simulation/postgres/commands.h"
@@ -39,58 +40,70 @@ Answer not_serializable() {
 
 // ── account ─────────────────────────────────────────────────────────────────────────────────────
 
-struct Balance {
-  std::int64_t added;
+Answer negative_balance() {
+  return error("23514",
+               "new row for relation \"account\" violates check constraint "
+               "\"account_balance_check\"",
+               "account_balance_check");
+}
+
+Answer null_value(const char* column) {
+  return error("23502",
+               "null value in column \"" + std::string(column) + "\" violates not-null constraint");
+}
+
+struct Addition {
+  std::optional<std::int64_t> amount;  // none: NULL
   bool returning;
 };
 
+// What the row becomes, or why it must not.
+tl::expected<std::int64_t, Answer> sum(const Row& row, std::optional<std::int64_t> amount) {
+  if (!amount) return tl::unexpected(null_value("balance"));
+  std::int64_t balance = 0;
+  if (__builtin_add_overflow(to_number(*row.at(1)).value(), *amount, &balance)) {
+    return tl::unexpected(error("22003", "bigint out of range"));
+  }
+  if (balance < 0) return tl::unexpected(negative_balance());
+  return balance;
+}
+
 // 1. The row that is updated is the one that the statement's snapshot shows; of a row that another
 //    transaction changes, what that leaves is updated, once it has ended.
-// 2. An xid is taken when there is a row, before any wait.
-Step add(Backend& backend, std::int64_t id, const Balance& change) {
+// 2. Constraints are checked on what the snapshot shows before there is any wait, and again
+//    afterwards.
+// 3. An xid is taken when there is a row, before any wait.
+Step add(Backend& backend, std::int64_t id, const Addition& addition) {
   const RowId row{"account", std::to_string(id)};
   Store& store = backend.store();
   Transaction& transaction = backend.transaction();
-  auto found = store.read(row, transaction, backend.session.changes);
+  const auto found = store.read(row, transaction, backend.session.changes);
   if (!found) return changed("UPDATE", 0);
+  const auto balance = sum(*found, addition.amount);
+  if (!balance) return balance.error();
   store.assign_xid(transaction);
   if (auto blocked = backend.wait_for_row(row, true)) return *blocked;
   if (store.changed_since(row, transaction)) return not_serializable();
-  const std::int64_t old = to_number(*found->at(1)).value_or(0);
-  std::int64_t balance = 0;
-  if (__builtin_add_overflow(old, change.added, &balance)) {
-    return error("22003", "bigint out of range");
-  }
-  if (balance < 0) {
-    return error("23514",
-                 "new row for relation \"account\" violates check constraint "
-                 "\"account_balance_check\"",
-                 "account_balance_check");
-  }
   store.write(transaction, backend.session.changes, row,
-              Row{std::to_string(id), std::to_string(balance)});
+              Row{std::to_string(id), std::to_string(*balance)});
   Answer answer = changed("UPDATE", 1);
-  if (change.returning) {
+  if (addition.returning) {
     answer.result.columns = {{"balance", kInt8}};
-    answer.result.rows = {{std::to_string(balance)}};
+    answer.result.rows = {{std::to_string(*balance)}};
   }
   return answer;
 }
 
 template <int kSign, bool kReturning>
 Step update_balance(Backend& backend, const Values& values) {
+  const auto amount = values[0] ? to_number(*values[0]) : std::nullopt;
+  const auto id = values[1] ? to_number(*values[1]) : std::nullopt;
+  if (values[0] && !amount) return bad_number(values[0]);
+  if (values[1] && !id) return bad_number(values[1]);
   if (auto refused = refuse_write(backend, "UPDATE")) return *refused;
   if (auto refused = refuse_role(backend, "account")) return *refused;
-  if (!values[0] || !values[1]) {
-    if (!values[1]) return changed("UPDATE", 0);
-    return error("23502", "null value in column \"balance\" violates not-null constraint");
-  }
-  const auto amount = to_number(*values[0]);
-  const auto id = to_number(*values[1]);
-  if (!amount) return bad_number(values[0]);
-  if (!id) return bad_number(values[1]);
-  if (*id > kIntMax) return changed("UPDATE", 0);
-  return add(backend, *id, {kSign * *amount, kReturning});
+  if (!id || *id > kIntMax) return changed("UPDATE", 0);
+  return add(backend, *id, {amount ? std::optional(kSign * *amount) : std::nullopt, kReturning});
 }
 
 template <bool kLocking>
@@ -155,18 +168,20 @@ Step delete_account(Backend& backend, const Values& values) {
 
 // ── inserts ─────────────────────────────────────────────────────────────────────────────────────
 
-// The key waits for whoever has an uncommitted change of it. A committed row counts, whether the
-// snapshot shows it or not.
-Step insert(Backend& backend, const std::string& table, const std::string& key, Row row) {
+// 1. `violation`: of a constraint of the row itself, which is checked before its key is.
+// 2. The key waits for whoever has an uncommitted change of it. A committed row counts, whether the
+//    snapshot shows it or not.
+Step insert(Backend& backend, const RowId& id, Row row,
+            const std::optional<Answer>& violation = std::nullopt) {
   if (auto refused = refuse_write(backend, "INSERT")) return *refused;
-  if (auto refused = refuse_role(backend, table)) return *refused;
+  if (auto refused = refuse_role(backend, id.table)) return *refused;
+  if (violation) return *violation;
   Store& store = backend.store();
   store.assign_xid(backend.transaction());
-  const RowId id{table, key};
   if (auto blocked = backend.wait_for_row(id, false)) return *blocked;
   Transaction now;
   if (store.read(id, now, backend.session.changes)) {
-    const std::string constraint = table + "_pkey";
+    const std::string constraint = id.table + "_pkey";
     return error("23505", "duplicate key value violates unique constraint \"" + constraint + "\"",
                  constraint);
   }
@@ -179,12 +194,9 @@ Step insert_account(Backend& backend, const Values& values) {
   const auto balance = values[1] ? to_number(*values[1]) : std::nullopt;
   if (!id || *id > kIntMax) return bad_number(values[0]);
   if (!balance) return bad_number(values[1]);
-  if (*balance < 0) {
-    return error("23514", "new row for relation \"account\" violates check constraint",
-                 "account_balance_check");
-  }
-  return insert(backend, "account", std::to_string(*id),
-                {std::to_string(*id), std::to_string(*balance)});
+  const auto violation = *balance < 0 ? std::optional(negative_balance()) : std::nullopt;
+  return insert(backend, {"account", std::to_string(*id)},
+                {std::to_string(*id), std::to_string(*balance)}, violation);
 }
 
 Step insert_entry(Backend& backend, const Values& values) {
@@ -192,9 +204,9 @@ Step insert_entry(Backend& backend, const Values& values) {
   const auto amount = values[2] ? to_number(*values[2]) : std::nullopt;
   if (!account) return bad_number(values[1]);
   if (!amount) return bad_number(values[2]);
-  if (!values[0]) return error("23502", "null value in column \"id\"");
-  return insert(backend, "entry", *values[0],
-                {values[0], std::to_string(*account), std::to_string(*amount)});
+  const auto violation = values[0] ? std::nullopt : std::optional(null_value("id"));
+  return insert(backend, {"entry", values[0].value_or("")},
+                {values[0], std::to_string(*account), std::to_string(*amount)}, violation);
 }
 
 Step insert_child(Backend& backend, const Values& values) {
@@ -203,7 +215,7 @@ Step insert_child(Backend& backend, const Values& values) {
   const auto parent = values[1] ? to_number(*values[1]) : std::nullopt;
   if (values[1] && !parent) return bad_number(values[1]);
   const Value parent_text = parent ? Value(std::to_string(*parent)) : Value();
-  Step step = insert(backend, "child", std::to_string(*id), {std::to_string(*id), parent_text});
+  Step step = insert(backend, {"child", std::to_string(*id)}, {std::to_string(*id), parent_text});
   const Answer* answer = std::get_if<Answer>(&step);
   if (answer != nullptr && answer->ok() && parent) {
     backend.session.unchecked_parents.push_back(*parent_text);

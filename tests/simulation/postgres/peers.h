@@ -66,7 +66,7 @@ class RealPeer {
 
   // Waits for the answer of its batch; none: it was lost, or took too long.
   std::optional<Heard> await(int session);
-  // The same when it has come already.
+  // It has come already.
   bool answered(int session);
   // Waits until the session waits for somebody, or has been answered; whom it waits for.
   std::set<int> await_blockers(int session);

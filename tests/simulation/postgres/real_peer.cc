@@ -93,10 +93,6 @@ bool RealPeer::readable(Connection& connection, int timeout_ms) {
   return poll(&socket, 1, timeout_ms) > 0;
 }
 
-bool RealPeer::answered(int session) {
-  return readable(connections_.at(session), 0);
-}
-
 // A failure at the Sync, of a transaction without BEGIN, stands for the last command's.
 std::optional<Heard> RealPeer::await(int session) {
   Connection& connection = connections_.at(session);
@@ -131,6 +127,15 @@ int RealPeer::session_of(int pid) const {
     if (connection.pid == pid) return session;
   }
   return 0;
+}
+
+// A warning sends what was answered before it, so something to read is not the whole answer yet.
+bool RealPeer::answered(int session) {
+  Connection& connection = connections_.at(session);
+  const std::string at_work =
+      "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid = " +
+      std::to_string(connection.pid);
+  return readable(connection, 0) && admin_->value(at_work) == "0";
 }
 
 std::set<int> RealPeer::await_blockers(int session) {

@@ -158,6 +158,20 @@ std::string ScriptWriter::oddity(int) {
       "INSERT INTO account (id, balance) VALUES (4, 50)",
       "DELETE FROM account WHERE id = 4",
       "SELECT pg_logical_emit_message(true, 'assent', 'barrier')",
+      "UPDATE account SET balance = balance - 70 WHERE id = 1",
+      "UPDATE account SET balance = balance - 70 WHERE id = 2",
+      "UPDATE account SET balance = balance + 9223372036854775807 WHERE id = 1",
+      "UPDATE account SET balance = balance + NULL WHERE id = 2",
+      "UPDATE account SET balance = balance + 1 WHERE id = NULL",
+      "UPDATE account SET balance = balance + 'a' WHERE id = 1",
+      "SELECT balance FROM account WHERE id = NULL",
+      "INSERT INTO account (id, balance) VALUES (4, -1)",
+      "INSERT INTO entry (id, account, amount) VALUES (NULL, 1, 1)",
+      "INSERT INTO child (id, parent) VALUES (9, NULL)",
+      "START TRANSACTION",
+      "SET TRANSACTION READ WRITE",
+      "BEGIN READ WRITE",
+      "SET lock_timeout TO 20",
   };
   return dice_.pick(all);
 }

@@ -51,6 +51,12 @@ Step begin(Backend& backend, const char* isolation, std::optional<bool> read_onl
   return *refused;
 }
 
+Step start(Backend& backend, const Values&) {
+  Step step = begin(backend, nullptr, std::nullopt);
+  std::get<Answer>(step).result.command_tag = "START TRANSACTION";
+  return step;
+}
+
 template <int kIsolation, int kMode>
 Step begin_with(Backend& backend, const Values&) {
   static constexpr const char* kLevels[] = {nullptr, "read committed", "repeatable read",
@@ -138,7 +144,7 @@ Step set_mode(Backend& backend, const Values&) {
 
 constexpr Rule kRules[] = {
     {"BEGIN", begin_with<0, 0>},
-    {"START TRANSACTION", begin_with<0, 0>},
+    {"START TRANSACTION", start},
     {"BEGIN READ ONLY", begin_with<0, 1>},
     {"BEGIN READ WRITE", begin_with<0, 2>},
     {"BEGIN ISOLATION LEVEL READ COMMITTED", begin_with<1, 0>},
