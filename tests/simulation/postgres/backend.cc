@@ -243,7 +243,8 @@ void Backend::forget_transaction() {
   session.settings.end_transaction();
   session.changes.clear();
   session.unchecked_parents.clear();
-  session.new_holdable_cursor = session.listened = session.notified = session.read_only = false;
+  session.new_holdable_cursor = session.listened = session.notified = session.changes_listening =
+      session.read_only = false;
   transaction_.reset();
   instance_.wake_waiters();
 }

@@ -74,6 +74,7 @@ class Backend : public std::enable_shared_from_this<Backend> {
   [[nodiscard]] Store& store() const { return instance_.store; }
   [[nodiscard]] Transaction& transaction() { return *transaction_; }
   Undoable session;
+  bool has_listened = false;  // a LISTEN of its was committed
   void warn(const std::string& message);
   [[nodiscard]] bool in_block() const { return transaction_ && transaction_->block; }
   // It is not the first command of its batch, or it is within a block.

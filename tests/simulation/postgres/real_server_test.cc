@@ -392,6 +392,13 @@ TEST(RealServer, BatchThatWarnsAndThenWaitsIsNotAnsweredYet) {
                "1: BEGIN | UPDATE account SET balance = balance + 1 WHERE id = 1", "5: COMMIT"});
 }
 
+TEST(RealServer, UnlistenOfASessionThatNeverListenedIsNothing) {
+  expect_same({"1: BEGIN", "1: UNLISTEN *", "1: PREPARE TRANSACTION 'g1'", "1: LISTEN c",
+               "1: BEGIN", "1: UNLISTEN *", "1: PREPARE TRANSACTION 'g2'", "2: BEGIN",
+               "2: LISTEN c", "2: UNLISTEN c", "2: PREPARE TRANSACTION 'g3'", "2: BEGIN",
+               "2: UNLISTEN c", "2: PREPARE TRANSACTION 'g4'"});
+}
+
 TEST(RealServer, DeadlockIsEndedByPostgresAndNotThroughAPreparedTransaction) {
   expect_same({"1: BEGIN", "2: BEGIN", "1: UPDATE account SET balance = balance + 1 WHERE id = 1",
                "3: BEGIN", "3: UPDATE account SET balance = balance + 1 WHERE id = 2",

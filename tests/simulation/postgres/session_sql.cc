@@ -88,12 +88,15 @@ Step discard_all(Backend& backend, const Values&) {
 // ── notifications and cursors ───────────────────────────────────────────────────────────────────
 
 Step listen(Backend& backend, const Values&) {
-  backend.session.listened = true;
+  backend.session.listened = backend.session.changes_listening = true;
   return done("LISTEN");
 }
 
+// A backend that has never listened has nothing to do, and leaves no trace.
 Step unlisten(Backend& backend, const Values&) {
-  backend.session.listened = true;
+  if (backend.has_listened || backend.session.changes_listening) {
+    backend.session.listened = backend.session.changes_listening = true;
+  }
   return done("UNLISTEN");
 }
 

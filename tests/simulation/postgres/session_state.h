@@ -37,7 +37,8 @@ struct Undoable {
   bool temporary_table = false;            // the session has one
   std::set<std::string> holdable_cursors;  // of the session
   bool new_holdable_cursor = false;        // of this transaction
-  bool listened = false;                   // LISTEN, UNLISTEN or NOTIFY since its begin
+  bool listened = false;                   // LISTEN, UNLISTEN or NOTIFY that has something to do
+  bool changes_listening = false;          // the first two of these
   bool notified = false;                   // NOTIFY since its begin
   bool read_only = false;                  // SET TRANSACTION READ ONLY
   std::set<std::int64_t> advisory_locks;   // of the transaction

@@ -216,6 +216,7 @@ Step commit(Backend& backend, const std::string& tag) {
   Transaction& transaction = backend.transaction();
   Instance& instance = backend.instance();
   Store& store = backend.store();
+  if (backend.session.changes_listening) backend.has_listened = true;
   if (backend.session.notified) store.assign_xid(transaction);
   if (transaction.xid == 0) {
     backend.forget_transaction();
