@@ -13,7 +13,7 @@ class Timer::Impl {
   boost::asio::steady_timer timer;
 };
 
-Timer::Timer(boost::asio::io_context& loop) : impl_(std::make_unique<Impl>(loop)) {}
+Timer::Timer(boost::asio::io_context& loop) : impl_(std::make_shared<Impl>(loop)) {}
 
 Timer::~Timer() = default;
 

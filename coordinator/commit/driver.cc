@@ -329,9 +329,10 @@ void Driver::on(Turn& turn, const Tick& /*tick*/) {
 
 // Below the floor nobody can ask any more: what its writer's outcome row says, or its branch's idle
 // deadline, is the end of it. Otherwise a participant that is gone would fill the office.
-bool Driver::has_nobody_left(const Turn& turn) {
+bool Driver::has_nobody_left(Turn& turn) {
   if (!(in<OnePhase>() || in<Settling>()) || !callers_.empty()) return false;
   if (transaction_.time() > turn.state.floor()) return false;
+  release(turn.serials);
   branches_.clear();
   return true;
 }

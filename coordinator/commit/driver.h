@@ -200,7 +200,7 @@ class Driver {
   void send_again_later(Turn& turn, Branch& branch);
   [[nodiscard]] std::optional<MonoTime> due_of(const Caller& caller) const;
   void check_asking(const Branch& branch) const;
-  bool has_nobody_left(const Turn& turn);
+  bool has_nobody_left(Turn& turn);
 
   // ── voting.cc
   void list_requested(Turn& turn, const RequestedBranch& requested);

@@ -120,6 +120,7 @@ void Host::crash() {
   turn_open_ = false;
   proposing_ = Ballot();
   around_.network.ended(id_.value, setting_.hosts());
+  around_.office(id_, nullptr);
 }
 
 void Host::take_in(std::function<void()> act) {
@@ -316,6 +317,7 @@ void Host::take_office(const replica::OfficeChange& change) {
   const Ballot ballot = taken ? taken->ballot : std::get<replica::OfficeLost>(change).ballot;
   around_.trace.event(id_.value, taken ? "serves" : "steps down", ballot.round.value, 0,
                       [&] { return "ballot " + to_string(ballot); });
+  around_.office(id_, &change);
   if (taken != nullptr) return around_.moment(id_, Moment::kLeads);
   ++offices_lost_;
 }
@@ -330,7 +332,7 @@ void Host::acknowledge(const replica::Executed& executed) {
   around_.trace.event(id_.value, "answers", request.operation, digest_of(executed.result),
                       [&] { return "operation " + std::to_string(request.operation); });
   around_.history.acknowledged(id_, core_->state().executed(), *request.command, executed.result);
-  answer(request.operation, Answer::Kind::kDone);
+  answer(request.operation, Answer::Kind::kDone, executed.result);
 }
 
 void Host::finish_reads(const replica::Effects& effects) {
@@ -347,11 +349,12 @@ void Host::finish_reads(const replica::Effects& effects) {
   }
 }
 
-void Host::answer(std::uint64_t operation, Answer::Kind kind) {
-  if (!up()) return around_.answer(operation, {kind, std::nullopt, LogTime()});
+void Host::answer(std::uint64_t operation, Answer::Kind kind,
+                  std::optional<state::CommandResult> result) {
+  if (!up()) return around_.answer(operation, {kind, std::nullopt, LogTime(), std::nullopt});
   const LogTime time =
       core_->serving() ? core_->log_time(clock_.read(around_.scheduler.now())) : LogTime();
-  around_.answer(operation, {kind, core_->consensus().leader(), time});
+  around_.answer(operation, {kind, core_->consensus().leader(), time, std::move(result)});
 }
 
 // ── checks of one replica alone ─────────────────────────────────────────────────────────────────

@@ -32,8 +32,9 @@ struct Request {
 struct Answer {
   enum class Kind { kDone, kElsewhere, kOverloaded, kLost };
   Kind kind = Kind::kLost;
-  std::optional<ReplicaId> leader;  // where to ask, as far as known
-  LogTime time;                     // of the log; 0: not known
+  std::optional<ReplicaId> leader;               // where to ask, as far as known
+  LogTime time;                                  // of the log; 0: not known
+  std::optional<state::CommandResult> result{};  // of a command that is done
 };
 
 // Moments at which a crash is most telling.
@@ -49,6 +50,8 @@ struct Surroundings {
   Network& network;
   std::function<void(std::uint64_t operation, Answer)> answer;
   std::function<void(ReplicaId, Moment)> moment;
+  // A replica took the office or lost it; null: its process ended.
+  std::function<void(ReplicaId, const replica::OfficeChange*)> office;
   // A replica asks another one for a part of a snapshot; and that one answers with it, or without.
   std::function<void(ReplicaId by, const replica::PartAsked&)> ask_part;
   std::function<void(ReplicaId to, const replica::PartAsked&, std::optional<std::string>)>
@@ -79,6 +82,11 @@ class Host {
   [[nodiscard]] const Disk& disk() const { return disk_; }
   Clock& clock() { return clock_; }
 
+  // Runs an act in its process, when it takes part: now, or when a pause ends.
+  void take_in(std::function<void()> act);
+  // Later in this life.
+  void later(Micros delay, std::function<void()> act);
+
   void arrive(const Sender& from, const paxos::Message& message);
   void lose(ReplicaId peer);
   void ask(const Request& request);
@@ -98,6 +106,9 @@ class Host {
   [[nodiscard]] bool serving() const { return up() && core_->serving(); }
   // Precondition: up().
   [[nodiscard]] const replica::Core& core() const { return *core_; }
+  // Its clocks now. Precondition: up().
+  [[nodiscard]] MonoTime mono_now() const { return clock_.read(around_.scheduler.now()).mono; }
+  [[nodiscard]] LogTime log_now() { return core_->log_time(clock_.read(around_.scheduler.now())); }
   // Offices lost, and orders heard to take one over, in all lives.
   [[nodiscard]] std::uint64_t offices_lost() const { return offices_lost_; }
   [[nodiscard]] std::uint64_t orders_heard() const { return orders_heard_; }
@@ -113,8 +124,6 @@ class Host {
 
   // The process takes something in, once it moves; not at all when it ended before.
   void enter(std::function<void()> act);
-  // The same, when it takes part by then.
-  void take_in(std::function<void()> act);
   // The process is there, and takes part or waits to be let in.
   [[nodiscard]] bool runs() const { return admission_.has_value(); }
   [[nodiscard]] bool is_founder() const { return id_.value <= setting_.replicas; }
@@ -123,8 +132,6 @@ class Host {
   [[nodiscard]] DiskIncarnation meet(const Sender& other);
   void hear_of_space(bool is_short);
   void step_aside();
-  // Later in this life.
-  void later(Micros delay, std::function<void()> act);
   void ask_part(const replica::PartAsked& asked);
   void resume();
   void step(const replica::Input& input);
@@ -134,7 +141,8 @@ class Host {
   void take_office(const replica::OfficeChange& change);
   void acknowledge(const replica::Executed& executed);
   void finish_reads(const replica::Effects& effects);
-  void answer(std::uint64_t operation, Answer::Kind kind);
+  void answer(std::uint64_t operation, Answer::Kind kind,
+              std::optional<state::CommandResult> result = std::nullopt);
   void check_bounds(std::size_t answers_sent);
   void check_log_time();
   void check_groups();

@@ -139,6 +139,7 @@ void Ledger::execute(Slot slot, const paxos::Value& value) {
   for (std::size_t i = 0; i < results.size(); ++i) {
     const state::Command& command = entry.commands[i];
     decisions_.executed(entry.time, command, results[i]);
+    if (observer_) observer_(command, results[i]);
     if (std::holds_alternative<state::OfficeTaken>(command)) continue;
     if (std::holds_alternative<state::GroupFounded>(command)) continue;
     auto& executions = executions_[key_of(command)];

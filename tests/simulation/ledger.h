@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "coordinator/paxos/groups.h"
@@ -51,6 +53,10 @@ class Ledger {
 
   // Replicas 1 to `founders` are the group until the log says otherwise.
   Ledger(const Scheduler& scheduler, std::uint32_t founders, state::StateOptions options);
+
+  // `observer` sees every command as it is executed, once chosen.
+  using Observer = std::function<void(const state::Command&, const state::CommandResult&)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
 
   // A value exists: it is told when a replica first writes it, to know how old it is.
   void seen(const paxos::Value& value);
@@ -113,6 +119,7 @@ class Ledger {
   std::unordered_map<const std::string*, Seen> seen_;
   std::unordered_map<CommandKey, std::vector<Execution>> executions_;
   std::uint64_t repeated_ = 0;
+  Observer observer_;
   std::optional<LogTime> first_time_;
   Micros first_seen_ = 0;
 };

@@ -71,6 +71,28 @@ std::string_view name(Checker checker) {
       return "answered-after-heal";
     case Checker::kCaughtUpAfterHeal:
       return "caught-up-after-heal";
+    case Checker::kDecidedFirst:
+      return "decided-first";
+    case Checker::kCommittedWasPrepared:
+      return "committed-was-prepared";
+    case Checker::kNeverMeansNever:
+      return "never-means-never";
+    case Checker::kRunsOnce:
+      return "runs-once";
+    case Checker::kAnswersAreFinal:
+      return "answers-are-final";
+    case Checker::kAppliedIsReadable:
+      return "applied-is-readable";
+    case Checker::kAtomicity:
+      return "atomicity";
+    case Checker::kNothingPrepared:
+      return "nothing-prepared";
+    case Checker::kNothingOpen:
+      return "nothing-open";
+    case Checker::kStrangersUntouched:
+      return "strangers-untouched";
+    case Checker::kUnknownStatement:
+      return "unknown-statement";
     case Checker::kTame:
       return "too-tame";
     case Checker::kOwnInvariant:

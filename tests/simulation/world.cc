@@ -40,59 +40,18 @@ Run run_seed(std::uint64_t seed, bool printed) {
 World::World(std::uint64_t seed, bool printed)
     : setting_(setting_of(seed)),
       trace_(scheduler_, printed),
-      ledger_(scheduler_, setting_.replicas, setting_.options.state),
-      witness_(ledger_, setting_.hosts()),
-      history_(ledger_, Dice(seed, 4)),
-      network_(
-          scheduler_, Dice(seed, 5),
-          [this](const Sender& from, ReplicaId to, const paxos::Message& message) {
-            hosts_[to.value - 1]->arrive(from, message);
-          },
-          [this](ReplicaId at, ReplicaId peer) { hosts_[at.value - 1]->lose(peer); }),
-      around_{
-          scheduler_,
-          trace_,
-          ledger_,
-          witness_,
-          history_,
-          network_,
+      group_(
+          scheduler_, trace_, setting_,
           [this](std::uint64_t operation, const Answer& answer) {
             clients_.answered(operation, answer);
           },
-          [this](ReplicaId replica, Moment moment) { faults_.moment(replica, moment); },
-          [this](ReplicaId by, const replica::PartAsked& asked) {
-            network_.carry(by, asked.of, [this, by, asked] {
-              hosts_[asked.of.value - 1]->asked_for_part(by, asked);
-            });
-          },
-          [this](ReplicaId to, const replica::PartAsked& asked, std::optional<std::string> bytes) {
-            network_.carry(asked.of, to, [this, to, asked, bytes = std::move(bytes)] {
-              hosts_[to.value - 1]->got_part(asked, bytes);
-            });
-          },
-          [this](const Sender& by, ReplicaId of) {
-            network_.carry(by.replica, of,
-                           [this, by, of] { hosts_[of.value - 1]->greeted_by(by); });
-          },
-          [this](ReplicaId to, ReplicaId by, DiskIncarnation known) {
-            network_.carry(by, to, [this, to, by, known] {
-              hosts_[to.value - 1]->greeting_answered(by, known);
-            });
-          }},
-      operators_(scheduler_, setting_, ledger_, hosts_),
-      clients_(
-          scheduler_, setting_, operators_,
-          [this](ReplicaId to, const Request& request) { hosts_[to.value - 1]->ask(request); }),
-      faults_(scheduler_, trace_, setting_, network_, hosts_, operators_, ledger_) {
-  for (std::uint32_t id = 1; id <= setting_.hosts(); ++id) {
-    hosts_.push_back(std::make_unique<Host>(around_, setting_, ReplicaId(id)));
-  }
-}
+          [](ReplicaId, const replica::OfficeChange*) {}),
+      clients_(scheduler_, setting_, operators_, [this](ReplicaId to, const Request& request) {
+        hosts_[to.value - 1]->ask(request);
+      }) {}
 
 void World::run() {
-  const auto founders = operators_.replicas();
-  for (const ReplicaId founder : founders) hosts_[founder.value - 1]->install(founders);
-  for (const auto& host : hosts_) host->boot();
+  group_.boot();
   clients_.start();
   faults_.start();
   operators_.start();

@@ -8,17 +8,11 @@
 #include <string>
 
 #include "tests/simulation/clients.h"
-#include "tests/simulation/faults.h"
-#include "tests/simulation/history.h"
-#include "tests/simulation/host.h"
-#include "tests/simulation/ledger.h"
-#include "tests/simulation/network.h"
-#include "tests/simulation/operators.h"
+#include "tests/simulation/group.h"
 #include "tests/simulation/scheduler.h"
 #include "tests/simulation/setting.h"
 #include "tests/simulation/trace.h"
 #include "tests/simulation/violation.h"
-#include "tests/simulation/witness.h"
 
 namespace assent::simulation {
 
@@ -79,15 +73,14 @@ class World {
   const Setting setting_;
   Scheduler scheduler_;
   Trace trace_;
-  Ledger ledger_;
-  Witness witness_;
-  History history_;
-  Network network_;
-  Surroundings around_;
-  Hosts hosts_;
-  Operators operators_;
+  Group group_;
+  const Ledger& ledger_ = group_.ledger;
+  History& history_ = group_.history;
+  Network& network_ = group_.network;
+  Hosts& hosts_ = group_.hosts;
+  Operators& operators_ = group_.operators;
+  Faults& faults_ = group_.faults;
   Clients clients_;
-  Faults faults_;
   Micros leader_after_heal_ = 0;
   Micros progress_after_heal_ = 0;
 };

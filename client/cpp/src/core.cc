@@ -6,6 +6,7 @@
 
 #include "client/cpp/src/heard.h"
 #include "client/cpp/src/pause.h"
+#include "client/cpp/src/refusal.h"
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
 #include "wire/Branches.h"
@@ -19,6 +20,7 @@ using client::Backoff;
 using client::Heard;
 using client::HeardResult;
 using client::kElectionPauseMax;
+using client::may_have_acted;
 using client::pause;
 using client::until;
 
@@ -30,39 +32,6 @@ constexpr Millis kCancelMax{2'000};
 constexpr std::chrono::milliseconds kFarewellMax{500};  // for those still in flight at the end
 // Time for an answer to come in after the peer's own deadline has made it.
 constexpr Millis kGrace{2'000};
-
-// Whether a coordinator that refused a commit so may have acted upon the request, or another one
-// upon an earlier copy of it. kUnavailable is also what a coordinator says that lost what it needs
-// half-way.
-bool may_have_acted(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalidArgument:
-    case ErrorCode::kUnsupportedVersion:
-    case ErrorCode::kNotLeader:
-    case ErrorCode::kOverloaded:
-    case ErrorCode::kUnknownParticipant:
-    case ErrorCode::kClock:
-    case ErrorCode::kExpired:
-    case ErrorCode::kIdReused:
-    case ErrorCode::kWrongCluster:
-      return false;
-    case ErrorCode::kUnavailable:
-    case ErrorCode::kUnknownBranch:
-    case ErrorCode::kStatementNumber:
-    case ErrorCode::kBranchEnded:
-    case ErrorCode::kSql:
-    case ErrorCode::kStaleBallot:
-    case ErrorCode::kIdentityMismatch:
-    case ErrorCode::kDisplaced:
-    case ErrorCode::kDeadline:
-    case ErrorCode::kOutcomeUnknown:
-    case ErrorCode::kTransactionControl:
-    case ErrorCode::kInternal:
-    case ErrorCode::kRowCount:
-      return true;
-  }
-  return true;
-}
 
 // As rpc::Client::call says: with these codes the request never left.
 bool certainly_unsent(const Error& error) {

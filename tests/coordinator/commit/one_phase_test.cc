@@ -337,5 +337,20 @@ TEST(Adr5Point10, BelowTheFloorADriverWithoutCallersLeaves) {
   EXPECT_EQ(s.office->driven_count(), 0U);
 }
 
+// Seed 63 of the whole system's simulation: its serial kept the low-water mark down for as long as
+// the office lasted.
+TEST(Adr5Point10, R5BelowTheFloorADriversSerialLeavesWithIt) {
+  OnePhaseStage s({.retention = Millis(5'000)});
+  s.commit(1, {Stage::one_shot("b")});
+  s.prepare_lost("b");
+  s.pass(kTimeout + Millis(1'000));
+  s.prepare_lost("b");
+  s.now.log = kLogStart + Millis(20'000);
+  s.execute_other(state::Forgotten{});
+  s.pass(Millis(60'000));
+  s.office->check_invariants();
+  EXPECT_EQ(s.office->driven_count(), 0U);
+}
+
 }  // namespace
 }  // namespace assent::commit

@@ -208,6 +208,7 @@ void Instance::note_history_change() {
 void Instance::note(GidEvent::Kind kind, const PreparedTransaction& transaction,
                     const std::string& by) {
   gid_events.push_back({scheduler.now(), kind, transaction.gid, transaction.xid, by});
+  if (observer) observer(gid_events.back());
 }
 
 std::shared_ptr<Backend> Instance::backend_of(int pid) const {

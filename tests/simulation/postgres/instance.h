@@ -74,6 +74,7 @@ class Instance {
   std::map<SessionId, std::shared_ptr<Backend>> backends;
   std::map<std::int64_t, std::vector<AdvisoryHolder>> advisory_locks;
   std::vector<GidEvent> gid_events;
+  std::function<void(const GidEvent&)> observer;  // of each, as it happens; may be empty
   std::vector<std::string> unknown_statements;
 
  private:

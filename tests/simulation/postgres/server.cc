@@ -109,6 +109,10 @@ EpochRow Server::epoch_row() const {
           row.at(3)};
 }
 
+void Server::observe_gids(std::function<void(const GidEvent&)> observer) {
+  instance_->observer = std::move(observer);
+}
+
 const std::vector<GidEvent>& Server::gid_events() const {
   return instance_->gid_events;
 }

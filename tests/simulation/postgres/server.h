@@ -96,6 +96,8 @@ class Server {
   [[nodiscard]] Table rows(const std::string& table) const;  // committed, by primary key
   [[nodiscard]] EpochRow epoch_row() const;
   [[nodiscard]] const std::vector<GidEvent>& gid_events() const;
+  // Sees each of them as it happens. It may throw.
+  void observe_gids(std::function<void(const GidEvent&)> observer);
   [[nodiscard]] const Counters& counters() const;
   [[nodiscard]] std::uint32_t timeline() const;
   [[nodiscard]] const std::vector<std::string>& unknown_statements() const;

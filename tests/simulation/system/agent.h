@@ -1,0 +1,112 @@
+// One agent's process, life after life: the production shell of participant/postgres and the branch
+// table, with a shell as thin as participant/server's (agent.cc, registration.cc, the handlers).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/commit/office.h"
+#include "participant/branch/branch_table.h"
+#include "participant/postgres/database.h"
+#include "tests/simulation/clock.h"
+#include "tests/simulation/postgres/server.h"
+#include "tests/simulation/system/wire.h"
+#include "tests/simulation/trace.h"
+
+namespace assent::simulation::system {
+
+class Book;
+class Coordinator;
+
+// What is around an agent; all of it outlives it.
+struct Neighbours {
+  Scheduler& scheduler;
+  Trace& trace;
+  Wire& wire;
+  Book& book;
+  std::vector<std::unique_ptr<Coordinator>>& coordinators;
+};
+
+class Agent {
+ public:
+  // Serves the database that `server` finds at its address.
+  Agent(Neighbours around, std::string participant, std::string address, Place place,
+        std::function<model::Server*()> server, std::uint64_t seed);
+  ~Agent();
+
+  void boot();
+  void crash();
+  // Nothing comes in until then; a time that is past ends a pause.
+  void pause_until(Micros until);
+
+  // An operator has looked at it: it may be started again after it was displaced.
+  void repair() { displaced_ = false; }
+
+  // Runs an act in the process, now or after the pause; not when it is down.
+  void enter(std::function<void()> act);
+
+  // ── requests; to be called inside enter() ─────────────────────────────────────────────────────
+  void prepare(branch::PrepareAsked asked, Done<commit::Vote> done);
+  void finish(branch::FinishAsked asked, Done<FinishResult> done);
+  void settle(branch::SettleAsked asked, Done<branch::Settled> done);
+  void inventory(Ballot ballot, Done<std::vector<BranchId>> done);
+  void execute(branch::ExecuteAsked asked, Done<branch::ExecuteAnswer> done);
+  void cancel(branch::CancelAsked asked, Done<branch::Cancelled> done);
+
+  [[nodiscard]] const std::string& participant() const { return participant_; }
+  [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] Place place() const { return place_; }
+  [[nodiscard]] bool up() const { return life_ != nullptr; }
+  // It takes new branches.
+  [[nodiscard]] bool open() const;
+  // Another life has displaced it: it is not started again by itself (R16).
+  [[nodiscard]] bool displaced() const { return displaced_; }
+  [[nodiscard]] std::size_t live_branches() const;
+  // Of its present life; 0 before it was issued.
+  [[nodiscard]] Epoch epoch() const;
+
+ private:
+  struct Life;
+
+  void run(const std::function<void()>& act);
+  void resume();
+  void later(Micros delay, std::function<void()> act);
+
+  void identify();
+  void enrol(const postgres::Position& position, Epoch stored);
+  void ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime give_way_at);
+  void claim(Epoch stored, Epoch epoch, Ballot ballot);
+  void serve(Epoch epoch, Ballot ballot);
+  void fence();
+  void beat();
+  void retry_or_fail(const Error& error, void (Agent::*again)());
+  void end(const Error& why);
+  Coordinator& next_coordinator(const Error* refusal);
+
+  template <class T>
+  void feed_for(branch::Input input, Done<T> done);
+  void feed(const branch::Input& input);
+  void arm();
+  [[nodiscard]] MonoTime mono() const;
+  [[nodiscard]] Error named(Error error) const;
+
+  const Neighbours around_;
+  const std::string participant_;
+  const std::string address_;
+  const Place place_;
+  const std::function<model::Server*()> server_;
+  Dice dice_;
+  Clock clock_;
+  std::unique_ptr<Life> life_;
+  std::uint64_t lives_ = 0;
+  bool displaced_ = false;
+  std::size_t coordinator_ = 0;  // asked first
+  Micros paused_until_ = 0;
+  std::deque<std::function<void()>> inbox_;
+};
+
+}  // namespace assent::simulation::system

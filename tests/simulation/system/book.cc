@@ -1,0 +1,265 @@
+#include "tests/simulation/system/book.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/gid.h"
+#include "base/overloaded.h"
+#include "tests/simulation/violation.h"
+
+namespace assent::simulation::system {
+
+// ── clients ─────────────────────────────────────────────────────────────────────────────────────
+
+void Book::planned(const TransactionId& transaction, const Plan& plan) {
+  Entry& one = entry(transaction);
+  one.one_shot = plan.one_shot;
+  for (const PlannedBranch& branch : plan.branches) {
+    if (!branch.reads) one.writers.insert(branch.participant);
+    for (const Statement& statement : branch.statements) {
+      if (statement.parameters.size() != 2) continue;
+      one.deltas.push_back({branch.participant, std::stoll(*statement.parameters[1]),
+                            std::stoll(*statement.parameters[0])});
+    }
+  }
+}
+
+void Book::asked_to_commit(const commit::CommitAsked& /*asked*/) {}
+
+// What is not told to be pending is readable by now.
+void Book::answered(const commit::CommitAsked& asked, const commit::CommitAnswer& answer) {
+  if (answer.outcome != Outcome::kCommitted || answer.one_phase) return;
+  if (asked.acknowledge != commit::Acknowledge::kApplied) return;
+  const Entry& one = entry(asked.transaction);
+  const std::set<std::string> pending(answer.pending.begin(), answer.pending.end());
+  for (const BranchId& branch : one.listed) {
+    if (pending.contains(branch.participant) || lossy_.contains(branch.participant)) continue;
+    const auto found = one.branches.find(branch);
+    if (found != one.branches.end() && found->second == Fate::kCommitted) continue;
+    violated(Checker::kAppliedIsReadable,
+             to_string(branch) + " is told to be applied, and is not committed");
+  }
+}
+
+void Book::told(const TransactionId& transaction, Outcome outcome) {
+  Entry& one = entry(transaction);
+  if (one.told && *one.told != outcome) {
+    violated(Checker::kAnswersAreFinal, to_string(transaction) + " was told both outcomes");
+  }
+  one.told = outcome;
+  if (!one.decided) read_rows_();
+  ++(outcome == Outcome::kCommitted ? committed_ : aborted_);
+  const bool reads_only = one.writers.empty();
+  if (outcome == Outcome::kCommitted && !committed(one) && !reads_only) {
+    violated(Checker::kAnswersAreFinal,
+             to_string(transaction) + " is told COMMITTED without a decision");
+  }
+  check_agree(transaction, one);
+}
+
+bool Book::committed(const Entry& entry) const {
+  return entry.decided == Outcome::kCommitted || entry.one_phase.has_value();
+}
+
+void Book::check_agree(const TransactionId& transaction, const Entry& entry) const {
+  if (entry.told == Outcome::kAborted && committed(entry)) {
+    violated(Checker::kAnswersAreFinal,
+             to_string(transaction) + " is told ABORTED, and has committed");
+  }
+  if (entry.one_phase && entry.decided) {
+    violated(Checker::kAtomicity, to_string(transaction) + " has committed in one phase at " +
+                                      *entry.one_phase + " and has a decision");
+  }
+}
+
+// ── the log ─────────────────────────────────────────────────────────────────────────────────────
+
+void Book::executed(const state::Command& command, const state::CommandResult& result) {
+  if (!std::holds_alternative<state::TookEffect>(result)) return;
+  if (const auto* commit = std::get_if<state::Committed>(&command)) return decided(*commit);
+  if (const auto* abort = std::get_if<state::Aborted>(&command)) return decided(*abort);
+}
+
+// COMMITTED implies that every listed branch was prepared, and that every writer is listed.
+void Book::decided(const state::Committed& command) {
+  Entry& one = entry(command.transaction);
+  one.decided = Outcome::kCommitted;
+  std::set<std::string> participants;
+  for (const state::DecidedBranch& listed : command.branches) {
+    const BranchId branch{command.transaction, listed.participant, listed.epoch, listed.attempt};
+    one.listed.insert(branch);
+    participants.insert(listed.participant);
+    const auto found = one.branches.find(branch);
+    if (found == one.branches.end() || found->second != Fate::kPrepared) {
+      violated(Checker::kCommittedWasPrepared,
+               to_string(branch) + " is listed as committed, and " +
+                   (found == one.branches.end() ? "was never prepared" : "has ended before"));
+    }
+    if (one.never.contains(branch)) {
+      violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO and is listed");
+    }
+  }
+  for (const std::string& writer : one.writers) {
+    if (participants.contains(writer)) continue;
+    violated(Checker::kAtomicity,
+             to_string(command.transaction) + " is committed without its writer at " + writer);
+  }
+  check_agree(command.transaction, one);
+}
+
+void Book::decided(const state::Aborted& command) {
+  Entry& one = entry(command.transaction);
+  one.decided = Outcome::kAborted;
+  read_rows_();
+  check_agree(command.transaction, one);
+}
+
+// ── the coordinator ─────────────────────────────────────────────────────────────────────────────
+
+void Book::prepare_sent(const commit::SendPrepare& prepare) {
+  Entry& one = entry(prepare.branch.transaction);
+  if (!prepare.one_phase) return;
+  one.sent_one_phase.insert(prepare.branch.participant);
+  if (one.sent_one_phase.size() > 1) {
+    violated(Checker::kAtomicity, to_string(prepare.branch.transaction) +
+                                      " is told to commit in one phase in two places");
+  }
+}
+
+void Book::finish_sent(const commit::SendFinish& finish) {
+  const auto found = entries_.find(finish.branch.transaction);
+  if (found == entries_.end()) return;
+  check_finish(found->second, finish.branch, finish.outcome, "is sent");
+}
+
+// R1, R3, R5: nothing is finished before, or otherwise than, the log says.
+void Book::check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,
+                        const char* what) const {
+  const bool listed = entry.listed.contains(branch);
+  if (outcome == Outcome::kCommitted) {
+    if (entry.decided == Outcome::kCommitted && listed) return;
+    violated(Checker::kDecidedFirst,
+             "COMMIT PREPARED of " + to_string(branch) + " " + what + " undecided");
+  }
+  if (entry.decided == Outcome::kCommitted && listed) {
+    violated(Checker::kAtomicity,
+             "ROLLBACK PREPARED of " + to_string(branch) + " " + what + " though it is committed");
+  }
+  const bool expired = branch.transaction.time() <= ledger_.state().floor();
+  if (!entry.decided && !entry.one_phase && !expired) {
+    violated(Checker::kDecidedFirst,
+             "ROLLBACK PREPARED of " + to_string(branch) + " " + what + " undecided");
+  }
+}
+
+// ── agents and databases ────────────────────────────────────────────────────────────────────────
+
+// A later life may say NO to what an earlier one has prepared: that is an abort as good as any.
+// Only the life that was asked first knows that nothing is prepared, and never will be.
+void Book::voted(const BranchId& branch, const commit::Vote& vote, Epoch life) {
+  Entry& one = entry(branch.transaction);
+  if (std::holds_alternative<commit::VoteYes>(vote)) {
+    if (one.never.contains(branch)) {
+      violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, then YES");
+    }
+    if (!one.branches.contains(branch)) {
+      violated(Checker::kCommittedWasPrepared, to_string(branch) + " voted YES unprepared");
+    }
+  }
+  if (!std::holds_alternative<commit::VoteNo>(vote) || branch.epoch != life) return;
+  one.never.insert(branch);
+  const auto found = one.branches.find(branch);
+  if (found != one.branches.end() && found->second == Fate::kPrepared) {
+    violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, and is prepared");
+  }
+}
+
+void Book::happened(const std::string& participant, const model::GidEvent& event) {
+  const auto gid = parse_gid(event.gid);
+  if (!gid || gid->branch.participant != participant) return;
+  const auto found = entries_.find(gid->branch.transaction);
+  if (found == entries_.end()) return;  // a stranger's, under a name like ours
+  trace_.event(0, "gid", gid->branch.transaction.low, static_cast<std::uint64_t>(event.kind), [&] {
+    constexpr const char* kWords[] = {"prepared", "committed", "rolled back", "lost", "reappeared"};
+    return to_string(gid->branch) + " " + kWords[static_cast<std::size_t>(event.kind)];
+  });
+  switch (event.kind) {
+    case model::GidEvent::Kind::kPrepared:
+      return prepared(found->second, gid->branch);
+    case model::GidEvent::Kind::kCommitted:
+      return finished(found->second, gid->branch, true);
+    case model::GidEvent::Kind::kRolledBack:
+      return finished(found->second, gid->branch, false);
+    case model::GidEvent::Kind::kLost:
+      found->second.branches.erase(gid->branch);
+      return;
+    case model::GidEvent::Kind::kReappeared:
+      found->second.branches[gid->branch] = Fate::kPrepared;
+      return;
+  }
+}
+
+void Book::prepared(Entry& entry, const BranchId& branch) {
+  if (entry.never.contains(branch)) {
+    violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, and is prepared after it");
+  }
+  for (const auto& [other, fate] : entry.branches) {
+    if (!entry.one_shot || other.participant != branch.participant || other == branch) continue;
+    violated(Checker::kRunsOnce,
+             "a one-shot ran as " + to_string(other) + " and as " + to_string(branch));
+  }
+  entry.branches[branch] = Fate::kPrepared;
+}
+
+void Book::finished(Entry& entry, const BranchId& branch, bool committed) {
+  check_finish(entry, branch, committed ? Outcome::kCommitted : Outcome::kAborted, "is done");
+  entry.branches[branch] = committed ? Fate::kCommitted : Fate::kRolledBack;
+}
+
+void Book::committed_one_phase(const std::string& participant, const TransactionId& transaction) {
+  Entry& one = entry(transaction);
+  trace_.event(0, "one-phase", transaction.low, 0,
+               [&] { return to_string(transaction) + " committed at " + participant; });
+  if (one.one_phase == participant) return;
+  if (one.one_phase) {
+    violated(Checker::kRunsOnce, to_string(transaction) + " committed in one phase at " +
+                                     *one.one_phase + " and at " + participant);
+  }
+  one.one_phase = participant;
+  ++one_phase_;
+  check_agree(transaction, one);
+}
+
+// ── the end ─────────────────────────────────────────────────────────────────────────────────────
+
+void Book::check_balances(const Balances& found) const {
+  Balances expected;
+  for (const auto& [transaction, one] : entries_) {
+    if (!committed(one)) continue;
+    for (const Delta& delta : one.deltas) {
+      expected[delta.participant][delta.account] += delta.amount;
+    }
+  }
+  for (const auto& [participant, accounts] : found) {
+    if (lossy_.contains(participant)) continue;
+    for (const auto& [account, balance] : accounts) {
+      const std::int64_t should = expected[participant][account];
+      if (balance == should) continue;
+      violated(Checker::kAtomicity, "account " + std::to_string(account) + " of " + participant +
+                                        " holds " + std::to_string(balance) + " and not " +
+                                        std::to_string(should));
+    }
+  }
+}
+
+void Book::check_nothing_prepared(const std::string& participant,
+                                  const std::vector<std::string>& gids) const {
+  for (const std::string& text : gids) {
+    const auto gid = parse_gid(text);
+    if (!gid || !entries_.contains(gid->branch.transaction)) continue;
+    violated(Checker::kNothingPrepared, text + " is left prepared at " + participant);
+  }
+}
+
+}  // namespace assent::simulation::system

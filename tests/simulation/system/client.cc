@@ -1,0 +1,292 @@
+#include "tests/simulation/system/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/cpp/src/refusal.h"
+#include "tests/simulation/system/book.h"
+
+namespace assent::simulation::system {
+namespace {
+
+constexpr Micros kHelloPatience = kSecond;
+constexpr Micros kStatementPatience = 3 * kSecond;
+constexpr Micros kStatementsGiveUp = 8 * kSecond;
+constexpr Micros kCommitGiveUp = 20 * kSecond;
+
+}  // namespace
+
+Client::Client(Neighbours around, FindAgent find_agent, std::vector<std::string> participants,
+               Place place, std::uint64_t seed, Micros think_max)
+    : around_(around),
+      find_agent_(std::move(find_agent)),
+      participants_(std::move(participants)),
+      place_(place),
+      dice_(seed, 2'000 + place),
+      think_max_(think_max),
+      leader_(1) {}
+
+std::string Client::doing() const {
+  return run_ == nullptr ? "nothing" : run_->doing + (" " + to_string(run_->transaction));
+}
+
+void Client::think() {
+  around_.scheduler.after(dice_.skewed(0, think_max_), [this] { begin(); });
+}
+
+void Client::begin() {
+  if (stopped_) return;
+  const bool fresh = known_ && around_.scheduler.now() - known_at_ < 20 * kSecond;
+  if (fresh) return start_run();
+  hello([this] { start_run(); });
+}
+
+void Client::hello(std::function<void()> then) {
+  Coordinator& to = coordinator();
+  const ReplicaId asked = leader_;
+  around_.wire.ask<Hello>(
+      place_, to.place(), to.host().up(), kHelloPatience,
+      [&to](Done<Hello> done) { to.host().take_in([&to, done] { to.hello(done); }); },
+      [this, asked, then = std::move(then)](Result<Hello> told) {
+        if (told) {
+          known_ = std::move(*told);
+          known_at_ = around_.scheduler.now();
+          return then();
+        }
+        move_on(asked, told.error());
+        around_.scheduler.after(dice_.between(5, 60) * kMillisecond, [this, then] {
+          if (!stopped_ || run_ != nullptr) hello(then);
+        });
+      });
+}
+
+LogTime Client::time() const {
+  return known_->now + Millis((around_.scheduler.now() - known_at_) / kMillisecond);
+}
+
+void Client::start_run() {
+  const auto run = std::make_shared<Run>();
+  run->plan = make_plan(dice_, participants_, calm_);
+  run->transaction = make_transaction_id(time(), dice_.next(), dice_.next(), place_);
+  run->give_up_at = around_.scheduler.now() + kStatementsGiveUp;
+  run_ = run;
+  busy_since_ = around_.scheduler.now();
+  around_.trace.event(place_, "begins", run->transaction.low, run->plan.one_shot,
+                      [&] { return to_string(run->transaction); });
+  around_.book.planned(run->transaction, run->plan);
+  if (run->plan.one_shot) return commit(run);
+  next_statement(run);
+}
+
+// ── statements ──────────────────────────────────────────────────────────────────────────────────
+
+void Client::next_statement(const RunPtr& run) {
+  if (maybe_die(run, 3)) return;
+  while (run->branch < run->plan.branches.size() &&
+         run->statement == run->plan.branches[run->branch].statements.size()) {
+    ++run->branch;
+    run->statement = 0;
+  }
+  if (run->branch < run->plan.branches.size()) return send_statement(run);
+  if (run->plan.aborts) return roll_back(run);
+  commit(run);
+}
+
+void Client::send_statement(const RunPtr& run) {
+  run->doing = "executes";
+  const PlannedBranch& planned = run->plan.branches[run->branch];
+  OpenBranch& open = run->branches[planned.participant];
+  if (open.nonce.empty()) open.nonce = std::to_string(dice_.next());
+  const auto address = known_->agents.find(planned.participant);
+  Agent* const agent = address == known_->agents.end() ? nullptr : find_agent_(address->second);
+  if (agent == nullptr) {
+    return hello([this, run] { again(run, &Client::send_statement); });
+  }
+  branch::ExecuteAsked asked;
+  asked.transaction = run->transaction;
+  if (open.reference) {
+    asked.branch = *open.reference;
+  } else {
+    asked.branch = branch::Opening{open.nonce, Millis(4'000), Millis(20'000), {}};
+  }
+  asked.number = static_cast<std::uint32_t>(run->statement + 1);
+  asked.statement = planned.statements[run->statement];
+  open.statements = asked.number;
+  around_.wire.ask<branch::ExecuteAnswer>(
+      place_, agent->place(), agent->up(), kStatementPatience,
+      [agent, asked](Done<branch::ExecuteAnswer> done) {
+        agent->enter([agent, asked, done] { agent->execute(asked, done); });
+      },
+      [this, run](Result<branch::ExecuteAnswer> answer) {
+        take_statement(run, std::move(answer));
+      });
+}
+
+void Client::take_statement(const RunPtr& run, Result<branch::ExecuteAnswer> answer) {
+  if (run != run_) return;
+  if (answer) {
+    run->branches[run->plan.branches[run->branch].participant].reference = answer->branch;
+    ++run->statement;
+    return next_statement(run);
+  }
+  const bool late = run->give_up_at <= around_.scheduler.now();
+  if (!retryable(answer.error().code) || late) return roll_back(run);
+  if (answer.error().code == ErrorCode::kOverloaded) return again(run, &Client::send_statement);
+  hello([this, run] { again(run, &Client::send_statement); });
+}
+
+void Client::again(const RunPtr& run, void (Client::*act)(const RunPtr&)) {
+  around_.scheduler.after(dice_.between(5, 80) * kMillisecond, [this, run, act] {
+    if (run == run_) (this->*act)(run);
+  });
+}
+
+// Nobody can ever commit it, whether the request arrives or not.
+void Client::roll_back(const RunPtr& run) {
+  Coordinator& to = coordinator();
+  const commit::AbortAsked asked{{}, run->transaction, requested(*run), true};
+  around_.wire.ask<commit::AbortAnswer>(
+      place_, to.place(), to.host().up(), kSecond,
+      [&to, asked](Done<commit::AbortAnswer> done) {
+        to.host().take_in([&to, asked, done] { to.abort(asked, done); });
+      },
+      [](const Result<commit::AbortAnswer>&) {});
+  end(run, Outcome::kAborted);
+}
+
+bool Client::maybe_die(const RunPtr& run, std::uint64_t percent) {
+  if (!run->plan.dies || !dice_.percent(percent * 10)) return false;
+  around_.trace.event(place_, "dies", run->transaction.low, 0,
+                      [&] { return to_string(run->transaction); });
+  run_.reset();
+  think();
+  return true;
+}
+
+// ── the end ─────────────────────────────────────────────────────────────────────────────────────
+
+std::vector<commit::RequestedBranch> Client::requested(const Run& run) const {
+  std::vector<commit::RequestedBranch> out;
+  for (const PlannedBranch& planned : run.plan.branches) {
+    commit::RequestedBranch branch;
+    branch.participant = planned.participant;
+    branch.reads = planned.reads;
+    if (run.plan.one_shot) {
+      branch.one_shot =
+          std::make_shared<const OneShotBranch>(OneShotBranch{planned.statements, {}});
+    } else {
+      const auto open = run.branches.find(planned.participant);
+      if (open == run.branches.end() || !open->second.reference) continue;
+      branch.epoch = open->second.reference->epoch;
+      branch.attempt = open->second.reference->attempt;
+      branch.statements = open->second.statements;
+    }
+    out.push_back(std::move(branch));
+  }
+  return out;
+}
+
+void Client::commit(const RunPtr& run) {
+  run->asked.transaction = run->transaction;
+  run->asked.branches = requested(*run);
+  run->asked.acknowledge = run->plan.acknowledge;
+  run->asked.timeout = run->plan.timeout;
+  run->give_up_at = around_.scheduler.now() + kCommitGiveUp;
+  around_.book.asked_to_commit(run->asked);
+  send_commit(run);
+}
+
+void Client::send_commit(const RunPtr& run) {
+  run->doing = "commits";
+  Coordinator& to = coordinator();
+  const ReplicaId asked = leader_;
+  run->asked.first_in = run->first ? known_->office : 0;
+  using Heard = tl::expected<commit::CommitAnswer, Error>;
+  const Micros patience = std::min<Micros>(run->plan.timeout.value * kMillisecond + 2 * kSecond,
+                                           dice_.between(1, 12) * kSecond);
+  around_.wire.ask<Heard>(
+      place_, to.place(), to.host().up(), patience,
+      [&to, request = run->asked](Done<Heard> done) {
+        to.host().take_in([&to, request, done] {
+          to.commit(request, [done](Result<commit::CommitAnswer> answer) {
+            done(Heard(std::move(answer)));
+          });
+        });
+      },
+      [this, run, asked](Result<Heard> heard) { take_commit(run, asked, std::move(heard)); },
+      Wire::Copies::kOneAtMost);
+  // It dies with its request on the way.
+  (void)maybe_die(run, 5);
+}
+
+// client/cpp/src/core.cc and convert.cc.
+void Client::take_commit(const RunPtr& run, ReplicaId asked,
+                         Result<tl::expected<commit::CommitAnswer, Error>> heard) {
+  if (run != run_) return;
+  if (heard && *heard) {
+    around_.book.answered(run->asked, **heard);
+    return end(run, (*heard)->outcome);
+  }
+  const Error error = heard ? heard->error() : heard.error();
+  const bool acted =
+      heard ? client::may_have_acted(error.code) : error.code != ErrorCode::kUnavailable;
+  if (acted) run->first = false;
+  if (error.office != 0) known_->office = error.office;
+  if (!retryable(error.code)) {
+    if (run->first) return end(run, Outcome::kAborted);
+    return ask_status(run);
+  }
+  if (run->give_up_at <= around_.scheduler.now()) return ask_status(run);
+  if (error.code != ErrorCode::kOverloaded && error.office == 0) move_on(asked, error);
+  again(run, &Client::send_commit);
+}
+
+// It knows nothing, and asks until somebody knows; for ever, if it must. T is undecided for as long
+// as its own commit was not acted upon: it asks for that again.
+void Client::ask_status(const RunPtr& run) {
+  run->doing = "asks for the status of";
+  Coordinator& to = coordinator();
+  const ReplicaId asked = leader_;
+  around_.wire.ask<Status>(
+      place_, to.place(), to.host().up(), kSecond,
+      [&to, transaction = run->transaction](Done<Status> done) {
+        to.host().take_in([&to, transaction, done] { to.status(transaction, done); });
+      },
+      [this, run, asked](Result<Status> status) { take_status(run, asked, std::move(status)); });
+}
+
+void Client::take_status(const RunPtr& run, ReplicaId asked, Result<Status> status) {
+  if (run != run_) return;
+  if (status && status->outcome) return end(run, status->outcome);
+  if (!status && status.error().code == ErrorCode::kExpired) return end(run, std::nullopt);
+  if (!status) {
+    move_on(asked, status.error());
+    return again(run, &Client::ask_status);
+  }
+  run->give_up_at = around_.scheduler.now() + kCommitGiveUp;
+  again(run, &Client::send_commit);
+}
+
+void Client::end(const RunPtr& run, std::optional<Outcome> outcome) {
+  around_.trace.event(place_, "was told", run->transaction.low,
+                      outcome ? static_cast<std::uint64_t>(*outcome) : 0, [&] {
+                        return to_string(run->transaction) + " " +
+                               std::string(outcome ? name(*outcome) : "nothing");
+                      });
+  if (outcome) around_.book.told(run->transaction, *outcome);
+  ++finished_;
+  run_.reset();
+  think();
+}
+
+void Client::move_on(ReplicaId asked, const Error& error) {
+  if (asked != leader_) return;
+  if (!error.leader.empty()) {
+    leader_ = ReplicaId(static_cast<std::uint32_t>(std::stoul(error.leader)));
+  } else {
+    leader_ =
+        ReplicaId(static_cast<std::uint32_t>(1 + leader_.value % around_.coordinators.size()));
+  }
+}
+
+}  // namespace assent::simulation::system

@@ -1,0 +1,389 @@
+#include "tests/simulation/system/coordinator.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "base/check.h"
+#include "base/overloaded.h"
+#include "tests/simulation/system/agent.h"
+#include "tests/simulation/system/book.h"
+#include "tests/simulation/violation.h"
+
+namespace assent::simulation::system {
+namespace {
+
+// As in production: agent_links.cc, office_runner.cc and coordinator/server/config.cc.
+constexpr Micros kCallTimeout = 5 * kSecond;
+constexpr Micros kInventoryEvery = kSecond;
+constexpr Millis kTimeEntryEvery{10'000};
+constexpr Millis kSilence{1'500};
+
+}  // namespace
+
+// The log as the office and the enrolment see it. What is proposed is submitted right behind the
+// step that is being carried out.
+class Coordinator::Log final : public state::ReplicatedLog {
+ public:
+  Log(Host& host, Place place) : host_(host), next_(std::uint64_t{place} << 40) {}
+
+  void propose(state::Command command, OnExecuted done) override {
+    const std::uint64_t operation = ++next_;
+    waiting_.emplace(operation, std::move(done));
+    auto shared = std::make_shared<const state::Command>(std::move(command));
+    host_.later(0, [this, operation, shared, term = term_] {
+      if (term == term_) host_.ask({operation, shared});
+    });
+  }
+
+  [[nodiscard]] bool congested() const override { return waiting_.size() > 10'000; }
+
+  void read(OnRead done) override {
+    const std::uint64_t operation = ++next_;
+    reads_.emplace(operation, std::move(done));
+    host_.later(0, [this, operation, term = term_] {
+      if (term == term_) host_.ask({operation, nullptr});
+    });
+  }
+
+  [[nodiscard]] const state::StateMachine& state() const override { return host_.core().state(); }
+  [[nodiscard]] Ballot ballot() const override { return ballot_; }
+  [[nodiscard]] LogTime now() const override { return host_.log_now(); }
+
+  void begin(Ballot ballot) { ballot_ = ballot; }
+  // `told`: the process goes on, and whoever waits for a read is told.
+  void end(bool told) {
+    ++term_;
+    waiting_.clear();
+    auto reads = std::exchange(reads_, {});
+    for (auto& [operation, done] : reads) {
+      if (told) done(false);
+    }
+  }
+
+  void answered(std::uint64_t operation, const Answer& answer) {
+    if (const auto read = reads_.find(operation); read != reads_.end()) {
+      const OnRead done = std::move(read->second);
+      reads_.erase(read);
+      return done(answer.kind == Answer::Kind::kDone);
+    }
+    const auto found = waiting_.find(operation);
+    if (found == waiting_.end()) return;
+    const OnExecuted done = std::move(found->second);
+    waiting_.erase(found);
+    if (answer.kind == Answer::Kind::kDone) return done(answer.result.value());
+    // The office is being lost, and who waits hears of that.
+    if (answer.kind == Answer::Kind::kElsewhere) return;
+    violated(Checker::kBoundedQueues, "the log refused what the office proposed");
+  }
+
+ private:
+  Host& host_;
+  std::uint64_t next_;
+  std::uint64_t term_ = 0;
+  Ballot ballot_;
+  std::unordered_map<std::uint64_t, OnExecuted> waiting_;
+  std::map<std::uint64_t, OnRead> reads_;
+};
+
+struct Coordinator::Term {
+  Term(Log& log, MonoTime now, coordinator::Enrolment::OnEnrolled enrolled)
+      : office(log.state(), {}), enrolment(log, kSilence, now, std::move(enrolled)) {}
+
+  commit::Office office;
+  coordinator::Enrolment enrolment;
+  std::map<std::string, Link> links;
+  std::unordered_map<commit::Token, Waiter> waiters;
+  commit::Token last_token;
+  std::optional<MonoTime> armed;
+};
+
+Coordinator::Coordinator(Host& host, Wire& wire, Book& book, FindAgent find_agent, Place place)
+    : host_(host),
+      wire_(wire),
+      book_(book),
+      find_agent_(std::move(find_agent)),
+      place_(place),
+      log_(std::make_unique<Log>(host, place)) {}
+
+Coordinator::~Coordinator() = default;
+
+// ── the office ──────────────────────────────────────────────────────────────────────────────────
+
+void Coordinator::office_changed(const replica::OfficeChange& change) {
+  if (const auto* taken = std::get_if<replica::OfficeTaken>(&change)) {
+    ++terms_;
+    log_->begin(taken->ballot);
+    term_ = std::make_unique<Term>(
+        *log_, mono(), [this](const std::string& participant, const std::string& address) {
+          follow(participant, address);
+        });
+    // Not from inside the step that took the office: the office may propose.
+    host_.later(0, [this, term = terms_] {
+      if (term != terms_ || !term_) return;
+      carry_out(term_->office.take_office({mono(), log_->now()}));
+      for (const auto& [name, record] : log_->state().participants()) {
+        follow(name, record.peer_address);
+      }
+      ask_inventories();
+    });
+    return;
+  }
+  const std::unique_ptr<Term> lost = std::move(term_);
+  ++terms_;
+  if (!lost) return;
+  lost->enrolment.lose_office();
+  const Error unknown{ErrorCode::kOutcomeUnknown, "this replica lost the office"};
+  for (auto& [token, waiter] : std::exchange(lost->waiters, {})) {
+    std::visit([&](const auto& done) { done(tl::unexpected(unknown)); }, waiter);
+  }
+  log_->end(true);
+}
+
+void Coordinator::ended() {
+  term_.reset();
+  ++terms_;
+  log_->end(false);
+}
+
+void Coordinator::answered(std::uint64_t operation, const Answer& answer) {
+  log_->answered(operation, answer);
+}
+
+MonoTime Coordinator::mono() const {
+  return host_.mono_now();
+}
+
+void Coordinator::feed(const commit::Input& input) {
+  carry_out(term_->office.step({mono(), log_->now()}, input));
+}
+
+void Coordinator::carry_out(commit::Effects effects) {
+  term_->office.check_invariants();
+  for (state::Command& command : effects.propose) propose(std::move(command));
+  for (const commit::SendPrepare& prepare : effects.prepares) send(prepare);
+  for (const commit::SendFinish& finish : effects.finishes) send(finish);
+  for (const commit::SendSettle& settle : effects.settles) send(settle);
+  for (commit::Reply& answer : effects.replies) reply(std::move(answer));
+  arm();
+}
+
+void Coordinator::propose(state::Command command) {
+  const auto decides = decision_of(command);
+  log_->propose(std::move(command), [this, decides](const state::CommandResult& result) {
+    if (decides && term_) feed(commit::DecisionExecuted{decides->transaction, result});
+  });
+}
+
+void Coordinator::reply(commit::Reply reply) {
+  const auto found = term_->waiters.find(reply.token);
+  CHECK(found != term_->waiters.end(), "every token is answered once");
+  const Waiter waiter = std::move(found->second);
+  term_->waiters.erase(found);
+  std::visit(
+      Overloaded{
+          [&](commit::CommitAnswer& answer) {
+            std::get<Done<commit::CommitAnswer>>(waiter)(std::move(answer));
+          },
+          [&](commit::AbortAnswer& answer) { std::get<Done<commit::AbortAnswer>>(waiter)(answer); },
+          [&](Error& error) {
+            std::visit([&](const auto& done) { done(tl::unexpected(error)); }, waiter);
+          },
+      },
+      reply.answer);
+}
+
+void Coordinator::arm() {
+  const auto due = term_->office.next_deadline();
+  if (due == term_->armed) return;
+  term_->armed = due;
+  if (!due) return;
+  const Micros wait =
+      std::max<std::int64_t>((*due - mono()).value, 0) * kMillisecond + kMillisecond;
+  host_.later(wait, [this, due, term = terms_] {
+    if (term != terms_ || !term_ || term_->armed != due) return;
+    term_->armed.reset();
+    feed(commit::Tick{});
+  });
+}
+
+std::size_t Coordinator::driven() const {
+  return term_ ? term_->office.driven_count() : 0;
+}
+
+// ── agents ──────────────────────────────────────────────────────────────────────────────────────
+
+void Coordinator::follow(const std::string& participant, const std::string& address) {
+  term_->links[participant].address = address;
+  term_->links[participant].asking = false;
+  host_.later(0, [this, participant, term = terms_] {
+    if (term != terms_ || !term_) return;
+    feed(commit::AgentUp{participant});
+    ask_inventory(participant);
+  });
+}
+
+void Coordinator::ask_inventories() {
+  for (const auto& [participant, link] : term_->links) ask_inventory(participant);
+  if (log_->now() - log_->state().time() >= kTimeEntryEvery) propose(state::Forgotten{});
+  host_.later(kInventoryEvery, [this, term = terms_] {
+    if (term == terms_ && term_) ask_inventories();
+  });
+}
+
+template <class T>
+void Coordinator::ask(const std::string& participant, std::function<void(Agent&, Done<T>)> at,
+                      Done<T> heard) {
+  const auto link = term_->links.find(participant);
+  Agent* const agent = link == term_->links.end() ? nullptr : find_agent_(link->second.address);
+  Done<T> inside = [this, participant, heard = std::move(heard), term = terms_](Result<T> answer) {
+    host_.take_in([this, participant, heard, term, answer = std::move(answer)] {
+      if (term != terms_ || !term_) return;
+      heard(answer);
+      note_answered(participant, answer || answer.error().code != ErrorCode::kOutcomeUnknown);
+    });
+  };
+  if (agent == nullptr) {
+    return host_.later(
+        0, [inside] { inside(failure(ErrorCode::kUnavailable, "its agent never enrolled")); });
+  }
+  wire_.ask<T>(
+      place_, agent->place(), agent->up(), kCallTimeout,
+      [agent, at = std::move(at)](Done<T> done) {
+        agent->enter([agent, at, done] { at(*agent, done); });
+      },
+      std::move(inside));
+}
+
+// A connection that works again.
+void Coordinator::note_answered(const std::string& participant, bool answered) {
+  Link& link = term_->links[participant];
+  const bool again = answered && link.silent;
+  link.silent = !answered;
+  if (again) feed(commit::AgentUp{participant});
+}
+
+void Coordinator::ask_inventory(const std::string& participant) {
+  Link& link = term_->links[participant];
+  if (link.asking) return;
+  link.asking = true;
+  const MonoTime asked = mono();
+  ask<std::vector<BranchId>>(
+      participant,
+      [ballot = log_->ballot()](Agent& agent, Done<std::vector<BranchId>> done) {
+        agent.inventory(ballot, std::move(done));
+      },
+      [this, participant, asked](Result<std::vector<BranchId>> prepared) {
+        term_->links[participant].asking = false;
+        if (prepared) feed(commit::InventoryArrived{participant, asked, std::move(*prepared)});
+      });
+}
+
+void Coordinator::send(const commit::SendPrepare& prepare) {
+  book_.prepare_sent(prepare);
+  branch::PrepareAsked asked{.token = {}, .ballot = log_->ballot(), .branch = prepare.branch};
+  asked.statements = prepare.statements;
+  asked.one_shot = prepare.one_shot;
+  asked.low_water = prepare.low_water;
+  asked.one_phase = prepare.one_phase;
+  ask<commit::Vote>(
+      prepare.branch.participant,
+      [asked](Agent& agent, Done<commit::Vote> done) { agent.prepare(asked, std::move(done)); },
+      [this, branch = prepare.branch](Result<commit::Vote> vote) {
+        if (vote) return feed(commit::VoteArrived{branch, std::move(*vote)});
+        const bool unsent =
+            vote.error().code == ErrorCode::kUnavailable && vote.error().participant.empty();
+        feed(commit::PrepareLost{branch, vote.error(), unsent});
+      });
+}
+
+void Coordinator::send(const commit::SendFinish& finish) {
+  book_.finish_sent(finish);
+  const branch::FinishAsked asked{
+      {}, log_->ballot(), finish.branch, finish.outcome, finish.evidence};
+  ask<FinishResult>(
+      finish.branch.participant,
+      [asked](Agent& agent, Done<FinishResult> done) { agent.finish(asked, std::move(done)); },
+      [this, branch = finish.branch](Result<FinishResult> result) {
+        if (result) return feed(commit::FinishArrived{branch, *result});
+        feed(commit::FinishLost{branch});
+      });
+}
+
+void Coordinator::send(const commit::SendSettle& settle) {
+  const branch::SettleAsked asked{{}, log_->ballot(), settle.transaction};
+  ask<branch::Settled>(
+      settle.participant,
+      [asked](Agent& agent, Done<branch::Settled> done) { agent.settle(asked, std::move(done)); },
+      [this, settle](Result<branch::Settled> settled) {
+        if (!settled) return feed(commit::SettleLost{settle.participant, settle.transaction});
+        feed(commit::SettleArrived{settle.participant, settle.transaction, settled->committed});
+      });
+}
+
+// ── requests ────────────────────────────────────────────────────────────────────────────────────
+
+Error Coordinator::not_leader() const {
+  Error error{ErrorCode::kNotLeader, "this replica does not lead"};
+  if (const auto leader = host_.core().consensus().leader()) error.leader = to_string(*leader);
+  return error;
+}
+
+void Coordinator::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done) {
+  if (!term_) return done(tl::unexpected(not_leader()));
+  asked.token = term_->last_token = term_->last_token.next();
+  term_->waiters.emplace(asked.token, std::move(done));
+  feed(asked);
+}
+
+void Coordinator::abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done) {
+  if (!term_) return done(tl::unexpected(not_leader()));
+  asked.token = term_->last_token = term_->last_token.next();
+  term_->waiters.emplace(asked.token, std::move(done));
+  feed(asked);
+}
+
+void Coordinator::status(const TransactionId& transaction, Done<Status> done) {
+  if (!term_) return done(tl::unexpected(not_leader()));
+  const auto known = [this, transaction]() -> Result<Status> {
+    const state::TransactionRecord* record = log_->state().find(transaction);
+    if (record == nullptr && transaction.time() <= log_->state().floor()) {
+      return failure(ErrorCode::kExpired, "it is older than the retention of outcomes");
+    }
+    Status out{std::nullopt, term_->office.pending(transaction)};
+    if (record != nullptr) out.outcome = record->outcome;
+    return out;
+  };
+  if (log_->state().find(transaction) != nullptr) return done(known());
+  log_->read([this, done, known](bool current) {
+    done(current && term_ ? known() : tl::unexpected(not_leader()));
+  });
+}
+
+void Coordinator::hello(Done<Hello> done) {
+  if (!term_) return done(tl::unexpected(not_leader()));
+  Hello out{log_->now(), log_->state().office_number(), {}};
+  for (const auto& [name, record] : log_->state().participants()) {
+    out.agents[name] = record.client_address;
+  }
+  done(std::move(out));
+}
+
+void Coordinator::enrol(const state::Enrolled& life, Done<Issued> done) {
+  if (!term_) return done(tl::unexpected(not_leader()));
+  term_->enrolment.enrol(mono(), life, [this, done](Result<Epoch> epoch) {
+    if (!epoch) return done(tl::unexpected(epoch.error()));
+    done(Issued{*epoch, log_->ballot()});
+  });
+}
+
+void Coordinator::heartbeat(const std::string& participant, Epoch epoch, bool leaving,
+                            Done<LogTime> done) {
+  if (!term_) return done(tl::unexpected(not_leader()));
+  term_->enrolment.heartbeat(mono(), participant, epoch, leaving, [this, done](Result<void> heard) {
+    if (!heard) return done(tl::unexpected(heard.error()));
+    done(log_->state().floor());
+  });
+}
+
+}  // namespace assent::simulation::system

@@ -1,0 +1,74 @@
+#include "tests/simulation/system/setting.h"
+
+#include <algorithm>
+
+#include "tests/simulation/dice.h"
+#include "tests/simulation/system/plan.h"
+
+namespace assent::simulation::system {
+namespace {
+
+// The group's world as its own simulation makes it, with the bounds that the office counts on.
+Setting group_setting(std::uint64_t seed) {
+  Setting out = setting_of(seed);
+  const replica::Options usual{.paxos = {.self = ReplicaId(1), .group = paxos::Group()},
+                               .state = {}};
+  out.options.commands_waiting_max = usual.commands_waiting_max;
+  out.options.paxos.reads_waiting_max = usual.paxos.reads_waiting_max;
+  out.options.paxos.accept_bytes_max =
+      std::max<std::size_t>(out.options.paxos.accept_bytes_max, 4'000);
+  out.spares = 0;
+  out.healing = Healing::kWhole;
+  out.wall_offset_max = std::min(out.wall_offset_max, Millis(200));
+  out.fault_gap_max *= 3;
+  std::erase(out.faults, Fault::kClockJump);
+  std::erase(out.faults, Fault::kWipe);
+  return out;
+}
+
+model::Options database_options(Dice& dice, std::uint64_t number) {
+  model::Options out;
+  out.system_identifier = 7'000'000'000'000'000'001ULL + number;
+  out.database = "bank";
+  out.max_prepared_transactions = dice.percent(20) ? 4 : 64;
+  for (std::int64_t account = 1; account <= kAccounts; ++account) out.balances[account] = kBalance;
+  return out;
+}
+
+std::vector<Trouble> choose_troubles(Dice& dice) {
+  std::vector<Trouble> out{Trouble::kAgentCrash, Trouble::kServerCrash};
+  for (std::size_t i = 0; i < kTroubleKinds; ++i) {
+    if (dice.percent(55)) out.push_back(static_cast<Trouble>(i));
+  }
+  return out;
+}
+
+Weather choose_weather(Dice& dice) {
+  Weather out;
+  if (dice.percent(30)) return out;
+  out.lost = dice.below(20);
+  out.doubled = dice.below(30);
+  out.late = dice.below(10);
+  out.delay_max = dice.skewed(kMillisecond, 20 * kMillisecond);
+  return out;
+}
+
+}  // namespace
+
+SystemSetting system_setting_of(std::uint64_t seed) {
+  Dice dice(seed, 900);
+  SystemSetting out{.group = group_setting(seed), .participants = {}, .databases = {}};
+  const std::uint64_t count = 2 + dice.below(3);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    out.participants.push_back("db" + std::to_string(i + 1));
+    out.databases.push_back(database_options(dice, i));
+  }
+  out.clients = static_cast<std::uint32_t>(dice.between(4, 10));
+  out.think_max = dice.between(20, 300) * kMillisecond;
+  out.weather = choose_weather(dice);
+  out.troubles = choose_troubles(dice);
+  out.trouble_gap_max = dice.between(400, 2'000) * kMillisecond;
+  return out;
+}
+
+}  // namespace assent::simulation::system

@@ -1,0 +1,28 @@
+// How one run's world is made: everything follows from the seed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/network.h"
+#include "tests/simulation/postgres/options.h"
+#include "tests/simulation/setting.h"
+#include "tests/simulation/system/troubles.h"
+
+namespace assent::simulation::system {
+
+struct SystemSetting {
+  Setting group;  // of the coordinator's replicas
+  std::vector<std::string> participants;
+  std::vector<model::Options> databases;  // by participant
+  std::uint32_t clients = 8;
+  Micros think_max = 0;
+  Weather weather{};                // between clients, agents and coordinators
+  std::vector<Trouble> troubles{};  // those that happen
+  Micros trouble_gap_max = 0;
+};
+
+SystemSetting system_setting_of(std::uint64_t seed);
+
+}  // namespace assent::simulation::system

@@ -1,0 +1,63 @@
+// One run of the whole system: replicas of the coordinator, agents with their databases, and
+// clients, in a world that breaks, is healed, and must then come to rest with every account right.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "tests/simulation/group.h"
+#include "tests/simulation/system/book.h"
+#include "tests/simulation/system/client.h"
+#include "tests/simulation/system/coordinator.h"
+#include "tests/simulation/system/setting.h"
+#include "tests/simulation/system/troubles.h"
+#include "tests/simulation/system/wire.h"
+#include "tests/simulation/trace.h"
+#include "tests/simulation/violation.h"
+#include "tests/simulation/world.h"
+
+namespace assent::simulation::system {
+
+// Runs a seed. `printed`: its trace goes to standard output.
+Run run_system_seed(std::uint64_t seed, bool printed);
+
+class System {
+ public:
+  System(std::uint64_t seed, bool printed);
+  ~System();
+
+  // Throws Violation.
+  void run();
+  [[nodiscard]] Figures figures() const;
+
+ private:
+  void make_coordinators();
+  void make_sites();
+  void make_clients();
+  // Tells the book what has committed in one phase.
+  void read_outcome_rows();
+  void break_things();
+  void settle();
+  void check_end();
+  template <class Condition, class Words>
+  void await(Checker checker, Micros patience, Condition condition, Words words);
+  [[nodiscard]] Agent* find_agent(const std::string& address) const;
+  [[nodiscard]] std::vector<std::string> left_prepared(const Site& site) const;
+  [[nodiscard]] std::string busy() const;
+
+  const SystemSetting setting_;
+  Scheduler scheduler_;
+  Trace trace_;
+  Group group_;
+  Wire wire_;
+  Book book_;
+  std::vector<std::unique_ptr<Coordinator>> coordinators_;
+  std::vector<Site> sites_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::optional<Troubles> troubles_;
+  Micros rest_after_heal_ = 0;
+};
+
+}  // namespace assent::simulation::system

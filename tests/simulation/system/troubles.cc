@@ -1,0 +1,239 @@
+#include "tests/simulation/system/troubles.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "tests/simulation/system/coordinator.h"
+#include "tests/simulation/system/setting.h"
+
+namespace assent::simulation::system {
+
+std::string_view name(Trouble trouble) {
+  switch (trouble) {
+    case Trouble::kAgentCrash:
+      return "agent-crash";
+    case Trouble::kAgentPause:
+      return "agent-pause";
+    case Trouble::kSecondAgent:
+      return "second-agent";
+    case Trouble::kServerCrash:
+      return "server-crash";
+    case Trouble::kBackendStopped:
+      return "backend-stopped";
+    case Trouble::kStoppedAndKilled:
+      return "stopped-and-killed";
+    case Trouble::kBackendKilled:
+      return "backend-killed";
+    case Trouble::kSlowFlushes:
+      return "slow-flushes";
+    case Trouble::kWireCut:
+      return "wire-cut";
+    case Trouble::kBadWire:
+      return "bad-wire";
+    case Trouble::kStranger:
+      return "stranger";
+    case Trouble::kAllAtOnce:
+      return "all-at-once";
+  }
+  return "?";
+}
+
+Troubles::Troubles(Neighbours around, const SystemSetting& setting, std::vector<Site>& sites,
+                   std::function<void()> power_cut)
+    : around_(around),
+      setting_(setting),
+      sites_(sites),
+      power_cut_(std::move(power_cut)),
+      dice_(setting.group.seed, 901) {}
+
+void Troubles::start() {
+  around_.wire.set_weather(setting_.weather);
+  next();
+}
+
+// Rarer as time goes by: a world in which nothing gets done shows little.
+void Troubles::next() {
+  const Micros gap_max = setting_.trouble_gap_max * (1 + around_.scheduler.now() / (10 * kSecond));
+  later(dice_.between(20 * kMillisecond, gap_max), [this] {
+    strike(dice_.pick(setting_.troubles));
+    next();
+  });
+}
+
+void Troubles::later(Micros delay, std::function<void()> act) {
+  around_.scheduler.after(delay, [this, act = std::move(act)] {
+    if (!calm_) act();
+  });
+}
+
+std::uint64_t Troubles::total() const {
+  return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
+}
+
+void Troubles::strike(Trouble trouble) {
+  ++counts_[static_cast<std::size_t>(trouble)];
+  around_.trace.event(0, name(trouble));
+  Site& site = any_site();
+  switch (trouble) {
+    case Trouble::kAgentCrash:
+      return crash(agent_of(site));
+    case Trouble::kAgentPause:
+      return agent_of(site).pause_until(around_.scheduler.now() +
+                                        dice_.skewed(20 * kMillisecond, 6 * kSecond));
+    case Trouble::kSecondAgent:
+      return second_agent(site);
+    case Trouble::kServerCrash:
+      return crash(site);
+    case Trouble::kBackendStopped:
+      return stop_backend(site);
+    case Trouble::kStoppedAndKilled:
+      stop_backend(site);
+      return crash(agent_of(site));
+    case Trouble::kBackendKilled:
+      return kill_backend(site);
+    case Trouble::kSlowFlushes:
+      return stall(site);
+    case Trouble::kWireCut:
+      return cut(site);
+    case Trouble::kBadWire:
+      return bad_wire();
+    case Trouble::kStranger:
+      return stranger(site);
+    case Trouble::kAllAtOnce:
+      return all_at_once();
+  }
+}
+
+Site& Troubles::any_site() {
+  return sites_[dice_.below(sites_.size())];
+}
+
+// The one that serves, if there is one.
+Agent& Troubles::agent_of(Site& site) {
+  for (const auto& agent : site.agents) {
+    if (agent->open()) return *agent;
+  }
+  return *dice_.pick(site.agents);
+}
+
+void Troubles::crash(Agent& agent) {
+  agent.crash();
+  later(dice_.skewed(2 * kMillisecond, 3 * kSecond), [&agent] { agent.boot(); });
+}
+
+// It is displaced, or displaces the first when that is silent.
+void Troubles::second_agent(Site& site) {
+  Agent& first = agent_of(site);
+  Agent& second = *site.agents[&first == site.agents[0].get() ? 1 : 0];
+  second.repair();
+  second.boot();
+  if (dice_.percent(50)) {
+    first.pause_until(around_.scheduler.now() + dice_.between(1'000, 8'000) * kMillisecond);
+  }
+  later(dice_.between(2'000, 8'000) * kMillisecond, [this, &first, &second] {
+    Agent& leaves = dice_.percent(50) ? first : second;
+    leaves.crash();
+    Agent& stays = &leaves == &first ? second : first;
+    stays.repair();
+    stays.boot();
+  });
+}
+
+void Troubles::crash(Site& site) {
+  site.server->crash();
+  later(dice_.skewed(50 * kMillisecond, 2 * kSecond), [&site] { site.server->start(); });
+}
+
+void Troubles::stop_backend(Site& site) {
+  const auto sessions = site.server->sessions();
+  if (sessions.empty()) return;
+  const model::SessionId session = dice_.pick(sessions);
+  site.server->stop(session);
+  later(dice_.between(100, 4'000) * kMillisecond,
+        [&site, session] { site.server->go_on(session); });
+}
+
+void Troubles::kill_backend(Site& site) {
+  const auto sessions = site.server->sessions();
+  if (!sessions.empty()) site.server->terminate(dice_.pick(sessions));
+}
+
+void Troubles::stall(Site& site) {
+  site.server->stall_flushes(true);
+  later(dice_.between(50, 1'500) * kMillisecond, [&site] { site.server->stall_flushes(false); });
+}
+
+// From the replicas, mostly.
+void Troubles::cut(Site& site) {
+  std::vector<std::pair<Place, Place>> cuts;
+  for (const auto& agent : site.agents) {
+    for (const auto& coordinator : around_.coordinators) {
+      if (dice_.percent(80)) cuts.emplace_back(agent->place(), coordinator->place());
+    }
+  }
+  for (const auto& [a, b] : cuts) around_.wire.cut(a, b);
+  cuts_.insert(cuts_.end(), cuts.begin(), cuts.end());
+  later(dice_.skewed(200 * kMillisecond, 5 * kSecond), [this, cuts] {
+    for (const auto& pair : cuts) {
+      around_.wire.mend(pair.first, pair.second);
+      cuts_.erase(std::find(cuts_.begin(), cuts_.end(), pair));
+    }
+  });
+}
+
+void Troubles::bad_wire() {
+  around_.wire.set_weather({.lost = 30 + dice_.below(200),
+                            .doubled = dice_.below(200),
+                            .late = dice_.below(100),
+                            .delay_max = 30 * kMillisecond});
+  later(dice_.between(200, 2'000) * kMillisecond,
+        [this] { around_.wire.set_weather(setting_.weather); });
+}
+
+// Under a name that is none of ours, under one of another cluster, or under one that could be ours
+// if it were not for its owner.
+void Troubles::stranger(Site& site) {
+  const std::string number = std::to_string(++strangers_);
+  const std::string gid = dice_.percent(50) ? "other:" + number : "assent:elsewhere:" + number;
+  if (site.server->prepare_by_hand(gid, "postgres", "bank")) site.strangers.push_back(gid);
+}
+
+void Troubles::all_at_once() {
+  power_cut_();
+  for (Site& site : sites_) {
+    crash(site);
+    for (const auto& agent : site.agents) {
+      if (agent->up()) crash(*agent);
+    }
+  }
+}
+
+void Troubles::keep_agents_up() {
+  for (Site& site : sites_) {
+    const bool up = std::any_of(site.agents.begin(), site.agents.end(),
+                                [](const auto& agent) { return agent->up(); });
+    if (up) continue;
+    site.agents[0]->repair();
+    site.agents[0]->boot();
+  }
+}
+
+void Troubles::heal() {
+  calm_ = true;
+  around_.wire.set_weather({});
+  for (const auto& [a, b] : std::exchange(cuts_, {})) around_.wire.mend(a, b);
+  for (Site& site : sites_) {
+    site.server->stall_flushes(false);
+    if (!site.server->is_up()) site.server->start();
+    for (const model::SessionId session : site.server->sessions()) site.server->go_on(session);
+    Agent& stays = agent_of(site);
+    for (const auto& agent : site.agents) {
+      agent->pause_until(around_.scheduler.now());
+      if (agent.get() != &stays) agent->crash();
+    }
+  }
+  keep_agents_up();
+}
+
+}  // namespace assent::simulation::system

@@ -1,0 +1,92 @@
+// What befalls agents, their databases and the wire between them, again and again until the world
+// is healed. What befalls the coordinator's replicas is tests/simulation/faults.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "tests/simulation/dice.h"
+#include "tests/simulation/postgres/server.h"
+#include "tests/simulation/system/agent.h"
+#include "tests/simulation/system/wire.h"
+
+namespace assent::simulation::system {
+
+struct SystemSetting;
+
+enum class Trouble {
+  kAgentCrash,        // the process is killed, and started again
+  kAgentPause,        // it stands still; its clocks go on
+  kSecondAgent,       // another one is started for the same database, by mistake or in its place
+  kServerCrash,       // PostgreSQL is killed with all its backends, and started again
+  kBackendStopped,    // a backend stands still, perhaps with a PREPARE in its socket
+  kStoppedAndKilled,  // that, and its agent is killed and another one started
+  kBackendKilled,     // somebody terminates a backend
+  kSlowFlushes,       // the server's disk stands still for a while
+  kWireCut,           // between an agent and all replicas, or all clients
+  kBadWire,           // many requests and answers are lost, doubled and late
+  kStranger,          // somebody prepares transactions of his own
+  kAllAtOnce,         // every process is killed, and all are started again
+};
+inline constexpr std::size_t kTroubleKinds = 12;
+
+std::string_view name(Trouble trouble);
+
+using TroubleCounts = std::array<std::uint64_t, kTroubleKinds>;
+
+// A database with the two places where an agent of it may run.
+struct Site {
+  std::string participant;
+  std::unique_ptr<model::Server> server;
+  std::vector<std::unique_ptr<Agent>> agents;
+  std::vector<std::string> strangers;  // gids, prepared by others
+};
+
+class Troubles {
+ public:
+  // `power_cut` kills and starts the coordinator's replicas. All outlive this.
+  Troubles(Neighbours around, const SystemSetting& setting, std::vector<Site>& sites,
+           std::function<void()> power_cut);
+
+  void start();
+  // Nothing strikes any more, and everything is mended.
+  void heal();
+  // An operator, or the service manager: where no agent is up, one is started.
+  void keep_agents_up();
+
+  [[nodiscard]] const TroubleCounts& counts() const { return counts_; }
+  [[nodiscard]] std::uint64_t total() const;
+
+ private:
+  void next();
+  void strike(Trouble trouble);
+  void later(Micros delay, std::function<void()> act);
+  Site& any_site();
+  Agent& agent_of(Site& site);
+  void crash(Agent& agent);
+  void second_agent(Site& site);
+  void crash(Site& site);
+  void stop_backend(Site& site);
+  void kill_backend(Site& site);
+  void stall(Site& site);
+  void cut(Site& site);
+  void bad_wire();
+  void all_at_once();
+  void stranger(Site& site);
+
+  const Neighbours around_;
+  const SystemSetting& setting_;
+  std::vector<Site>& sites_;
+  const std::function<void()> power_cut_;
+  Dice dice_;
+  bool calm_ = false;
+  std::uint64_t strangers_ = 0;
+  std::vector<std::pair<Place, Place>> cuts_;
+  TroubleCounts counts_{};
+};
+
+}  // namespace assent::simulation::system
