@@ -9,6 +9,11 @@
 #include "tests/simulation/violation.h"
 
 namespace assent::simulation::system {
+namespace {
+
+constexpr const char* kByHand = "postgres";  // the superuser
+
+}  // namespace
 
 // ── clients ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -25,16 +30,22 @@ void Book::planned(const TransactionId& transaction, const Plan& plan) {
   }
 }
 
-void Book::asked_to_commit(const commit::CommitAsked& /*asked*/) {}
-
 // What is not told to be pending is readable by now.
 void Book::answered(const commit::CommitAsked& asked, const commit::CommitAnswer& answer) {
   if (answer.outcome != Outcome::kCommitted || answer.one_phase) return;
   if (asked.acknowledge != commit::Acknowledge::kApplied) return;
   const Entry& one = entry(asked.transaction);
   const std::set<std::string> pending(answer.pending.begin(), answer.pending.end());
+  const std::set<std::string> heuristic(answer.heuristic.begin(), answer.heuristic.end());
   for (const BranchId& branch : one.listed) {
-    if (pending.contains(branch.participant) || lossy_.contains(branch.participant)) continue;
+    if (pending.contains(branch.participant)) continue;
+    const auto hand = one.by_hand.find(branch.participant);
+    if (hand != one.by_hand.end() && hand->second == Fate::kRolledBack) {
+      // A later office does not know what an earlier one was told of a branch.
+      if (heuristic.contains(branch.participant) || asked.first_in == 0) continue;
+      violated(Checker::kAppliedIsReadable,
+               to_string(branch) + " was rolled back by hand, and is told to be applied");
+    }
     const auto found = one.branches.find(branch);
     if (found != one.branches.end() && found->second == Fate::kCommitted) continue;
     violated(Checker::kAppliedIsReadable,
@@ -56,6 +67,19 @@ void Book::told(const TransactionId& transaction, Outcome outcome) {
              to_string(transaction) + " is told COMMITTED without a decision");
   }
   check_agree(transaction, one);
+}
+
+// A record lasts longer than a run's retention lets it be asked for, and then the answer is
+// EXPIRED. One-phase commits have none.
+void Book::status_told(const TransactionId& transaction, std::optional<Outcome> outcome) const {
+  const Entry& one = entries_.at(transaction);
+  if (!outcome && one.decided) {
+    violated(Checker::kLinearizableReads,
+             to_string(transaction) + " is undecided after it was told");
+  }
+  if (outcome && one.decided != outcome) {
+    violated(Checker::kAnswersAreFinal, to_string(transaction) + " has another status");
+  }
 }
 
 bool Book::committed(const Entry& entry) const {
@@ -91,6 +115,7 @@ void Book::decided(const state::Committed& command) {
     one.listed.insert(branch);
     participants.insert(listed.participant);
     const auto found = one.branches.find(branch);
+    if (one.by_hand.contains(branch.participant)) continue;
     if (found == one.branches.end() || found->second != Fate::kPrepared) {
       violated(Checker::kCommittedWasPrepared,
                to_string(branch) + " is listed as committed, and " +
@@ -188,8 +213,10 @@ void Book::happened(const std::string& participant, const model::GidEvent& event
     case model::GidEvent::Kind::kPrepared:
       return prepared(found->second, gid->branch);
     case model::GidEvent::Kind::kCommitted:
+      if (event.by == kByHand) return ended_by_hand(found->second, gid->branch, Fate::kCommitted);
       return finished(found->second, gid->branch, true);
     case model::GidEvent::Kind::kRolledBack:
+      if (event.by == kByHand) return ended_by_hand(found->second, gid->branch, Fate::kRolledBack);
       return finished(found->second, gid->branch, false);
     case model::GidEvent::Kind::kLost:
       found->second.branches.erase(gid->branch);
@@ -217,6 +244,11 @@ void Book::finished(Entry& entry, const BranchId& branch, bool committed) {
   entry.branches[branch] = committed ? Fate::kCommitted : Fate::kRolledBack;
 }
 
+void Book::ended_by_hand(Entry& entry, const BranchId& branch, Fate fate) {
+  entry.branches[branch] = fate;
+  entry.by_hand[branch.participant] = fate;
+}
+
 void Book::committed_one_phase(const std::string& participant, const TransactionId& transaction) {
   Entry& one = entry(transaction);
   trace_.event(0, "one-phase", transaction.low, 0,
@@ -233,16 +265,20 @@ void Book::committed_one_phase(const std::string& participant, const Transaction
 
 // ── the end ─────────────────────────────────────────────────────────────────────────────────────
 
+bool Book::has_effect(const Entry& entry, const std::string& participant) const {
+  const auto hand = entry.by_hand.find(participant);
+  return hand == entry.by_hand.end() ? committed(entry) : hand->second == Fate::kCommitted;
+}
+
 void Book::check_balances(const Balances& found) const {
   Balances expected;
   for (const auto& [transaction, one] : entries_) {
-    if (!committed(one)) continue;
     for (const Delta& delta : one.deltas) {
+      if (!has_effect(one, delta.participant)) continue;
       expected[delta.participant][delta.account] += delta.amount;
     }
   }
   for (const auto& [participant, accounts] : found) {
-    if (lossy_.contains(participant)) continue;
     for (const auto& [account, balance] : accounts) {
       const std::int64_t should = expected[participant][account];
       if (balance == should) continue;

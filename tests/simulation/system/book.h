@@ -32,9 +32,10 @@ class Book {
 
   // ── clients
   void planned(const TransactionId& transaction, const Plan& plan);
-  void asked_to_commit(const commit::CommitAsked& asked);
   void answered(const commit::CommitAsked& asked, const commit::CommitAnswer& answer);
   void told(const TransactionId& transaction, Outcome outcome);
+  // It was asked for after it had been told. None: undecided.
+  void status_told(const TransactionId& transaction, std::optional<Outcome> outcome) const;
 
   // ── the log: a command was executed, once it was chosen
   void executed(const state::Command& command, const state::CommandResult& result);
@@ -50,9 +51,6 @@ class Book {
   void happened(const std::string& participant, const model::GidEvent& event);
   // Its outcome row stands: told as often as it is seen.
   void committed_one_phase(const std::string& participant, const TransactionId& transaction);
-  // Its history was cut: what it had said may be gone.
-  void history_lost(const std::string& participant) { lossy_.insert(participant); }
-
   // ── the end
   // Every account holds what the outcomes say, against what it held at first.
   void check_balances(const Balances& found) const;
@@ -81,8 +79,9 @@ class Book {
     std::optional<std::string> one_phase;  // committed so, there
     std::set<std::string> sent_one_phase;
     std::optional<Outcome> told;
-    std::map<BranchId, Fate> branches;  // that were ever prepared
-    std::set<BranchId> never;           // their own lives voted NO
+    std::map<BranchId, Fate> branches;    // that were ever prepared
+    std::map<std::string, Fate> by_hand;  // ended by somebody else, at this participant
+    std::set<BranchId> never;             // their own lives voted NO
   };
 
   Entry& entry(const TransactionId& transaction) { return entries_[transaction]; }
@@ -90,16 +89,17 @@ class Book {
   void decided(const state::Aborted& command);
   void prepared(Entry& entry, const BranchId& branch);
   void finished(Entry& entry, const BranchId& branch, bool committed);
+  static void ended_by_hand(Entry& entry, const BranchId& branch, Fate fate);
   void check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,
                     const char* what) const;
   void check_agree(const TransactionId& transaction, const Entry& entry) const;
   [[nodiscard]] bool committed(const Entry& entry) const;
+  [[nodiscard]] bool has_effect(const Entry& entry, const std::string& participant) const;
 
   const Ledger& ledger_;
   Trace& trace_;
   const std::function<void()> read_rows_;
   std::unordered_map<TransactionId, Entry> entries_;
-  std::set<std::string> lossy_;
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
   std::uint64_t one_phase_ = 0;

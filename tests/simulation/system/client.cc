@@ -192,7 +192,7 @@ void Client::commit(const RunPtr& run) {
   run->asked.acknowledge = run->plan.acknowledge;
   run->asked.timeout = run->plan.timeout;
   run->give_up_at = around_.scheduler.now() + kCommitGiveUp;
-  around_.book.asked_to_commit(run->asked);
+  run->asked_to_commit = true;
   send_commit(run);
 }
 
@@ -274,9 +274,23 @@ void Client::end(const RunPtr& run, std::optional<Outcome> outcome) {
                                std::string(outcome ? name(*outcome) : "nothing");
                       });
   if (outcome) around_.book.told(run->transaction, *outcome);
+  if (outcome && run->asked_to_commit && dice_.percent(15)) ask_again(run->transaction);
   ++finished_;
   run_.reset();
   think();
+}
+
+// Whoever asks afterwards hears the same.
+void Client::ask_again(const TransactionId& transaction) {
+  Coordinator& to = coordinator();
+  around_.wire.ask<Status>(
+      place_, to.place(), to.host().up(), kSecond,
+      [&to, transaction](Done<Status> done) {
+        to.host().take_in([&to, transaction, done] { to.status(transaction, done); });
+      },
+      [this, transaction](const Result<Status>& status) {
+        if (status) around_.book.status_told(transaction, status->outcome);
+      });
 }
 
 void Client::move_on(ReplicaId asked, const Error& error) {

@@ -51,7 +51,6 @@ class Client {
     commit::CommitAsked asked;
     bool first = true;  // no earlier copy of the commit can have been acted upon
     bool asked_to_commit = false;
-    bool asks_status = false;  // for want of an answer
     Micros give_up_at = 0;
     const char* doing = "";
   };
@@ -76,6 +75,7 @@ class Client {
   void ask_status(const RunPtr& run);
   void take_status(const RunPtr& run, ReplicaId asked, Result<Status> status);
   void end(const RunPtr& run, std::optional<Outcome> outcome);
+  void ask_again(const TransactionId& transaction);
   bool maybe_die(const RunPtr& run, std::uint64_t percent);
 
   // ── whom to ask

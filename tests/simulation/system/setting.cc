@@ -17,12 +17,10 @@ Setting group_setting(std::uint64_t seed) {
   out.options.paxos.reads_waiting_max = usual.paxos.reads_waiting_max;
   out.options.paxos.accept_bytes_max =
       std::max<std::size_t>(out.options.paxos.accept_bytes_max, 4'000);
-  out.spares = 0;
   out.healing = Healing::kWhole;
   out.wall_offset_max = std::min(out.wall_offset_max, Millis(200));
   out.fault_gap_max *= 3;
   std::erase(out.faults, Fault::kClockJump);
-  std::erase(out.faults, Fault::kWipe);
   return out;
 }
 
@@ -31,6 +29,7 @@ model::Options database_options(Dice& dice, std::uint64_t number) {
   out.system_identifier = 7'000'000'000'000'000'001ULL + number;
   out.database = "bank";
   out.max_prepared_transactions = dice.percent(20) ? 4 : 64;
+  out.synchronous_standby = dice.percent(40);
   for (std::int64_t account = 1; account <= kAccounts; ++account) out.balances[account] = kBalance;
   return out;
 }
@@ -67,6 +66,7 @@ SystemSetting system_setting_of(std::uint64_t seed) {
   out.think_max = dice.between(20, 300) * kMillisecond;
   out.weather = choose_weather(dice);
   out.troubles = choose_troubles(dice);
+  out.relentless = dice.percent(5);
   out.trouble_gap_max = dice.between(400, 2'000) * kMillisecond;
   return out;
 }

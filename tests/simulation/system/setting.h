@@ -21,6 +21,7 @@ struct SystemSetting {
   Weather weather{};                // between clients, agents and coordinators
   std::vector<Trouble> troubles{};  // those that happen
   Micros trouble_gap_max = 0;
+  bool relentless = false;  // faults never end: only what may never happen is checked
 };
 
 SystemSetting system_setting_of(std::uint64_t seed);

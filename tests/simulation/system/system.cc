@@ -17,6 +17,8 @@ constexpr Micros kTroubleTimeMax = 600 * kSecond;
 
 // How long after the healing what must happen.
 constexpr Micros kRestWithin = 60 * kSecond;
+constexpr Micros kRelentlessTime = 60 * kSecond;
+constexpr Micros kChangeEvery = 1'500 * kMillisecond;
 constexpr Micros kPoll = 20 * kMillisecond;
 
 constexpr Place kFirstAgent = 100;
@@ -41,7 +43,8 @@ System::System(std::uint64_t seed, bool printed)
       group_(
           scheduler_, trace_, setting_.group,
           [this](std::uint64_t operation, const Answer& answer) {
-            coordinators_[(operation >> 40) - 1]->answered(operation, answer);
+            const std::uint64_t place = operation >> 40;  // 0: the operators'
+            if (place != 0) coordinators_[place - 1]->answered(operation, answer);
           },
           [this](ReplicaId replica, const replica::OfficeChange* change) {
             Coordinator& coordinator = *coordinators_[replica.value - 1];
@@ -76,6 +79,7 @@ void System::make_sites() {
   for (std::size_t i = 0; i < sites_.size(); ++i) {
     Site& site = sites_[i];
     site.participant = setting_.participants[i];
+    site.synchronous = setting_.databases[i].synchronous_standby;
     site.server =
         std::make_unique<model::Server>(scheduler_, Dice(seed, 910 + i), setting_.databases[i]);
     site.server->observe_gids(
@@ -127,10 +131,24 @@ void System::run() {
   for (const Site& site : sites_) site.agents[0]->boot();
   for (const auto& client : clients_) client->start();
   group_.faults.start();
+  group_.operators.start();
   troubles_->start();
+  change_group();
+  if (setting_.relentless) return scheduler_.run_until(kRelentlessTime);
   break_things();
   settle();
   check_end();
+}
+
+// Operators ask whoever leads for the next change, again and again.
+void System::change_group() {
+  scheduler_.after(kChangeEvery, [this] { change_group(); });
+  auto change = group_.operators.next_change();
+  if (!change) return;
+  const auto command = std::make_shared<const state::Command>(std::move(*change));
+  for (const auto& host : group_.hosts) {
+    if (host->serving()) host->ask({++changes_, command});
+  }
 }
 
 void System::break_things() {
@@ -150,6 +168,7 @@ void System::break_things() {
 
 void System::settle() {
   trace_.event(0, "heals");
+  group_.operators.stop();
   group_.faults.heal();
   troubles_->heal();
   for (const auto& client : clients_) {
@@ -197,7 +216,10 @@ std::string System::busy() const {
     const auto prepared = left_prepared(site);
     if (!prepared.empty()) return prepared.front() + " is prepared";
     for (const auto& agent : site.agents) {
-      if (agent->live_branches() > 0) return "branches are open at " + agent->address();
+      // Nobody tells an agent what became of a branch that was ended by hand before its transaction
+      // was decided.
+      const bool by_hand = troubles_->count(Trouble::kByHand) > 0;
+      if (agent->live_branches() > 0 && !by_hand) return "branches live at " + agent->address();
     }
   }
   bool led = false;

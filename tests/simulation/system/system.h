@@ -38,6 +38,7 @@ class System {
   void make_clients();
   // Tells the book what has committed in one phase.
   void read_outcome_rows();
+  void change_group();
   void break_things();
   void settle();
   void check_end();
@@ -57,6 +58,7 @@ class System {
   std::vector<Site> sites_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::optional<Troubles> troubles_;
+  std::uint64_t changes_ = 0;  // of the group that were asked for
   Micros rest_after_heal_ = 0;
 };
 

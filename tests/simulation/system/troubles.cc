@@ -35,6 +35,10 @@ std::string_view name(Trouble trouble) {
       return "stranger";
     case Trouble::kAllAtOnce:
       return "all-at-once";
+    case Trouble::kPromotion:
+      return "promotion";
+    case Trouble::kByHand:
+      return "by-hand";
   }
   return "?";
 }
@@ -54,7 +58,8 @@ void Troubles::start() {
 
 // Rarer as time goes by: a world in which nothing gets done shows little.
 void Troubles::next() {
-  const Micros gap_max = setting_.trouble_gap_max * (1 + around_.scheduler.now() / (10 * kSecond));
+  const Micros grown = setting_.relentless ? 0 : around_.scheduler.now() / (10 * kSecond);
+  const Micros gap_max = setting_.trouble_gap_max * (1 + grown);
   later(dice_.between(20 * kMillisecond, gap_max), [this] {
     strike(dice_.pick(setting_.troubles));
     next();
@@ -102,6 +107,10 @@ void Troubles::strike(Trouble trouble) {
       return stranger(site);
     case Trouble::kAllAtOnce:
       return all_at_once();
+    case Trouble::kPromotion:
+      return promote(site);
+    case Trouble::kByHand:
+      return by_hand(site);
   }
 }
 
@@ -197,6 +206,18 @@ void Troubles::stranger(Site& site) {
   const std::string number = std::to_string(++strangers_);
   const std::string gid = dice_.percent(50) ? "other:" + number : "assent:elsewhere:" + number;
   if (site.server->prepare_by_hand(gid, "postgres", "bank")) site.strangers.push_back(gid);
+}
+
+// What was acknowledged is on the standby; what was not may be gone.
+void Troubles::promote(Site& site) {
+  if (site.server->is_up() && site.synchronous) site.server->promote();
+}
+
+void Troubles::by_hand(Site& site) {
+  const auto prepared = site.server->prepared();
+  if (prepared.empty()) return;
+  const std::string& gid = dice_.pick(prepared).gid;
+  if (gid.starts_with("assent:sim:")) (void)site.server->finish_by_hand(gid, dice_.percent(50));
 }
 
 void Troubles::all_at_once() {

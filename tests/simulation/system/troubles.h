@@ -31,8 +31,10 @@ enum class Trouble {
   kBadWire,           // many requests and answers are lost, doubled and late
   kStranger,          // somebody prepares transactions of his own
   kAllAtOnce,         // every process is killed, and all are started again
+  kPromotion,         // a synchronous standby takes the server's place
+  kByHand,            // somebody commits or rolls back a prepared transaction of ours
 };
-inline constexpr std::size_t kTroubleKinds = 12;
+inline constexpr std::size_t kTroubleKinds = 14;
 
 std::string_view name(Trouble trouble);
 
@@ -44,6 +46,7 @@ struct Site {
   std::unique_ptr<model::Server> server;
   std::vector<std::unique_ptr<Agent>> agents;
   std::vector<std::string> strangers;  // gids, prepared by others
+  bool synchronous = false;            // it has a synchronous standby
 };
 
 class Troubles {
@@ -59,6 +62,9 @@ class Troubles {
   void keep_agents_up();
 
   [[nodiscard]] const TroubleCounts& counts() const { return counts_; }
+  [[nodiscard]] std::uint64_t count(Trouble trouble) const {
+    return counts_[static_cast<std::size_t>(trouble)];
+  }
   [[nodiscard]] std::uint64_t total() const;
 
  private:
@@ -77,6 +83,8 @@ class Troubles {
   void bad_wire();
   void all_at_once();
   void stranger(Site& site);
+  void promote(Site& site);
+  void by_hand(Site& site);
 
   const Neighbours around_;
   const SystemSetting& setting_;
