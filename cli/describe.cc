@@ -129,6 +129,11 @@ Kind kind_of(const paxos::Record& record) {
                                   {{"through", mark.through.value}},
                                   "chosen mark slot " + to_string(mark.through)};
                         },
+                        [](const paxos::Repaired& repaired) -> Kind {
+                          return {"repaired",
+                                  {{"through", repaired.through.value}},
+                                  "repaired    slot " + to_string(repaired.through)};
+                        },
                     },
                     record);
 }
@@ -143,10 +148,31 @@ Kind kind_of_base(std::string_view payload) {
   return {"base", {{"through", base->value}}, "base        slot " + to_string(*base)};
 }
 
+Kind kind_of_repaired(std::string_view payload) {
+  const auto record = storage::decode_record(storage::RecordType::kRepaired, payload);
+  const auto scope = storage::decode_repair_scope(payload);
+  if (!record || !scope) return unreadable(record ? scope.error() : record.error());
+  Kind kind = kind_of(*record);
+  std::string text = *kind.in_words;
+  if (scope->base != Slot(0)) text += ", beside the snapshot of slot " + to_string(scope->base);
+  kind.members["base"] = scope->base.value;
+  kind.members["lost"] = json::array();
+  for (const storage::LostRecords& lost : scope->lost) {
+    const Sequence last(lost.next.value - 1);
+    text += (kind.members["lost"].empty() ? ", of records " : ", ") + to_string(lost.first) +
+            (lost.first == last ? "" : " to " + to_string(last));
+    kind.members["lost"].push_back({{"first", lost.first.value}, {"next", lost.next.value}});
+  }
+  kind.in_words = std::move(text);
+  return kind;
+}
+
 Kind kind_of(const storage::InspectedRecord& record) {
   switch (static_cast<storage::RecordType>(record.header.type)) {
     case storage::RecordType::kBase:
       return kind_of_base(record.payload);
+    case storage::RecordType::kRepaired:
+      return kind_of_repaired(record.payload);
     case storage::RecordType::kPromised:
     case storage::RecordType::kAccepted:
     case storage::RecordType::kChosenMark: {

@@ -154,7 +154,8 @@ DirectoryVisitor in_json() {
                     print_line("problem", {{"file", problem.file},
                                            {"offset", problem.offset},
                                            {"sentence", problem.sentence},
-                                           {"remedy", problem.remedy}});
+                                           {"remedy", problem.remedy},
+                                           {"repaired", problem.repaired}});
                   }}};
 }
 
@@ -162,7 +163,7 @@ int run(const std::string& directory, const Settings& settings) {
   DirectoryVisitor visitor = settings.json ? in_json() : in_words();
   bool good = true;
   visitor.log.problem = [&good, tell = visitor.log.problem](const Problem& problem) {
-    good = false;
+    good = good && problem.repaired;
     tell(problem);
   };
   const Result<LogSummary> summary = look_at(directory, visitor);

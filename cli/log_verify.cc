@@ -21,6 +21,7 @@ struct Verdict {
   std::optional<storage::Identity> identity;
   std::vector<InspectedSnapshot> snapshots;
   std::vector<Problem> problems;
+  std::vector<Problem> repaired;  // they were some
   LogSummary log;
 };
 
@@ -31,7 +32,10 @@ Result<Verdict> verify(const std::string& directory) {
       .snapshot = [&](const InspectedSnapshot& snapshot) { out.snapshots.push_back(snapshot); },
       .log = {.segment = [](const storage::InspectedSegment&) {},
               .record = [](const storage::InspectedRecord&) {},
-              .problem = [&](const Problem& problem) { out.problems.push_back(problem); }}};
+              .problem = [&](const Problem& problem) {
+                auto& kind = problem.repaired ? out.repaired : out.problems;
+                kind.push_back(problem);
+              }}};
   return look_at(directory, visitor).map([&](LogSummary summary) {
     out.log = std::move(summary);
     return std::move(out);
@@ -58,11 +62,29 @@ void print_words(const Verdict& verdict) {
           " bytes, harmless. They are of a batch that nobody was told of; the next start cuts "
           "them off.");
   }
+  for (const Problem& problem : verdict.repaired) {
+    print("repaired " + problem.sentence + "\n     -> " + problem.remedy);
+  }
   for (const Problem& problem : verdict.problems) {
     print("PROBLEM " + problem.sentence + "\n     -> " + problem.remedy);
   }
-  print(verdict.problems.empty() ? "good: every checksum holds"
-                                 : std::to_string(verdict.problems.size()) + " problems");
+  if (!verdict.problems.empty()) {
+    print(std::to_string(verdict.problems.size()) + " problems");
+  } else {
+    print(verdict.repaired.empty() ? "good: every checksum holds"
+                                   : "good: what is damaged is repaired");
+  }
+}
+
+json as_json(const std::vector<Problem>& problems) {
+  json out = json::array();
+  for (const Problem& problem : problems) {
+    out.push_back({{"file", problem.file},
+                   {"offset", problem.offset},
+                   {"sentence", problem.sentence},
+                   {"remedy", problem.remedy}});
+  }
+  return out;
 }
 
 json as_json(const Verdict& verdict) {
@@ -74,7 +96,8 @@ json as_json(const Verdict& verdict) {
               {"highest_ballot", to_string(verdict.log.promised)},
               {"torn_bytes", verdict.log.torn ? verdict.log.torn->bytes : 0},
               {"snapshots", json::array()},
-              {"problems", json::array()}};
+              {"repaired", as_json(verdict.repaired)},
+              {"problems", as_json(verdict.problems)}};
   if (verdict.identity) {
     out["cluster"] = verdict.identity->cluster;
     out["replica"] = verdict.identity->replica.value;
@@ -82,12 +105,6 @@ json as_json(const Verdict& verdict) {
   for (const InspectedSnapshot& snapshot : verdict.snapshots) {
     out["snapshots"].push_back(
         {{"through", snapshot.info.through.value}, {"whole", snapshot.whole}});
-  }
-  for (const Problem& problem : verdict.problems) {
-    out["problems"].push_back({{"file", problem.file},
-                               {"offset", problem.offset},
-                               {"sentence", problem.sentence},
-                               {"remedy", problem.remedy}});
   }
   return out;
 }

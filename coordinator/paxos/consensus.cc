@@ -53,6 +53,10 @@ std::vector<ChosenValue> Consensus::restore(const Record& record) {
             CHECK(taken, "records are restored in the order in which they were written");
           },
           [&](const ChosenMark& mark) { learn(turn, trusted(mark)); },
+          [&](const Repaired& repaired) {
+            recovering_.reset();
+            learn(turn, repaired.through);
+          },
       },
       record);
   see(acceptor_.promised());
@@ -128,10 +132,6 @@ void Consensus::on(Turn& turn, const PeerLost& lost) {
   const Millis soon(static_cast<std::int64_t>(
       random_.below(static_cast<std::uint64_t>(options_.election_min.value) / 4 + 1)));
   follower->election_at = std::min(follower->election_at, turn.now + soon);
-}
-
-void Consensus::on(Turn& turn, const CheckpointAsked& /*asked*/) {
-  write(turn, Promised{acceptor_.promised()});
 }
 
 void Consensus::on(Turn& /*turn*/, const SnapshotKept& kept) {

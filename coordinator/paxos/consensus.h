@@ -83,9 +83,6 @@ struct TransferAsked {
 struct PeerLost {
   ReplicaId peer;
 };
-// Writes the promise down again: what stands in front of this record is then needed for its
-// accepted values only (docs/adr/0007).
-struct CheckpointAsked {};
 // This replica has a whole, durable snapshot to offer.
 struct SnapshotKept {
   SnapshotInfo snapshot;
@@ -113,8 +110,8 @@ struct DiskShort {
 struct Tick {};
 
 using Input =
-    std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, CheckpointAsked,
-                 SnapshotKept, SnapshotInstalled, Executed, DiskShort, Tick>;
+    std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, SnapshotKept,
+                 SnapshotInstalled, Executed, DiskShort, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -185,8 +182,9 @@ class Consensus {
   // What was answered last has been executed.
   void restore(const Executed& executed);
   // In its place among the records: here some lack that were durable. From now on this acceptor is
-  // recovering. Precondition: a record with a ballot follows; the group has other members, or it
-  // never gets over it.
+  // recovering, unless a Repaired that covers them follows: one that does not is not restored.
+  // Precondition: a record with a ballot follows; the group has other members, or it never gets
+  // over it.
   void restore_lost_records();
   // Before any record: a snapshot of the state after this slot was loaded.
   void restore_snapshot(const SnapshotInstalled& snapshot);
@@ -240,7 +238,6 @@ class Consensus {
   void on(Turn& turn, const ReadAsked& asked);
   void on(Turn& turn, const TransferAsked& asked);
   void on(Turn& turn, const PeerLost& lost);
-  void on(Turn& turn, const CheckpointAsked& asked);
   void on(Turn& turn, const SnapshotKept& kept);
   void on(Turn& turn, const SnapshotInstalled& installed);
   void on(Turn& turn, const DiskShort& disk);
@@ -276,6 +273,7 @@ class Consensus {
   void maybe_ask_to_recover(Turn& turn, ReplicaId leader, const Ballot& ballot);
   void answer_recovery(Turn& turn, const Leader& leader, ReplicaId to, std::uint64_t nonce);
   void maybe_become_whole(Turn& turn);
+  void write_repaired(Turn& turn);
 
   // election.cc
   void become_follower(Turn& turn, std::optional<ReplicaId> leader);

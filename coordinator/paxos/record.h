@@ -45,7 +45,14 @@ struct ChosenMark {
   Slot through;
 };
 
-using Record = std::variant<Promised, Accepted, ChosenMark>;
+// Records that lacked in front of this one matter no more, and every slot up to `through` is chosen
+// with the value that stands in its last record before this one. Which records lacked is for the
+// log to say.
+struct Repaired {
+  Slot through;
+};
+
+using Record = std::variant<Promised, Accepted, ChosenMark, Repaired>;
 
 // Counts the records that this life of the replica has written, from 1.
 using RecordIndex = Strong<struct RecordIndexTag>;

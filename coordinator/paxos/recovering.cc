@@ -84,7 +84,26 @@ void Consensus::maybe_become_whole(Turn& turn) {
   const Slot known(bound.through.value + kGroupDistance);
   if (bound.governed_through < groups_.first_like(known)) return recovering_->bound.reset();
   recovering_.reset();
+  write_repaired(turn);
   turn.effects.recovered = true;
+}
+
+// The next life is to be sound as well, though what is lost lacks there, too. Let R be this record.
+// A start that reads the log from the same state up to R
+// 1. restores a promise no lower than any that was given: all ballots in front of R are no lower
+//    than those that are lost, but for those that stand in front of these.
+// 2. finds every slot up to the mark with its chosen value in its last record in front of R, or in
+//    the state. Slots up to the mark in front of the damage: no later record of them was ever
+//    written. The others were learned in this life, each with a record of exactly the ballot B of
+//    a leader, and B is no lower than the restored promise. A lost record of the slot behind that
+//    one would have a ballot between B and the promise: it is B, with the same value.
+// 3. needs no lost acceptance of a later slot: those are not of chosen values, and never will be
+//    (see on(RecoveryAnswer)).
+// So it knows what this acceptor knows now. And it is durable before the first promise that is
+// given from now on is told: records are durable in their order, and answers wait for all in front.
+void Consensus::write_repaired(Turn& turn) {
+  mark_unwritten_ = false;
+  write(turn, Repaired{learner_.chosen_through()});
 }
 
 }  // namespace assent::paxos

@@ -55,7 +55,7 @@ struct Install {
 };
 
 using Input = std::variant<paxos::Arrived, paxos::Persisted, paxos::ReadAsked, paxos::TransferAsked,
-                           paxos::PeerLost, paxos::CheckpointAsked, paxos::SnapshotKept,
+                           paxos::PeerLost, paxos::SnapshotKept,
                            paxos::DiskShort, paxos::Tick, Submit, TurnEnded, Install>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
@@ -89,7 +89,7 @@ struct Effects {
   std::vector<ReadToken> reads;       // ready: what state() shows now is linearizable for them
   std::vector<ReadToken> reads_lost;  // ask again, perhaps elsewhere
   std::optional<paxos::SnapshotOffered> offered;
-  bool recovered = false;  // what the log has lost matters no more: ReplicaLog::repaired
+  bool recovered = false;  // what the log has lost matters no more
 };
 
 class Core {

@@ -187,19 +187,37 @@ Result<void> GroupLog::restore() {
       });
   if (!opened) return opened;
   begin();
+  tell_damage();
   return {};
 }
 
-// The others know what was decided; alone, nobody does.
+// The others know what was decided; who never had any is told at once that nobody does. The group
+// is the one that the log had told in front of the damage, so it may be another by now:
+// 1. It has others. Should they all have left since, nobody repairs this log, and it gives no vote:
+//    nothing is lost, and it says what it waits for.
+// 2. It is of this replica alone, and no other replica was ever met. Nobody came to be a member
+//    behind the damage: a learner is promoted when it has said how far it is, and its disk is
+//    written down before anything is heard of what it says.
+// 3. It is of this replica alone, and others were met: they may be members, and have repaired it.
 Result<void> GroupLog::lose_records(const storage::LogDamage& damage) {
-  if (core_.consensus().group().members().size() == 1) {
-    return storage::WriteAheadLog::refuse_damage(damage);
-  }
-  log::error(
-      "the log is damaged: this replica votes again when the others have repaired it",
-      {{"why", damage.sentence}, {"file", damage.file}, {"offset", std::to_string(damage.offset)}});
+  const bool alone = core_.consensus().group().members().size() == 1;
+  if (alone && storage_.known_disks().empty()) return storage::WriteAheadLog::refuse_damage(damage);
   core_.restore_lost_records();
   return {};
+}
+
+void GroupLog::tell_damage() const {
+  const bool recovering = core_.consensus().recovering();
+  const std::string_view text =
+      recovering ? "the log is damaged: this replica votes again when the others have repaired it; "
+                   "if none of them is left, restore the file"
+                 : "the log has damage that was repaired: it goes with two more snapshots";
+  for (const storage::LogDamage& damage : storage_.damage()) {
+    log::write(recovering ? log::Level::kError : log::Level::kInfo, text,
+               {{"why", damage.sentence},
+                {"file", damage.file},
+                {"offset", std::to_string(damage.offset)}});
+  }
 }
 
 // The base is written before any mark that counts on the snapshot.

@@ -108,6 +108,7 @@ class GroupLog final : public state::ReplicatedLog {
   void greeted(ReplicaId peer, const Result<PeerLinks::Greeting>& greeting);
   void tell_once(ReplicaId peer, const std::string& sentence);
   [[nodiscard]] Result<void> lose_records(const storage::LogDamage& damage);
+  void tell_damage() const;
   void install(std::shared_ptr<state::StateMachine> state);
   void feed(const replica::Input& input);
   void carry_out(replica::Effects effects);

@@ -65,7 +65,6 @@ void SnapshotKeeper::maybe_begin() {
 }
 
 void SnapshotKeeper::repaired() {
-  log_.repaired();
   schedule_.hasten(log_.bytes());
 }
 

@@ -1,5 +1,6 @@
 #include "coordinator/storage/consensus_record.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -13,6 +14,14 @@ void put(Encoder& out, const Ballot& ballot) {
   out.put_u64(ballot.incarnation.value);
   out.put_u64(ballot.round.value);
   out.put_u32(ballot.replica.value);
+}
+
+void put(Encoder& out, const RepairScope& scope) {
+  out.put_u64(scope.base.value);
+  for (const LostRecords& lost : scope.lost) {
+    out.put_u64(lost.first.value);
+    out.put_u64(lost.next.value);
+  }
 }
 
 Ballot get_ballot(Decoder& in) {
@@ -55,9 +64,35 @@ Result<paxos::Record> decode_chosen_mark(std::string_view payload) {
   return mark;
 }
 
+// What lacked: the rest of the payload.
+bool decode_lost(Decoder& in, std::vector<LostRecords>& lost) {
+  Sequence before(0);
+  while (in.ok() && !in.finished()) {
+    const Sequence first(in.get_u64());
+    const Sequence next(in.get_u64());
+    if (!in.ok() || first <= before || next <= first) return false;
+    lost.push_back({first, next});
+    before = next;
+  }
+  return in.ok();
+}
+
+Result<paxos::Record> decode_repaired(std::string_view payload) {
+  Decoder in(payload);
+  const paxos::Repaired repaired{Slot(in.get_u64())};
+  if (auto scope = decode_repair_scope(payload); !scope) return tl::unexpected(scope.error());
+  return repaired;
+}
+
 }  // namespace
 
-Record encode(const paxos::Record& record) {
+bool RepairScope::covers(const LostRecords& lacking) const {
+  return std::ranges::any_of(lost, [&](const LostRecords& one) {
+    return one.first <= lacking.first && lacking.next <= one.next;
+  });
+}
+
+Record encode(const paxos::Record& record, const RepairScope& scope) {
   Encoder out;
   const RecordType type = std::visit(Overloaded{
                                          [&](const paxos::Promised& promised) {
@@ -72,6 +107,11 @@ Record encode(const paxos::Record& record) {
                                          [&](const paxos::ChosenMark& mark) {
                                            out.put_u64(mark.through.value);
                                            return RecordType::kChosenMark;
+                                         },
+                                         [&](const paxos::Repaired& repaired) {
+                                           out.put_u64(repaired.through.value);
+                                           put(out, scope);
+                                           return RecordType::kRepaired;
                                          },
                                      },
                                      record);
@@ -94,6 +134,14 @@ Result<Slot> decode_base(std::string_view payload) {
   return through;
 }
 
+Result<RepairScope> decode_repair_scope(std::string_view payload) {
+  Decoder in(payload);
+  const Slot through(in.get_u64());
+  RepairScope scope{Slot(in.get_u64()), {}};
+  if (!in.ok() || through < scope.base || !decode_lost(in, scope.lost)) return refuse("a repair");
+  return scope;
+}
+
 Result<paxos::Record> decode_record(RecordType type, std::string_view payload) {
   switch (type) {
     case RecordType::kPromised:
@@ -102,6 +150,8 @@ Result<paxos::Record> decode_record(RecordType type, std::string_view payload) {
       return decode_accepted(payload);
     case RecordType::kChosenMark:
       return decode_chosen_mark(payload);
+    case RecordType::kRepaired:
+      return decode_repaired(payload);
     case RecordType::kBase:
       break;
   }

@@ -25,6 +25,12 @@ const char* const kRepair =
     "Start the replica while most of the others run: they repair it, unless nothing with a ballot "
     "stands behind the damage. Then it refuses to start: replace this replica under a new id.";
 
+// A record that says what damage matters no more, and which it is.
+struct Repair {
+  Sequence record;
+  RepairScope scope;
+};
+
 bool is_gone(const std::string& path) {
   std::error_code error;
   return !std::filesystem::exists(path, error);
@@ -71,6 +77,7 @@ class LogInspector {
   Result<LogSummary> run(const std::string& directory, Sequence needed_from) {
     const auto files = list_segments(directory);
     if (!files) return tl::unexpected(files.error());
+    files_ = &*files;
     for (std::size_t i = 0; i < files->size(); ++i) {
       const bool last = i + 1 == files->size();
       take((*files)[i], last ? std::nullopt : std::optional((*files)[i + 1].first));
@@ -89,7 +96,9 @@ class LogInspector {
     if (summary_.next < named.first) missing_between(named);
     ++summary_.segments;
     summary_.next = follower.value_or(named.first);
-    if (!reading) return tell(named.path, 0, reading.error().message, kRepair);
+    if (!reading) {
+      return tell_lost(named.path, 0, {named.first, summary_.next}, reading.error().message);
+    }
     summary_.bytes += reading->segment.bytes.size();
     visitor_.segment({named.path, reading->segment.header, reading->segment.bytes.size()});
     scan(named, reading->segment, follower);
@@ -126,7 +135,11 @@ class LogInspector {
   Result<void> take_in(const InspectedRecord& record) {
     const auto type = static_cast<RecordType>(record.header.type);
     if (type == RecordType::kBase) {
-      return decode_base(record.payload).map([&](Slot base) { summary_.bases.push_back(base); });
+      return decode_base(record.payload).map([&](Slot base) {
+        summary_.bases.push_back(base);
+        // A life that went on from an older state than stood there: its marks do, too.
+        summary_.chosen_mark = std::min(summary_.chosen_mark, base);
+      });
     }
     return decode_record(type, record.payload).and_then([&](const paxos::Record& decoded) {
       return std::visit(
@@ -134,6 +147,10 @@ class LogInspector {
               [&](const paxos::Promised& promised) { return take_ballot(promised.ballot); },
               [&](const paxos::Accepted& accepted) { return take_ballot(accepted.ballot); },
               [&](const paxos::ChosenMark& mark) { return take_mark(mark.through); },
+              [&](const paxos::Repaired& repaired) {
+                marks_may_fall_ = false;
+                return take_mark(repaired.through);
+              },
           },
           decoded);
     });
@@ -150,7 +167,7 @@ class LogInspector {
   }
 
   Result<void> take_mark(Slot through) {
-    if (through < summary_.chosen_mark) {
+    if (through < summary_.chosen_mark && !marks_may_fall_) {
       return failure(ErrorCode::kInternal,
                      "chosen mark " + to_string(through) + " behind the higher mark " +
                          to_string(summary_.chosen_mark) + ", which no replica writes.");
@@ -160,28 +177,69 @@ class LogInspector {
   }
 
   void damaged(const std::string& file, const DamagedRegion& region) {
-    tell(file, region.offset,
+    tell_lost(file, region.offset, {region.first, region.next},
          "Corrupted: " + at_offset(file, region.offset) + ", " +
              std::to_string(region.end - region.offset) + " bytes: " +
              (region.records() == 1 ? "record " + to_string(region.first) + " was"
                                     : std::to_string(region.records()) + " records from " +
                                           to_string(region.first) + " on were") +
-             " durable and cannot be read.",
-         kRepair);
+             " durable and cannot be read.");
   }
 
   void missing_between(const SegmentFile& named) {
-    tell(named.path, 0,
-         "The segment that begins with record " + to_string(summary_.next) +
-             " is missing in front of " + named.path + ".",
-         kRepair);
+    tell_lost(named.path, 0, {summary_.next, named.first},
+              "The segment that begins with record " + to_string(summary_.next) +
+                  " is missing in front of " + named.path + ".");
   }
 
   void missing_in_front(const std::string& directory, Sequence needed_from) {
-    tell(directory, 0,
-         "The segment with record " + to_string(needed_from) +
-             ", from which on the log is needed, " + "is missing in " + directory + ".",
-         kRepair);
+    tell_lost(directory, 0, {needed_from, summary_.first},
+              "The segment with record " + to_string(needed_from) +
+                  ", from which on the log is needed, " + "is missing in " + directory + ".");
+  }
+
+  // A life that repairs goes on below marks that stand in its log.
+  void tell_lost(std::string file, std::uint64_t offset, const LostRecords& lost,
+                 std::string sentence) {
+    marks_may_fall_ = true;
+    const std::optional<Sequence> by = repaired_by(lost);
+    std::string remedy = kRepair;
+    if (by) {
+      remedy = "The others have repaired it, as record " + to_string(*by) +
+               " says: it goes by itself with two more snapshots.";
+    }
+    visitor_.problem({std::move(file), offset, std::move(sentence), std::move(remedy),
+                      by.has_value()});
+  }
+
+  [[nodiscard]] std::optional<Sequence> repaired_by(const LostRecords& lost) {
+    if (!repairs_) repairs_ = find_repairs();
+    const auto found = std::ranges::find_if(*repairs_, [&](const Repair& repair) {
+      return lost.next <= repair.record && repair.scope.covers(lost);
+    });
+    return found == repairs_->end() ? std::nullopt : std::optional(found->record);
+  }
+
+  // Another look at the whole log, for it stands behind the damage.
+  [[nodiscard]] std::vector<Repair> find_repairs() const {
+    std::vector<Repair> found;
+    for (std::size_t i = 0; i < files_->size(); ++i) {
+      const Result<Segment> segment = load_segment((*files_)[i]);
+      if (!segment) continue;
+      const SegmentVisitor visitor{
+          .record = [&](const FoundRecord& record, std::uint64_t) -> Result<void> {
+            if (record.header.type != static_cast<std::uint8_t>(RecordType::kRepaired)) return {};
+            auto scope = decode_repair_scope(record.payload);
+            if (scope) found.push_back({record.header.sequence, std::move(*scope)});
+            return {};
+          },
+          .damaged = [](const DamagedRegion&) -> Result<void> { return {}; }};
+      const bool last = i + 1 == files_->size();
+      const auto follower = last ? std::nullopt : std::optional((*files_)[i + 1].first);
+      // What cannot be read is told of where it is read for itself.
+      (void)scan_segment(segment->bytes, segment->header, follower, visitor);
+    }
+    return found;
   }
 
   void tell(std::string file, std::uint64_t offset, std::string sentence, std::string remedy) {
@@ -189,6 +247,9 @@ class LogInspector {
   }
 
   const LogVisitor& visitor_;
+  const std::vector<SegmentFile>* files_ = nullptr;
+  std::optional<std::vector<Repair>> repairs_;  // none: not looked for
+  bool marks_may_fall_ = false;                 // behind damage that is not repaired
   bool begun_ = false;
   LogSummary summary_;
 };

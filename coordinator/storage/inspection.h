@@ -27,6 +27,7 @@ struct Problem {
   std::uint64_t offset = 0;
   std::string sentence;  // names file and offset
   std::string remedy;
+  bool repaired = false;  // a record of the log says that it matters no more
 };
 
 struct InspectedChunk {

@@ -27,6 +27,8 @@ class KnownDisks {
   // Reads the file; without one nobody was met. Errors name it: kInternal for a damaged one.
   static Result<KnownDisks> open(std::string directory, std::string cluster);
 
+  // No other replica was ever met.
+  [[nodiscard]] bool empty() const { return disks_.empty(); }
   // Nothing: this replica was never met.
   [[nodiscard]] std::optional<DiskIncarnation> find(ReplicaId replica) const;
 

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/overloaded.h"
-#include "coordinator/storage/consensus_record.h"
 
 namespace assent::storage {
 namespace {
@@ -69,6 +68,7 @@ Result<void> ReplicaLog::open_directory() {
 Result<void> ReplicaLog::load_snapshot(const TakeChunk& load) {
   if (!snapshot_) return {};
   index_.begin_at(snapshot_->through);
+  base_ = snapshot_->through;
   return snapshots_->load(snapshot_->through, load);
 }
 
@@ -111,6 +111,9 @@ Result<void> ReplicaLog::replay(const FoundInLog& found, const Restore& restore,
   }
   const Result<paxos::Record> record = decode_record(found.type, found.payload);
   if (!record) return tl::unexpected(record.error());
+  if (const auto* repaired = std::get_if<paxos::Repaired>(&*record)) {
+    return replay_repair(*repaired, *decode_repair_scope(found.payload), restore);
+  }
   if (auto taken = take_in(*record, found.place); !taken) return taken;
   ++replayed_;
   const bool needed = !snapshot_ || snapshot_->replay_from <= found.place.segment;
@@ -129,6 +132,7 @@ void ReplicaLog::restore_above_snapshot(const paxos::Record& record, const Resto
                  [&](const paxos::ChosenMark& mark) {
                    if (loaded() < mark.through && !in_doubt_) restore(record);
                  },
+                 [&](const paxos::Repaired& /*repaired*/) {},
              },
              record);
 }
@@ -143,6 +147,7 @@ Result<void> ReplicaLog::take_in(const paxos::Record& record, const Place& place
             return take_ballot(accepted.ballot, place);
           },
           [&](const paxos::ChosenMark& mark) { return take_mark(mark.through); },
+          [&](const paxos::Repaired& /*repaired*/) { return Result<void>(); },
       },
       record);
 }
@@ -201,6 +206,33 @@ Result<void> ReplicaLog::take_damage(const LogDamage& damage,
   return {};
 }
 
+// The life that wrote it had its state from the snapshot of its base, or a later one: with an older
+// one the missing snapshot is another damage, which it does not speak of. What lacks elsewhere than
+// it says that life still had, and counted on.
+bool ReplicaLog::covers_damage(const RepairScope& scope) const {
+  if (loaded() < scope.base) return false;
+  return std::all_of(damage_.begin() + static_cast<std::ptrdiff_t>(repaired_), damage_.end(),
+                     [&](const LogDamage& damage) {
+                       const bool is_snapshot = damage.segment == Sequence(0);
+                       return is_snapshot || scope.covers({damage.first, damage.next});
+                     });
+}
+
+Result<void> ReplicaLog::replay_repair(const paxos::Repaired& repaired, const RepairScope& scope,
+                                       const Restore& restore) {
+  ++replayed_;
+  if (!covers_damage(scope)) return {};
+  settle_damage();
+  if (auto taken = take_mark(repaired.through); !taken) return taken;
+  restore(repaired);
+  return {};
+}
+
+void ReplicaLog::settle_damage() {
+  repaired_ = damage_.size();
+  in_doubt_ = false;
+}
+
 // ── this life ───────────────────────────────────────────────────────────────────────────────────
 
 void ReplicaLog::append(const std::vector<paxos::Record>& records) {
@@ -208,7 +240,8 @@ void ReplicaLog::append(const std::vector<paxos::Record>& records) {
   std::vector<Record> encoded;
   encoded.reserve(records.size());
   for (const paxos::Record& record : records) {
-    encoded.push_back(encode(record));
+    const bool repairs = std::holds_alternative<paxos::Repaired>(record);
+    encoded.push_back(encode(record, repairs ? repair_scope() : RepairScope()));
     queue(record);
   }
   log_->append(encoded);
@@ -217,9 +250,13 @@ void ReplicaLog::append(const std::vector<paxos::Record>& records) {
 void ReplicaLog::queue(const paxos::Record& record) {
   ++appended_;
   const auto* accepted = std::get_if<paxos::Accepted>(&record);
-  const auto* mark = std::get_if<paxos::ChosenMark>(&record);
-  unplaced_.push_back({accepted ? accepted->slot : Slot(0), mark == nullptr, true});
-  if (mark != nullptr) chosen_ = mark->through;
+  const bool promises = accepted != nullptr || std::holds_alternative<paxos::Promised>(record);
+  unplaced_.push_back({accepted ? accepted->slot : Slot(0), promises, true});
+  if (const auto* mark = std::get_if<paxos::ChosenMark>(&record)) chosen_ = mark->through;
+  if (const auto* repaired = std::get_if<paxos::Repaired>(&record)) {
+    chosen_ = repaired->through;
+    settle_damage();
+  }
   if (accepted == nullptr) return;
   queued_.insert_or_assign(accepted->slot, Queued{appended_, {accepted->ballot, accepted->value}});
 }
@@ -289,15 +326,23 @@ Sequence ReplicaLog::replay_from(Slot through) const {
   CHECK_LE(chosen_, through, "a snapshot is of the state as it is now");
   if (!last_ballot_) return Sequence(1);
   Sequence from = index_.lowest_segment_above(through).value_or(*last_ballot_);
-  for (const LogDamage& damage : damage_) {
-    if (in_doubt_ && damage.segment != Sequence(0)) from = std::min(from, damage.segment);
+  for (std::size_t i = repaired_; i < damage_.size(); ++i) {
+    if (damage_[i].segment != Sequence(0)) from = std::min(from, damage_[i].segment);
   }
   return from;
 }
 
-void ReplicaLog::repaired() {
-  CHECK(log_ != nullptr, "an open log is repaired");
-  in_doubt_ = false;
+// All that lacks, as far as a record holds it: what one does not name is repaired once more after
+// the next start.
+RepairScope ReplicaLog::repair_scope() const {
+  const std::size_t room = options_.log.record_bytes_max - kRepairedPrefixBytes;
+  RepairScope scope{base_, {}};
+  for (const LogDamage& damage : damage_) {
+    if (damage.segment == Sequence(0)) continue;
+    if (room < (scope.lost.size() + 1) * kLostRecordsBytes) break;
+    scope.lost.push_back({damage.first, damage.next});
+  }
+  return scope;
 }
 
 bool ReplicaLog::wants_snapshot() const {
@@ -319,6 +364,7 @@ void ReplicaLog::write_base(Slot through) {
   unplaced_.emplace_back();
   const Record base = encode_base(through);
   log_->append({&base, 1});
+  base_ = std::max(base_, through);
   chosen_ = std::max(chosen_, through);
   index_.restart_behind(through);
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "coordinator/paxos/record.h"
+#include "coordinator/storage/consensus_record.h"
 #include "coordinator/storage/identity.h"
 #include "coordinator/storage/known_disks.h"
 #include "coordinator/storage/segment_reader.h"
@@ -56,7 +57,8 @@ class ReplicaLog final : public paxos::ChosenLog {
   // Damage in the log is handed to `damaged` in its place among the records. Behind it chosen marks
   // are not handed on: a lost record may have replaced what stands in front of it. What is restored
   // is then not all that this replica said: it takes part as docs/paxos.md ("Lost records") has it,
-  // or `damaged` refuses. Only what a start needs beside its snapshot counts.
+  // or `damaged` refuses. Only what a start needs beside its snapshot counts. A Repaired is handed
+  // on only if it covers all damage in front of it: marks that follow are handed on again.
   //
   // Errors are those of IdentityFile::open, SnapshotStore::open and WriteAheadLog::open, and what
   // `load` or `damaged` refuses; a part was handed on then, to be thrown away with this.
@@ -66,7 +68,9 @@ class ReplicaLog final : public paxos::ChosenLog {
       const WriteAheadLog::OnDamage& damaged = WriteAheadLog::refuse_damage);
 
   // Appends. Records count from 1 in this life, in the order of the calls. Those of one call go out
-  // together; those of many calls share a flush. Precondition: open.
+  // together; those of many calls share a flush. A Repaired names the damage that open() found:
+  // until then every start needs the place of the damage, from then on a snapshot may take it.
+  // Precondition: open.
   void append(const std::vector<paxos::Record>& records);
 
   // The last Accepted record of the slot, appended or replayed, durable or still queued. From the
@@ -107,12 +111,10 @@ class ReplicaLog final : public paxos::ChosenLog {
 
   // ── damage that open() found ──
 
+  // All that a start needs, repaired or not.
   [[nodiscard]] const std::vector<LogDamage>& damage() const { return damage_; }
-  // What is lost concerns only slots up to the chosen mark from now on: a snapshot may take its
-  // place. Until then every start needs the place of the damage. Precondition: open.
-  void repaired();
   // A snapshot of the state now would bring nearer the day when the damage is deleted: it takes
-  // two, of the time after repaired(), when the log has left the segment of the damage.
+  // two, of the time after the repair, when the log has left the segment of the damage.
   [[nodiscard]] bool wants_snapshot() const;
 
   // Deletes the segments that none of the kept snapshots needs. Slots that go with them are below
@@ -155,6 +157,11 @@ class ReplicaLog final : public paxos::ChosenLog {
   [[nodiscard]] Result<void> take_base(Slot through, const WriteAheadLog::OnDamage& damaged);
   [[nodiscard]] Result<void> take_damage(const LogDamage& damage,
                                          const WriteAheadLog::OnDamage& damaged);
+  [[nodiscard]] Result<void> replay_repair(const paxos::Repaired& repaired,
+                                           const RepairScope& scope, const Restore& restore);
+  [[nodiscard]] bool covers_damage(const RepairScope& scope) const;
+  void settle_damage();
+  [[nodiscard]] RepairScope repair_scope() const;
   void restore_above_snapshot(const paxos::Record& record, const Restore& restore) const;
 
   void write_base(Slot through);
@@ -174,6 +181,8 @@ class ReplicaLog final : public paxos::ChosenLog {
 
   std::vector<LogDamage> damage_;  // that a start needs
   bool in_doubt_ = false;          // what it hid may still matter
+  std::size_t repaired_ = 0;       // so many of `damage_`, from the front on, matter no more
+  Slot base_;                      // the marks of this life count on the state after this slot
 
   Ballot promised_;  // by replay, to refuse what no replica would have written
   Slot mark_;        // the last one, by replay, or the base behind it

@@ -94,7 +94,7 @@ Result<void> check_known(const RecordHeader& header, const std::string& where) {
                        ", of an older format of the log, which is not converted: run the version "
                        "that wrote it, or begin a new cluster in an empty data directory.");
   }
-  if (static_cast<std::uint8_t>(RecordType::kBase) < header.type) {
+  if (static_cast<std::uint8_t>(RecordType::kRepaired) < header.type) {
     return newer(where, "a record of type " + std::to_string(header.type));
   }
   return {};

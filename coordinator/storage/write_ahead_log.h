@@ -23,6 +23,7 @@ enum class RecordType : std::uint8_t {
   kAccepted = 4,    // paxos::Accepted
   kChosenMark = 5,  // paxos::ChosenMark
   kBase = 6,        // marks behind it count on a snapshot; see ReplicaLog::rebase
+  kRepaired = 7,    // paxos::Repaired, and what lacked
 };
 
 struct Record {

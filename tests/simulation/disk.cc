@@ -28,6 +28,11 @@ Disk::Disk(Scheduler& scheduler, Dice dice, std::function<void(const paxos::Reco
 
 void Disk::append(paxos::Record record) {
   bytes_ += kRecordBytes;
+  if (const auto* repaired = std::get_if<paxos::Repaired>(&record)) {
+    doubtful_.reset();
+    unrepaired_.clear();
+    return write(Repair{*repaired, base_, lost_});
+  }
   if (const auto* accepted = accepted_of(record)) {
     queued_[accepted->slot] = {accepted->ballot, accepted->value};
     bytes_ += accepted->value->size();
@@ -83,6 +88,9 @@ void Disk::make_durable(std::size_t count) {
     if (const auto* record = std::get_if<paxos::Record>(&written_.front())) {
       on_durable_(*record);
       ++durable_of_life_;
+    } else if (const auto* repair = std::get_if<Repair>(&written_.front())) {
+      on_durable_(repair->record);
+      ++durable_of_life_;
     }
     durable_.push_back(std::move(written_.front()));
     written_.pop_front();
@@ -93,7 +101,7 @@ void Disk::make_durable(std::size_t count) {
 void Disk::place(RecordNumber number, const Written& written) {
   const auto* base = std::get_if<Base>(&written);
   if (base != nullptr) return drop_through(base->through);
-  if (std::holds_alternative<Lost>(written)) return;
+  if (!std::holds_alternative<paxos::Record>(written)) return;
   const auto& record = std::get<paxos::Record>(written);
   if (!std::holds_alternative<paxos::ChosenMark>(record)) last_ballot_ = number;
   const auto* accepted = accepted_of(record);
@@ -131,8 +139,11 @@ void Disk::open(const Restore& restore, const std::function<void()>& lost) {
   durable_of_life_ = 0;
   dropped_ = Slot();
   doubtful_.reset();
+  lost_.clear();
+  unrepaired_.clear();
   const StoredSnapshot* snapshot = shelf_.newest();
   const Slot loaded = snapshot == nullptr ? Slot() : snapshot->info.through;
+  base_ = loaded;
   const RecordNumber from = snapshot == nullptr ? 0 : snapshot->replay_from;
   CHECK_LE(gone_, from, "what a start needs is kept");
   Slot chosen;
@@ -142,7 +153,17 @@ void Disk::open(const Restore& restore, const std::function<void()>& lost) {
       drop_through(loaded);
       if (number < from) continue;
       doubtful_ = doubtful_.value_or(number);
+      lost_.insert(number);
+      unrepaired_.insert(number);
       lost();
+      continue;
+    }
+    if (const auto* repair = std::get_if<Repair>(&durable_[i])) {
+      if (!covers(*repair, unrepaired_, loaded)) continue;
+      doubtful_.reset();
+      unrepaired_.clear();
+      chosen = std::max(chosen, repair->record.through);
+      restore(repair->record);
       continue;
     }
     const auto* base = std::get_if<Base>(&durable_[i]);
@@ -190,6 +211,11 @@ void Disk::wipe() {
 
 // ── damage ──────────────────────────────────────────────────────────────────────────────────────
 
+// What lacks elsewhere than the record says, the life that wrote it still had, and counted on.
+bool Disk::covers(const Repair& repair, const std::set<RecordNumber>& lost, Slot loaded) {
+  return repair.base <= loaded && std::ranges::includes(repair.lost, lost);
+}
+
 bool Disk::has_ballot(std::size_t at) const {
   const auto* record = std::get_if<paxos::Record>(&durable_[at]);
   return record != nullptr && !std::holds_alternative<paxos::ChosenMark>(*record);
@@ -209,10 +235,14 @@ bool Disk::rot() {
 bool Disk::damaged() const {
   const StoredSnapshot* snapshot = shelf_.newest();
   const RecordNumber from = snapshot == nullptr ? 0 : snapshot->replay_from;
+  const Slot loaded = snapshot == nullptr ? Slot() : snapshot->info.through;
+  std::set<RecordNumber> lost;
   for (std::size_t i = from <= gone_ ? 0 : from - gone_; i < durable_.size(); ++i) {
-    if (std::holds_alternative<Lost>(durable_[i])) return true;
+    if (std::holds_alternative<Lost>(durable_[i])) lost.insert(gone_ + i);
+    const auto* repair = std::get_if<Repair>(&durable_[i]);
+    if (repair != nullptr && covers(*repair, lost, loaded)) lost.clear();
   }
-  return false;
+  return !lost.empty();
 }
 
 // ── snapshots ───────────────────────────────────────────────────────────────────────────────────
@@ -228,6 +258,7 @@ RecordNumber Disk::replay_from(Slot through) const {
 
 void Disk::rebase(Slot through) {
   drop_through(through);
+  base_ = std::max(base_, through);
   first_ = std::max(first_, through.next());
   write(Base{through});
 }

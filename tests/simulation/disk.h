@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -63,10 +64,8 @@ class Disk final : public paxos::ChosenLog {
   // Some records rot, with one behind them that has a ballot: a log without it is refused, and its
   // replica replaced. False: none could. Precondition: its replica is down.
   bool rot();
-  // A start finds that records lack which it needs.
+  // A start finds that records lack which it needs, and no record says that they are repaired.
   [[nodiscard]] bool damaged() const;
-  // What lacks matters no more from now on: snapshots take its place.
-  void repaired() { doubtful_.reset(); }
 
   // ── room ──
   // So many more records fit; what comes behind them waits, and no snapshot is kept.
@@ -98,7 +97,13 @@ class Disk final : public paxos::ChosenLog {
     Slot through;
   };
   struct Lost {};  // in the place of what has rotted
-  using Written = std::variant<paxos::Record, Base, Lost>;
+  // A paxos::Repaired: what lacked, and the state on which its mark counts.
+  struct Repair {
+    paxos::Repaired record;
+    Slot base;
+    std::set<RecordNumber> lost;
+  };
+  using Written = std::variant<paxos::Record, Base, Lost, Repair>;
   struct Held {
     RecordNumber number = 0;  // of a durable record
     paxos::AcceptedValue value;
@@ -112,6 +117,8 @@ class Disk final : public paxos::ChosenLog {
   void place(RecordNumber number, const Written& written);
   void drop_through(Slot slot);
   [[nodiscard]] bool has_ballot(std::size_t at) const;
+  [[nodiscard]] static bool covers(const Repair& repair, const std::set<RecordNumber>& lost,
+                                   Slot loaded);
   [[nodiscard]] Micros flush_time();
 
   Scheduler& scheduler_;
@@ -127,6 +134,9 @@ class Disk final : public paxos::ChosenLog {
   // The last value of each slot that was written in this life.
   std::unordered_map<Slot, paxos::AcceptedValue> queued_;
   std::optional<RecordNumber> doubtful_;  // the first that lacks and may matter
+  std::set<RecordNumber> lost_;           // all that lack and a start needs
+  std::set<RecordNumber> unrepaired_;     // those that no record says are repaired
+  Slot base_;                             // the marks of this life count on the state after it
   Slot dropped_;                          // values of slots up to this one do not count
   Slot first_{1};
   RecordNumber last_ballot_ = 0;  // of the last durable record with a ballot

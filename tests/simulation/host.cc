@@ -274,7 +274,6 @@ void Host::carry_out(replica::Effects effects) {
   finish_reads(effects);
   if (effects.recovered) {
     around_.witness.recovered(id_);
-    disk_.repaired();
     keeper_.repaired();
   }
   if (executed_ != core_->state().executed()) {

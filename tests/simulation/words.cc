@@ -67,6 +67,7 @@ std::string words(const paxos::Record& record) {
             return "accepted " + to_string(one.slot) + "@" + to_string(one.ballot);
           },
           [](const paxos::ChosenMark& one) { return "chosen through " + to_string(one.through); },
+          [](const paxos::Repaired& one) { return "repaired through " + to_string(one.through); },
       },
       record);
 }

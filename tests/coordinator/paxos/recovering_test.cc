@@ -224,12 +224,111 @@ TEST_F(Recovering, ASnapshotMakesItWhole) {
   EXPECT_FALSE(stage_.at(3).recovering());
 }
 
-TEST_F(Recovering, BeginsAgainAtTheNextStartAsLongAsTheDamageIsThere) {
+// ── the repair ──────────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Recovering, BeginsAgainAtTheNextStartUnlessItHadTimeToSayThatItIsOver) {
+  rot_what_was_chosen();
+  stage_.restart(3);
+  EXPECT_TRUE(stage_.at(3).recovering());
+}
+
+// Its record says so, beside the damage that is there as before.
+TEST_F(Recovering, IsOverForTheNextLivesToo) {
   rot_what_was_chosen();
   wait_until_whole({2});
   ASSERT_FALSE(stage_.at(3).recovering());
+  stage_.persist(3);
+  const Slot known = stage_.at(3).chosen_through();
   stage_.restart(3);
-  EXPECT_TRUE(stage_.at(3).recovering());
+  EXPECT_FALSE(stage_.at(3).recovering());
+  EXPECT_LE(known, stage_.at(3).chosen_through());
+  const Values values = stage_.values(3);
+  EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
+}
+
+// Nobody else is there who knows: the two of them have been repaired, and restart.
+TEST_F(Recovering, TwoThatWereRepairedElectALeaderAfterTheyRestartTogether) {
+  rot_what_was_chosen();
+  wait_until_whole({2});
+  stage_.drop_all();
+  stage_.propose(1, "four");
+  stage_.settle();
+  const std::vector<Record>& records = stage_.player(1).log.durable;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const auto* accepted = std::get_if<Accepted>(&records[i]);
+    if (accepted == nullptr || *accepted->value != "two") continue;
+    stage_.rot(1, i, i + 1);
+    break;
+  }
+  stage_.restart(1);
+  stage_.drop_all();
+  ASSERT_TRUE(stage_.at(1).recovering());
+  for (int i = 0; i < 300 && stage_.at(1).recovering(); ++i) {
+    stage_.pass(Millis(10));
+    stage_.settle();
+  }
+  ASSERT_FALSE(stage_.at(1).recovering());
+  stage_.settle();
+  stage_.restart(1);
+  stage_.restart(3);
+  stage_.drop_all();
+  for (int i = 0; i < 300 && !stage_.at(1).leading() && !stage_.at(3).leading(); ++i) {
+    stage_.pass(Millis(10));
+    stage_.settle({2});
+  }
+  ASSERT_TRUE(stage_.at(1).leading() || stage_.at(3).leading());
+  stage_.settle({2});
+  for (const std::uint32_t id : {1u, 3u}) {
+    const Values values = stage_.values(id);
+    ASSERT_LE(4u, values.size());
+    EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
+  }
+}
+
+// R2: what says that it is whole is durable before its first promise is told.
+TEST_F(Recovering, ItsFirstPromiseWaitsUntilItsRepairIsDurable) {
+  rot_what_was_chosen();
+  ASSERT_TRUE(stage_.at(3).recovering());
+  const Ballot leading = *stage_.at(1).leading();
+  const Slot last = stage_.at(1).last_proposed();
+  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(9'999)});
+  stage_.persist(3);
+  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  stage_.drop_all();
+  stage_.step(3, SnapshotInstalled{last, {}});
+  stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, last, Slot(last.value + 8)});
+  ASSERT_FALSE(stage_.at(3).recovering());
+  const auto& written = stage_.player(3).log.written;
+  ASSERT_FALSE(written.empty());
+  const auto* repaired = std::get_if<Repaired>(&written.back());
+  ASSERT_NE(repaired, nullptr);
+  EXPECT_EQ(repaired->through, last);
+  stage_.deliver(2, 3, Prepare{ballot(50, 2), last.next()});
+  EXPECT_FALSE((stage_.has<Promise>(3, 2)));
+  stage_.persist(3);
+  EXPECT_TRUE((stage_.has<Promise>(3, 2)));
+}
+
+// Other records lack than those that were repaired.
+TEST_F(Recovering, BeginsAnewWithDamageBehindTheRepair) {
+  RecordedLog log;
+  Options options = Stage::options_of({1, 2, 3});
+  options.self = ReplicaId(3);
+  Consensus consensus(options, log);
+  consensus.restore(Accepted{Slot(1), ballot(1, 1), make_value("never chosen")});
+  consensus.restore_lost_records();
+  consensus.restore(Accepted{Slot(1), ballot(2, 2), make_value("one")});
+  const auto chosen = consensus.restore(Repaired{Slot(1)});
+  ASSERT_EQ(chosen.size(), 1u);
+  EXPECT_EQ(*chosen[0].value, "one");
+  consensus.restore(Executed{Slot(1), {}});
+  EXPECT_FALSE(consensus.recovering());
+  consensus.restore_lost_records();
+  EXPECT_TRUE(consensus.recovering());
+  consensus.restore(Accepted{Slot(2), ballot(2, 2), make_value("two")});
+  EXPECT_TRUE(consensus.restore(ChosenMark{Slot(2)}).empty());
+  consensus.start(MonoTime(0));
+  EXPECT_EQ(consensus.chosen_through(), Slot(1));
 }
 
 // The leader did not know of the last change when it answered: what the new group chose, it may not

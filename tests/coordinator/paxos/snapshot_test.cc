@@ -134,21 +134,5 @@ TEST_F(SnapshotTest, AnOfferOfAnEarlierLeaderIsRefused) {
   EXPECT_TRUE(stage_.has<Refused>(3, 1));
 }
 
-TEST(Checkpoint, WritesThePromiseDownAgain) {
-  Stage stage(3);
-  stage.elect(1);
-  stage.settle();
-  const std::size_t before = stage.player(1).log.durable.size();
-
-  stage.step(1, CheckpointAsked{});
-  stage.persist(1);
-
-  const auto& records = stage.player(1).log.durable;
-  ASSERT_LT(before, records.size());
-  const auto* promised = std::get_if<Promised>(&records.back());
-  ASSERT_NE(promised, nullptr);
-  EXPECT_EQ(promised->ballot, *stage.at(1).leading());
-}
-
 }  // namespace
 }  // namespace assent::paxos

@@ -82,7 +82,7 @@ void Stage::start(std::uint32_t id) {
   one.group = Group();
   one.recovered = false;
   for (std::size_t i = 0; i < one.log.durable.size(); ++i) {
-    if (one.log.lost_before == i) one.consensus->restore_lost_records();
+    if (one.log.lost_before.contains(i)) one.consensus->restore_lost_records();
     std::vector<ChosenValue> chosen = one.consensus->restore(one.log.durable[i]);
     if (!chosen.empty()) one.consensus->restore(one.execute(chosen));
     std::move(chosen.begin(), chosen.end(), std::back_inserter(one.chosen));
@@ -101,7 +101,12 @@ void Stage::rot(std::uint32_t id, std::size_t first, std::size_t end) {
     return log.durable.begin() + static_cast<std::ptrdiff_t>(n);
   };
   log.durable.erase(at(first), at(end));
-  log.lost_before = first;
+  std::erase_if(log.lost_before, [&](std::size_t before) { return first < before; });
+  log.lost_before.insert(first);
+  const auto behind = std::remove_if(at(first), log.durable.end(), [](const Record& record) {
+    return std::holds_alternative<Repaired>(record);
+  });
+  log.durable.erase(behind, log.durable.end());
 }
 
 void Stage::restart(std::uint32_t id) {

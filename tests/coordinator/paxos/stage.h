@@ -36,8 +36,8 @@ class RecordedLog final : public ChosenLog {
   Slot kept_from{1};  // values below it are gone, as after a truncation
   std::vector<Record> durable;
   std::vector<Record> written;  // not durable yet
-  // Records in front of this one are lost, from there to what is kept before it.
-  std::optional<std::size_t> lost_before;
+  // Records in front of each of these are lost, from there to what is kept before it.
+  std::set<std::size_t> lost_before;
 };
 
 // One life of a replica, and its state machine: a value "=123/4" changes the group, one member at a
@@ -118,7 +118,8 @@ class Stage {
 
   // Starts a replica that knows no group yet.
   void join(std::uint32_t id);
-  // The records from `first` to before `end` of its log rot; the next life finds that.
+  // The records from `first` to before `end` of its log rot; the next life finds that, and takes no
+  // Repaired behind them for one.
   void rot(std::uint32_t id, std::size_t first, std::size_t end);
   // Begins the next life from what is durable.
   void restart(std::uint32_t id);

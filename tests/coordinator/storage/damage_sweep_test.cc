@@ -3,6 +3,7 @@
 // comes to be decided. Either the log is refused by name, or the others repair it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -27,8 +28,7 @@ std::string value(int number) {
   return std::to_string(number) + std::string(500, 'v');
 }
 
-// All decide five values, then two of them nine more; at last a promise stands alone in a batch:
-// one that rots there cannot be told from a torn tail, and is given by the record before it, too.
+// All decide five values, then two of them nine more.
 std::unique_ptr<Stage> decide() {
   auto stage = std::make_unique<Stage>(3);
   stage->elect(kLeader);
@@ -40,12 +40,17 @@ std::unique_ptr<Stage> decide() {
     stage->pass(Millis(50));
     stage->settle(cut);
   }
-  for (int i = 0; i < 2; ++i) {
-    stage->step(kRotten, paxos::CheckpointAsked{});
-    stage->settle({kAway});
-  }
   stage->drop_all();
   return stage;
+}
+
+using Records = std::vector<paxos::Record>;
+
+void go_on(Stage& stage, const std::vector<std::uint32_t>& cut) {
+  for (int i = 0; i < 150; ++i) {
+    stage.pass(Millis(10));
+    stage.settle(cut);
+  }
 }
 
 class DamageSweep : public ReplicaLogFixture {
@@ -53,14 +58,27 @@ class DamageSweep : public ReplicaLogFixture {
   void SetUp() override {
     open();
     const std::unique_ptr<Stage> stage = decide();
-    for (const paxos::Record& record : stage->player(kRotten).log.durable) {
+    write_each(stage->player(kRotten).log.durable);
+    end_log(*stage);
+  }
+  // Each in a batch of its own.
+  void write_each(const Records& records) {
+    for (const paxos::Record& record : records) {
       append({record});
       ASSERT_TRUE(all_persisted());
     }
+  }
+  // At last a promise stands alone in a batch: one that rots there cannot be told from a torn tail,
+  // and is given by the record before it, too.
+  void end_log(Stage& stage) {
+    const paxos::Promised promised{*stage.at(kLeader).leading()};
+    write_each({chosen(stage.at(kRotten).chosen_through().value), promised, promised});
     close();
     disk_ = contents(directory_.path());
     ASSERT_LE(2u, segments().size()) << "some that are followed, and the last";
   }
+  // The group as it was when the log was written.
+  [[nodiscard]] virtual std::unique_ptr<Stage> as_it_was() const { return decide(); }
   [[nodiscard]] std::vector<std::string> segments() const {
     std::vector<std::string> names;
     for (const auto& [name, bytes] : disk_) {
@@ -85,7 +103,7 @@ class DamageSweep : public ReplicaLogFixture {
         log.open([&](const paxos::Record& record) { found.durable.push_back(record); },
                  [](paxos::RecordIndex) {}, [](std::string_view) { return Result<void>(); },
                  [&](const LogDamage&) -> Result<void> {
-                   found.lost_before = found.lost_before.value_or(found.durable.size());
+                   found.lost_before.insert(found.durable.size());
                    return {};
                  });
     if (opened) return expect_nothing_lost(std::move(found));
@@ -96,12 +114,12 @@ class DamageSweep : public ReplicaLogFixture {
   }
 
   void expect_nothing_lost(paxos::RecordedLog found) {
-    const std::unique_ptr<Stage> stage = decide();
+    const std::unique_ptr<Stage> stage = as_it_was();
     stage->player(kRotten).log.durable = std::move(found.durable);
-    stage->player(kRotten).log.lost_before = found.lost_before;
+    stage->player(kRotten).log.lost_before = std::move(found.lost_before);
     stage->restart(kRotten);
     const bool recovering = stage->at(kRotten).recovering();
-    recovering_ += recovering ? 1 : 0;
+    ++(recovering ? recovering_ : sound_);
     // The leader is gone, and who was away is back: together they are a quorum.
     go_on(*stage, {kLeader});
     const bool led = stage->at(kAway).leading() || stage->at(kRotten).leading();
@@ -110,12 +128,6 @@ class DamageSweep : public ReplicaLogFixture {
     go_on(*stage, {});
     EXPECT_FALSE(stage->at(kRotten).recovering());
     for (const std::uint32_t id : {kLeader, kAway, kRotten}) expect_decided(*stage, id);
-  }
-  static void go_on(Stage& stage, const std::vector<std::uint32_t>& cut) {
-    for (int i = 0; i < 150; ++i) {
-      stage.pass(Millis(10));
-      stage.settle(cut);
-    }
   }
   static void expect_decided(const Stage& stage, std::uint32_t id) {
     const std::vector<std::string> values = stage.values(id);
@@ -128,6 +140,7 @@ class DamageSweep : public ReplicaLogFixture {
   Files disk_;
   int refused_ = 0;
   int recovering_ = 0;
+  int sound_ = 0;
 };
 
 TEST_F(DamageSweep, OfFlippedBits) {
@@ -176,6 +189,104 @@ TEST_F(DamageSweep, OfAFileThatIsCut) {
     if (HasFailure()) return;
   }
   EXPECT_GT(recovering_, 100);
+}
+
+// ── a log that was damaged and repaired ─────────────────────────────────────────────────────────
+
+// The value of a decision that the replica that was away does not know has rotted, and was learned
+// again from the leader: the log has the damage, what was learned, and that it is repaired.
+class RepairedSweep : public DamageSweep {
+ protected:
+  void SetUp() override {
+    open();
+    const std::unique_ptr<Stage> stage = decide();
+    const Records before = stage->player(kRotten).log.durable;
+    write_each(before);
+    close();
+    spoil(lost(before));
+    repair(*stage);
+    open_damaged();
+    const Records& after = stage->player(kRotten).log.durable;
+    ASSERT_LT(before.size(), after.size());
+    ASSERT_TRUE(std::ranges::any_of(
+        after, [](const auto& one) { return std::holds_alternative<paxos::Repaired>(one); }));
+    write_each({after.begin() + static_cast<std::ptrdiff_t>(before.size()) - 1, after.end()});
+    end_log(*stage);
+  }
+  [[nodiscard]] std::unique_ptr<Stage> as_it_was() const override {
+    auto stage = decide();
+    repair(*stage);
+    return stage;
+  }
+  // The place of the record that rots.
+  static std::size_t lost(const Records& records) {
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const auto* accepted = std::get_if<paxos::Accepted>(&records[i]);
+      if (accepted != nullptr && *accepted->value == value(9)) return i;
+    }
+    ADD_FAILURE() << "it has no record of the ninth value";
+    return 0;
+  }
+  static void repair(Stage& stage) {
+    const std::size_t at = lost(stage.player(kRotten).log.durable);
+    stage.rot(kRotten, at, at + 1);
+    stage.restart(kRotten);
+    go_on(stage, {kAway});
+    ASSERT_FALSE(stage.at(kRotten).recovering());
+    stage.drop_all();
+  }
+  void spoil(std::size_t place) {
+    for (const auto& [name, bytes] : contents(directory_.path())) {
+      const auto header = decode_segment_header(bytes);
+      if (!name.ends_with(".wal") || !header) continue;
+      std::size_t at = kSegmentHeaderBytes;
+      for (auto found = find_record(bytes, at, header->salt); found;
+           found = find_record(bytes, at, header->salt)) {
+        if (found->header.sequence.value == place + 1) {
+          std::string changed = bytes;
+          changed[at + kRecordHeaderBytes] ^= 0x01;
+          return write_file(directory_.file(name), changed);
+        }
+        at = found->end;
+      }
+    }
+    FAIL() << "record " << place + 1 << " is not there";
+  }
+  void open_damaged() {
+    appended_ = 0;
+    persisted_.clear();
+    log_ = std::make_unique<ReplicaLog>(options());
+    const auto opened =
+        log_->open([](const paxos::Record&) {},
+                   [this](paxos::RecordIndex through) { persisted_.push_back(through.value); },
+                   [](std::string_view) { return Result<void>(); },
+                   [](const LogDamage&) { return Result<void>(); });
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  }
+};
+
+TEST_F(RepairedSweep, OfFlippedBits) {
+  for (const std::string& name : segments()) {
+    for (std::size_t at = 0; at < used(name); at += at < 48 ? 9 : 19) {
+      SCOPED_TRACE(name + " at " + std::to_string(at));
+      change(name, [&](std::string& bytes) { bytes[at] = static_cast<char>(bytes[at] ^ 0x20); });
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(recovering_, 300) << "damage that is not the one that was repaired";
+  EXPECT_GT(sound_, 20) << "more damage where it is repaired";
+}
+
+TEST_F(RepairedSweep, OfZeros) {
+  for (const std::string& name : segments()) {
+    for (std::size_t at = 0; at < used(name); at += 120) {
+      SCOPED_TRACE(name + " at " + std::to_string(at));
+      change(name, [&](std::string& bytes) { bytes.replace(at, 64, 64, '\0'); });
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(recovering_, 30);
+  EXPECT_GT(sound_, 2);
 }
 
 }  // namespace
