@@ -158,7 +158,7 @@ Kind kind_of_repaired(std::string_view payload) {
   kind.members["base"] = scope->base.value;
   kind.members["lost"] = json::array();
   for (const storage::LostRecords& lost : scope->lost) {
-    const Sequence last(lost.next.value - 1);
+    const storage::Sequence last(lost.next.value - 1);
     text += (kind.members["lost"].empty() ? ", of records " : ", ") + to_string(lost.first) +
             (lost.first == last ? "" : " to " + to_string(last));
     kind.members["lost"].push_back({{"first", lost.first.value}, {"next", lost.next.value}});

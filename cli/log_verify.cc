@@ -32,10 +32,11 @@ Result<Verdict> verify(const std::string& directory) {
       .snapshot = [&](const InspectedSnapshot& snapshot) { out.snapshots.push_back(snapshot); },
       .log = {.segment = [](const storage::InspectedSegment&) {},
               .record = [](const storage::InspectedRecord&) {},
-              .problem = [&](const Problem& problem) {
-                auto& kind = problem.repaired ? out.repaired : out.problems;
-                kind.push_back(problem);
-              }}};
+              .problem =
+                  [&](const Problem& problem) {
+                    auto& kind = problem.repaired ? out.repaired : out.problems;
+                    kind.push_back(problem);
+                  }}};
   return look_at(directory, visitor).map([&](LogSummary summary) {
     out.log = std::move(summary);
     return std::move(out);

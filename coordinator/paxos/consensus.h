@@ -109,9 +109,8 @@ struct DiskShort {
 // Time has passed; due at next_deadline().
 struct Tick {};
 
-using Input =
-    std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost, SnapshotKept,
-                 SnapshotInstalled, Executed, DiskShort, Tick>;
+using Input = std::variant<Arrived, Persisted, Propose, ReadAsked, TransferAsked, PeerLost,
+                           SnapshotKept, SnapshotInstalled, Executed, DiskShort, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 

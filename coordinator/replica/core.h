@@ -55,8 +55,8 @@ struct Install {
 };
 
 using Input = std::variant<paxos::Arrived, paxos::Persisted, paxos::ReadAsked, paxos::TransferAsked,
-                           paxos::PeerLost, paxos::SnapshotKept,
-                           paxos::DiskShort, paxos::Tick, Submit, TurnEnded, Install>;
+                           paxos::PeerLost, paxos::SnapshotKept, paxos::DiskShort, paxos::Tick,
+                           Submit, TurnEnded, Install>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 

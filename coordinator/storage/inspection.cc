@@ -178,12 +178,12 @@ class LogInspector {
 
   void damaged(const std::string& file, const DamagedRegion& region) {
     tell_lost(file, region.offset, {region.first, region.next},
-         "Corrupted: " + at_offset(file, region.offset) + ", " +
-             std::to_string(region.end - region.offset) + " bytes: " +
-             (region.records() == 1 ? "record " + to_string(region.first) + " was"
-                                    : std::to_string(region.records()) + " records from " +
-                                          to_string(region.first) + " on were") +
-             " durable and cannot be read.");
+              "Corrupted: " + at_offset(file, region.offset) + ", " +
+                  std::to_string(region.end - region.offset) + " bytes: " +
+                  (region.records() == 1 ? "record " + to_string(region.first) + " was"
+                                         : std::to_string(region.records()) + " records from " +
+                                               to_string(region.first) + " on were") +
+                  " durable and cannot be read.");
   }
 
   void missing_between(const SegmentFile& named) {
@@ -208,8 +208,8 @@ class LogInspector {
       remedy = "The others have repaired it, as record " + to_string(*by) +
                " says: it goes by itself with two more snapshots.";
     }
-    visitor_.problem({std::move(file), offset, std::move(sentence), std::move(remedy),
-                      by.has_value()});
+    visitor_.problem(
+        {std::move(file), offset, std::move(sentence), std::move(remedy), by.has_value()});
   }
 
   [[nodiscard]] std::optional<Sequence> repaired_by(const LostRecords& lost) {

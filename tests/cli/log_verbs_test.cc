@@ -223,6 +223,51 @@ TEST_F(LogVerbs, CorruptionIsToldWithFileOffsetAndWhatToDo) {
   EXPECT_EQ(dump().exit_code, kExitProblem);
 }
 
+// A record behind it says that the others have made it good; and its marks go on below older ones.
+TEST_F(LogVerbs, DamageThatIsRepairedIsNoProblem) {
+  open();
+  append_batch({promised(2), accepted(1, 2, entry())});
+  append_batch({chosen(1), accepted(2, 2, entry())});
+  append_batch({chosen(2), accepted(3, 2, entry())});
+  append_batch({chosen(3), accepted(4, 2, entry())});
+  close();
+  const std::string name = segments().front();
+  flip(name, offset_of(name, 4) + storage::kRecordHeaderBytes);
+  EXPECT_THAT(verify_json()["problems"], ::testing::SizeIs(1));
+  log_ = std::make_unique<storage::ReplicaLog>(options());
+  persisted_.clear();
+  appended_ = 0;
+  const auto opened =
+      log_->open([](const paxos::Record&) {},
+                 [this](paxos::RecordIndex through) { persisted_.push_back(through.value); },
+                 [](std::string_view) { return Result<void>(); },
+                 [](const storage::LogDamage&) { return Result<void>(); });
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  append_batch({accepted(2, 3, entry())});
+  append_batch({chosen(2), accepted(3, 3, entry())});
+  append_batch({accepted(4, 3, entry())});
+  append_batch({paxos::Repaired{Slot(4)}});
+  append_batch({accepted(5, 3, entry())});
+  close();
+
+  const json told = verify_json();
+  EXPECT_EQ(told["good"], true);
+  EXPECT_THAT(told["problems"], ::testing::IsEmpty());
+  ASSERT_THAT(told["repaired"], ::testing::SizeIs(1));
+  EXPECT_THAT(told["repaired"][0]["remedy"], ::testing::HasSubstr("The others have repaired it"));
+  EXPECT_EQ(verify().exit_code, 0);
+  EXPECT_THAT(verify().out, ::testing::HasSubstr("good: what is damaged is repaired"));
+  EXPECT_EQ(dump().exit_code, 0);
+  EXPECT_THAT(dump().out, ::testing::HasSubstr("repaired    slot 4, of records 5"));
+  for (const json& line : lines_of(assentctl({"--json", "log", "dump", directory_.path()}))) {
+    if (line["what"] != "record" || line["kind"] != "repaired") continue;
+    EXPECT_EQ(line["through"], 4);
+    EXPECT_EQ(line["lost"], (json::array({{{"first", 5}, {"next", 6}}})));
+    flip(line["file"], line["offset"].get<std::size_t>() + storage::kRecordHeaderBytes);
+  }
+  EXPECT_THAT(verify_json()["problems"], ::testing::SizeIs(2)) << "the record that said so is gone";
+}
+
 TEST_F(LogVerbs, ADamagedHeaderHidesItsSegmentOnly) {
   write_some();
   close();

@@ -232,12 +232,25 @@ bool Disk::rot() {
   return true;
 }
 
-bool Disk::damaged() const {
+// Of the records that are there.
+std::size_t Disk::first_needed() const {
   const StoredSnapshot* snapshot = shelf_.newest();
   const RecordNumber from = snapshot == nullptr ? 0 : snapshot->replay_from;
+  return from <= gone_ ? 0 : from - gone_;
+}
+
+bool Disk::lacks_records() const {
+  for (std::size_t i = first_needed(); i < durable_.size(); ++i) {
+    if (std::holds_alternative<Lost>(durable_[i])) return true;
+  }
+  return false;
+}
+
+bool Disk::damaged() const {
+  const StoredSnapshot* snapshot = shelf_.newest();
   const Slot loaded = snapshot == nullptr ? Slot() : snapshot->info.through;
   std::set<RecordNumber> lost;
-  for (std::size_t i = from <= gone_ ? 0 : from - gone_; i < durable_.size(); ++i) {
+  for (std::size_t i = first_needed(); i < durable_.size(); ++i) {
     if (std::holds_alternative<Lost>(durable_[i])) lost.insert(gone_ + i);
     const auto* repair = std::get_if<Repair>(&durable_[i]);
     if (repair != nullptr && covers(*repair, lost, loaded)) lost.clear();

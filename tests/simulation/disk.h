@@ -66,6 +66,8 @@ class Disk final : public paxos::ChosenLog {
   bool rot();
   // A start finds that records lack which it needs, and no record says that they are repaired.
   [[nodiscard]] bool damaged() const;
+  // Records lack that a start needs, repaired or not.
+  [[nodiscard]] bool lacks_records() const;
 
   // ── room ──
   // So many more records fit; what comes behind them waits, and no snapshot is kept.
@@ -116,6 +118,7 @@ class Disk final : public paxos::ChosenLog {
   void make_durable(std::size_t count);
   void place(RecordNumber number, const Written& written);
   void drop_through(Slot slot);
+  [[nodiscard]] std::size_t first_needed() const;
   [[nodiscard]] bool has_ballot(std::size_t at) const;
   [[nodiscard]] static bool covers(const Repair& repair, const std::set<RecordNumber>& lost,
                                    Slot loaded);

@@ -50,6 +50,8 @@ std::string_view name(Fault fault) {
       return "wipe";
     case Fault::kTransfer:
       return "transfer";
+    case Fault::kRepairedRestart:
+      return "repaired-restart";
   }
   return "?";
 }
@@ -115,6 +117,7 @@ void Faults::strike(Fault fault) {
     case Fault::kCrashCandidate:
     case Fault::kRot:
     case Fault::kWipe:
+    case Fault::kRepairedRestart:
       return;
     case Fault::kPowerCut:
       return power_cut();
@@ -368,8 +371,16 @@ void Faults::heal() {
     host->disk().stall_until(0);
     host->disk().make_room();
     host->pause_until(0);
+    restart_repaired(*host);
     host->boot();
   }
+}
+
+// A minority may stay away afterwards: those that restart here must do for a majority.
+void Faults::restart_repaired(Host& host) {
+  if (!host.up() || host.disk().damaged() || !host.disk().lacks_records()) return;
+  count(Fault::kRepairedRestart);
+  host.crash();
 }
 
 void Faults::heal_but(Healing healing) {

@@ -59,6 +59,7 @@ class Faults {
   void wipe(Host& host);
   void fill(Host& host);
   [[nodiscard]] bool others_impaired(const Host& host) const;
+  void restart_repaired(Host& host);
   void part(const Pairs& pairs);
   void reset_connection();
   void bad_weather(const Weather& weather);

@@ -47,10 +47,10 @@ std::vector<Fault> choose_faults(Dice& dice, std::uint32_t replicas) {
   std::vector<Fault> out{Fault::kCrash};
   for (std::size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
-    if (fault == Fault::kRot || fault == Fault::kWipe) continue;
+    if (fault == Fault::kRot || fault == Fault::kWipe || fault == Fault::kRepairedRestart) continue;
     const bool of_peers = kFirst < i && i <= kLast;
     if (replicas == 1 && of_peers) continue;
-    if (dice.percent(55)) out.push_back(static_cast<Fault>(i));
+    if (dice.percent(55)) out.push_back(fault);
   }
   return out;
 }

@@ -19,8 +19,12 @@ paxos::Record accepted(std::string value) {
 }
 
 std::vector<paxos::Record> examples() {
-  return {paxos::Promised{kBallot}, accepted(""), accepted(std::string("\0\xff value", 8)),
-          accepted(std::string(100'000, 'v')), paxos::ChosenMark{Slot(41)}};
+  return {paxos::Promised{kBallot},
+          accepted(""),
+          accepted(std::string("\0\xff value", 8)),
+          accepted(std::string(100'000, 'v')),
+          paxos::ChosenMark{Slot(41)},
+          paxos::Repaired{Slot(41)}};
 }
 
 void expect_refused(RecordType type, std::string_view payload, const std::string& what) {
@@ -62,6 +66,46 @@ TEST(ConsensusRecord, IsWrittenAsDocumented) {
             (Record{RecordType::kChosenMark, std::string("\x29\0\0\0\0\0\0\0", 8)}));
   EXPECT_EQ(encode_base(Slot(40)),
             (Record{RecordType::kBase, std::string("\x28\0\0\0\0\0\0\0", 8)}));
+}
+
+// docs/log-format.md has these bytes.
+TEST(ConsensusRecord, ARepairNamesWhatLacked) {
+  const RepairScope scope{Slot(40), {{Sequence(7), Sequence(9)}, {Sequence(12), Sequence(13)}}};
+  const Record written = encode(paxos::Record(paxos::Repaired{Slot(41)}), scope);
+  EXPECT_EQ(written, (Record{RecordType::kRepaired, std::string("\x29\0\0\0\0\0\0\0"
+                                                                "\x28\0\0\0\0\0\0\0"
+                                                                "\x07\0\0\0\0\0\0\0"
+                                                                "\x09\0\0\0\0\0\0\0"
+                                                                "\x0c\0\0\0\0\0\0\0"
+                                                                "\x0d\0\0\0\0\0\0\0",
+                                                                48)}));
+  const auto read = decode_repair_scope(written.payload);
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(*read, scope);
+  EXPECT_TRUE(scope.covers({Sequence(7), Sequence(8)}));
+  EXPECT_TRUE(scope.covers({Sequence(12), Sequence(13)}));
+  EXPECT_FALSE(scope.covers({Sequence(7), Sequence(10)}));
+  EXPECT_FALSE(scope.covers({Sequence(6), Sequence(8)}));
+  EXPECT_FALSE(scope.covers({Sequence(8), Sequence(13)}));
+}
+
+// What lacked stands in the order of the log, and a mark is at or above what it counts on.
+TEST(ConsensusRecord, ARepairOfNothingThatCanBeIsRefused) {
+  const auto refused = [](Slot through, const RepairScope& scope) {
+    expect_refused(RecordType::kRepaired,
+                   encode(paxos::Record(paxos::Repaired{through}), scope).payload, "a repair");
+  };
+  refused(Slot(3), {Slot(4), {}});
+  refused(Slot(3), {Slot(0), {{Sequence(0), Sequence(1)}}});
+  refused(Slot(3), {Slot(0), {{Sequence(2), Sequence(2)}}});
+  refused(Slot(3), {Slot(0), {{Sequence(5), Sequence(6)}, {Sequence(2), Sequence(3)}}});
+  const std::string whole =
+      encode(paxos::Record(paxos::Repaired{Slot(3)}), {Slot(0), {{Sequence(5), Sequence(6)}}})
+          .payload;
+  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
+    if (bytes == kRepairedPrefixBytes) continue;  // of no region
+    expect_refused(RecordType::kRepaired, std::string_view(whole).substr(0, bytes), "a repair");
+  }
 }
 
 TEST(ConsensusRecord, CutShortItIsRefused) {

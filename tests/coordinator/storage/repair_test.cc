@@ -218,7 +218,8 @@ TEST_F(Repair, WithAFetchedSnapshotNeedsThatSnapshot) {
   flip(snapshot_name(Slot(40)), 100);
   open_damaged();
   EXPECT_EQ(restored(RecordType::kRepaired), 0u);
-  EXPECT_EQ(told_.size(), 1u) << "the records: the snapshot is missed behind them, in doubt already";
+  EXPECT_EQ(told_.size(), 1u)
+      << "the records: the snapshot is missed behind them, in doubt already";
   EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
 }
 
