@@ -1,6 +1,7 @@
 #include "tests/simulation/disk.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
@@ -221,11 +222,41 @@ bool Disk::has_ballot(std::size_t at) const {
   return record != nullptr && !std::holds_alternative<paxos::ChosenMark>(*record);
 }
 
+// The latest record that took the place of another value of its slot and stands in front of a mark
+// that covers it: without it that mark seems to be of the value in front of it.
+std::optional<std::size_t> Disk::replacement() const {
+  std::unordered_map<Slot, std::pair<std::size_t, const paxos::Value*>> seen;
+  std::map<Slot, std::size_t> unmarked;
+  std::optional<std::size_t> out;
+  for (std::size_t i = first_needed(); i < durable_.size(); ++i) {
+    const auto* record = std::get_if<paxos::Record>(&durable_[i]);
+    if (record == nullptr) continue;
+    if (const auto* mark = std::get_if<paxos::ChosenMark>(record)) {
+      const auto end = unmarked.upper_bound(mark->through);
+      for (auto one = unmarked.begin(); one != end; ++one) {
+        out = std::max(out.value_or(0), one->second);
+      }
+      unmarked.erase(unmarked.begin(), end);
+    }
+    const auto* accepted = accepted_of(*record);
+    if (accepted == nullptr) continue;
+    const auto [found, first] = seen.try_emplace(accepted->slot, i, &accepted->value);
+    if (!first && **found->second.second != *accepted->value) unmarked[accepted->slot] = i;
+    found->second = {i, &accepted->value};
+  }
+  return out;
+}
+
 // Mostly of the latest records: they matter most.
 bool Disk::rot() {
   std::size_t end = durable_.size();
   while (end > 0 && !has_ballot(end - 1)) --end;
   if (end < 2) return false;
+  const std::optional<std::size_t> replacing = replacement();
+  if (replacing && *replacing + 1 < end && dice_.percent(50)) {
+    durable_[*replacing] = Lost{};
+    return true;
+  }
   end -= 1 + (dice_.percent(50) ? 0 : dice_.below(end - 1));
   const std::size_t first = end - 1 - dice_.below(std::min<std::size_t>(end, 12));
   for (std::size_t i = first; i < end; ++i) durable_[i] = Lost{};

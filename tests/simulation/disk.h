@@ -119,6 +119,7 @@ class Disk final : public paxos::ChosenLog {
   void place(RecordNumber number, const Written& written);
   void drop_through(Slot slot);
   [[nodiscard]] std::size_t first_needed() const;
+  [[nodiscard]] std::optional<std::size_t> replacement() const;
   [[nodiscard]] bool has_ballot(std::size_t at) const;
   [[nodiscard]] static bool covers(const Repair& repair, const std::set<RecordNumber>& lost,
                                    Slot loaded);

@@ -180,12 +180,15 @@ bool Faults::others_impaired(const Host& host) const {
   });
 }
 
-// Mostly it was up until now, and comes back
-// soon: what others told it is still on its way.
+// Mostly it was up until now, and comes back soon: what others told it is still on its way. Often
+// the same one rots again soon: what answered its recovery is still on its way, too.
 void Faults::rot(Host& host) {
   if (others_impaired(host) || host.wiped()) return;
   if (host.up()) crash(host, dice_.percent(70) ? 50 * kMillisecond : 2 * kSecond);
-  if (host.disk().rot()) count(Fault::kRot);
+  if (!host.disk().rot()) return;
+  count(Fault::kRot);
+  if (!dice_.percent(40)) return;
+  later(dice_.between(100, 2'000) * kMillisecond, [this, &host] { rot(host); });
 }
 
 // It starts again from nothing, and is replaced: so only one whose removal leaves enough.

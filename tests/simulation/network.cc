@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace assent::simulation {
+namespace {
+
+constexpr Micros kVeryLate = 8 * kSecond;
+
+}  // namespace
 
 Network::Network(Scheduler& scheduler, Dice dice, Deliver deliver, Lose lose)
     : scheduler_(scheduler), dice_(dice), deliver_(std::move(deliver)), lose_(std::move(lose)) {}
@@ -18,10 +23,18 @@ void Network::send(const Sender& from, const paxos::Envelope& envelope) {
     ++counts_.lost;
     return;
   }
-  fly(from, envelope);
+  fly(from, envelope, dice_.permille(weather_.late) ? kVeryLate : 0);
+  if (std::holds_alternative<paxos::RecoveryAnswer>(envelope.message)) echo(from, envelope);
   if (!dice_.permille(weather_.doubled)) return;
   ++counts_.doubled;
-  fly(from, envelope);
+  fly(from, envelope, dice_.permille(weather_.late) ? kVeryLate : 0);
+}
+
+// What answers a recovering replica is to reach its next life as well: there it may do harm.
+void Network::echo(const Sender& from, const paxos::Envelope& envelope) {
+  if (!dice_.percent(50)) return;
+  ++counts_.doubled;
+  fly(from, envelope, 2 * kSecond);
 }
 
 void Network::carry(ReplicaId from, ReplicaId to, std::function<void()> arrive) {
@@ -35,12 +48,12 @@ void Network::carry(ReplicaId from, ReplicaId to, std::function<void()> arrive) 
 
 // A partition takes what is on its way too; a message that is late by seconds comes over another
 // path, whatever happened to the connection.
-void Network::fly(const Sender& from, const paxos::Envelope& envelope) {
+void Network::fly(const Sender& from, const paxos::Envelope& envelope, Micros late_max) {
   Micros delay = dice_.skewed(weather_.delay_min, weather_.delay_max);
-  const bool late = dice_.permille(weather_.late);
+  const bool late = late_max > 0;
   if (late) {
     ++counts_.late;
-    delay += dice_.between(200 * kMillisecond, 8 * kSecond);
+    delay += dice_.between(200 * kMillisecond, late_max);
   }
   const std::uint64_t connection = link(from.replica.value, envelope.to.value).connection;
   const auto message = std::make_shared<const paxos::Message>(envelope.message);

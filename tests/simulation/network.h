@@ -76,7 +76,9 @@ class Network {
   Link& link(std::uint32_t from, std::uint32_t to) {
     return links_[from * (kReplicasMax + 1) + to];
   }
-  void fly(const Sender& from, const paxos::Envelope& envelope);
+  // `late_max` is 0 for a message that is not late.
+  void fly(const Sender& from, const paxos::Envelope& envelope, Micros late_max);
+  void echo(const Sender& from, const paxos::Envelope& envelope);
   void notice(std::uint32_t at, std::uint32_t peer);
 
   Scheduler& scheduler_;
