@@ -75,7 +75,8 @@ class Database {
   // what an operator must mend (schema not installed, max_prepared_transactions = 0, a standby …).
 
   // Brings the schema up to date, checks all that preflight.h lists, and reads identity and
-  // position. The error is the first failure found; warnings are logged.
+  // position, which is durable by then, on the synchronous standby as well. The error is the first
+  // failure found; warnings are logged.
   void identify(Done<Position> done);
   // The epoch in `assent.epoch`; 0 when none was ever set.
   void stored_epoch(Done<Epoch> done);

@@ -61,6 +61,10 @@ asio::awaitable<Result<Position>> identify(std::shared_ptr<Context> context,
   const auto findings = co_await preflight(context, control);
   if (auto failure = first_failure(findings)) co_return tl::unexpected(std::move(*failure));
   log_warnings(findings);
+  // The log holds the database to this position for ever (R16), and a synchronous standby may take
+  // its place: it must have it. The barrier's commit comes later in the WAL.
+  auto durable = co_await control->barrier();
+  if (!durable) co_return tl::unexpected(durable.error());
   context->system_identifier = position.system_identifier;
   co_return position;
 }

@@ -36,20 +36,20 @@ enum class Checker {
   kAnsweredAfterHeal,    // a client got no answer in time
   kCaughtUpAfterHeal,    // a replica is behind although it could have caught up
   // ── of the whole system
-  kDecidedFirst,         // R1, R3: a branch is finished before the log says how
-  kCommittedWasPrepared, // R7: a branch votes YES, or is listed as committed, unprepared
-  kNeverMeansNever,      // R6: a branch that voted NO is prepared
-  kRunsOnce,             // R9: a one-shot runs twice
-  kAnswersAreFinal,      // R10: a client is told what is not so, or both outcomes
-  kAppliedIsReadable,    // a client is told that a branch is applied, and it is not committed
-  kAtomicity,            // some branches commit and others do not; an account holds what it must not
-  kNothingPrepared,      // a branch is left prepared after the healing
-  kNothingOpen,          // an agent, an office or a client is left with work after the healing
-  kStrangersUntouched,   // R8: somebody else's prepared transaction was ended
-  kUnknownStatement,     // the model of PostgreSQL does not know what it is asked
-  kTame,                 // too few commands or faults: the run proves nothing
-  kOwnInvariant,         // an invariant that the code under test checks itself
-  kProcess,              // the process died
+  kDecidedFirst,          // R1, R3: a branch is finished before the log says how
+  kCommittedWasPrepared,  // R7: a branch votes YES, or is listed as committed, unprepared
+  kNeverMeansNever,       // R6: a branch that voted NO is prepared
+  kRunsOnce,              // R9: a one-shot runs twice
+  kAnswersAreFinal,       // R10: a client is told what is not so, or both outcomes
+  kAppliedIsReadable,     // a client is told that a branch is applied, and it is not committed
+  kAtomicity,           // some branches commit and others do not; an account holds what it must not
+  kNothingPrepared,     // a branch is left prepared after the healing
+  kNothingOpen,         // an agent, an office or a client is left with work after the healing
+  kStrangersUntouched,  // R8: somebody else's prepared transaction was ended
+  kUnknownStatement,    // the model of PostgreSQL does not know what it is asked
+  kTame,                // too few commands or faults: the run proves nothing
+  kOwnInvariant,        // an invariant that the code under test checks itself
+  kProcess,             // the process died
 };
 
 std::string_view name(Checker checker);

@@ -257,6 +257,22 @@ TEST_F(Replication, Row10GidWhosePrepareStillWaitsIsBusyAndTriedAgain) {
   EXPECT_EQ(prepared_count(), 0);
 }
 
+// Seed 305 of the whole system's simulation: a standby that was promoted, and had all that was ever
+// acknowledged, was behind what its agent had told at enrolment, and was refused for ever.
+TEST_F(Replication, R16ThePositionThatIsToldIsOnTheStandby) {
+  Life next(loop, options());
+  std::optional<Result<Position>> told;
+  hold_replication();
+  next.database.identify([&](Result<Position> position) { told = std::move(position); });
+  waiting_backend("SELECT pg_logical_emit_message");
+  EXPECT_FALSE(told.has_value());
+
+  replicate();
+
+  EXPECT_TRUE(loop.run_until([&] { return told.has_value(); }));
+  EXPECT_TRUE(told->has_value());
+}
+
 TEST_F(Replication, UnreplicatedPrepareIsNotListed) {
   const BranchId id = agent->open();
   agent->run(id, "INSERT INTO t VALUES (1, 1)");

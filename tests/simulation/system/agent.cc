@@ -46,6 +46,18 @@ concept IsVote = requires(const Answer& answer) {
 
 }  // namespace
 
+std::vector<std::string> addresses_of(const Neighbours& around) {
+  std::vector<std::string> out;
+  for (const auto& coordinator : around.coordinators) {
+    out.push_back(std::to_string(coordinator->place()));
+  }
+  return out;
+}
+
+Coordinator& coordinator_at(const Neighbours& around, const std::string& address) {
+  return *around.coordinators[std::stoul(address) - 1];
+}
+
 struct Agent::Life {
   using Waiter = std::variant<Done<Vote>, Done<FinishResult>, Done<branch::Settled>,
                               Done<branch::ExecuteAnswer>, Done<branch::Cancelled>>;
@@ -96,6 +108,7 @@ void Agent::boot() {
   life_ = std::make_unique<Life>(
       [this](Micros delay, std::function<void()> act) { later(delay, std::move(act)); }, options,
       [this](Loop&) { return connect_to(server_, around_.scheduler, dice_); });
+  coordinators_.emplace(addresses_of(around_));
   life_->nonce = std::to_string(dice_.next());
   enter([this] { identify(); });
 }
@@ -174,25 +187,17 @@ void Agent::enrol(const postgres::Position& position, Epoch stored) {
   ask_to_enrol(request, stored, mono() + kDisplacedWait);
 }
 
-Coordinator& Agent::next_coordinator(const Error* refusal) {
-  const auto& all = around_.coordinators;
-  if (refusal != nullptr) {
-    const bool named = !refusal->leader.empty();
-    coordinator_ = named ? std::stoul(refusal->leader) - 1 : (coordinator_ + 1) % all.size();
-  }
-  return *all[coordinator_];
-}
-
 void Agent::ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime give_way_at) {
-  Coordinator& to = next_coordinator(nullptr);
+  const std::string asked = coordinators_->current();
+  Coordinator& to = coordinator_at(around_, asked);
   around_.wire.ask<Issued>(
       place_, to.place(), to.host().up(), kEnrolPatience,
       [&to, request](Done<Issued> done) {
         to.host().take_in([&to, request, done] { to.enrol(request, done); });
       },
-      [this, request, stored, give_way_at, life = lives_](Result<Issued> issued) {
+      [this, asked, request, stored, give_way_at, life = lives_](Result<Issued> issued) {
         if (life != lives_) return;
-        enter([this, request, stored, give_way_at, issued = std::move(issued)] {
+        enter([this, asked, request, stored, give_way_at, issued = std::move(issued)] {
           if (issued) return claim(stored, issued->epoch, issued->ballot);
           const Error& error = issued.error();
           const bool leads =
@@ -200,7 +205,7 @@ void Agent::ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime 
           const bool waits = error.code == ErrorCode::kDisplaced && mono() < give_way_at;
           const bool passes = retryable(error.code) || error.code == ErrorCode::kOutcomeUnknown;
           if (!passes && !waits) return end(error);
-          if (!leads) next_coordinator(&error);
+          if (!leads) (void)coordinators_->failed(asked, error.leader);
           later(kEnrolRetryEvery, [this, request, stored, give_way_at] {
             ask_to_enrol(request, stored, give_way_at);
           });
@@ -235,22 +240,23 @@ void Agent::fence() {
 }
 
 void Agent::beat() {
-  Coordinator& to = next_coordinator(nullptr);
+  const std::string asked = coordinators_->current();
+  Coordinator& to = coordinator_at(around_, asked);
   around_.wire.ask<LogTime>(
       place_, to.place(), to.host().up(), kHeartbeatPatience,
       [&to, participant = participant_, epoch = life_->epoch](Done<LogTime> done) {
         to.host().take_in(
             [&to, participant, epoch, done] { to.heartbeat(participant, epoch, false, done); });
       },
-      [this, life = lives_](Result<LogTime> floor) {
+      [this, asked, life = lives_](Result<LogTime> floor) {
         if (life != lives_) return;
-        enter([this, floor = std::move(floor)] {
+        enter([this, asked, floor = std::move(floor)] {
           if (floor) {
             life_->database->drop_outcomes(*floor);
             return later(kHeartbeatEvery, [this] { beat(); });
           }
           if (floor.error().code == ErrorCode::kDisplaced) return end(floor.error());
-          next_coordinator(&floor.error());
+          (void)coordinators_->failed(asked, floor.error().leader);
           later(kEnrolRetryEvery, [this] { beat(); });
         });
       });

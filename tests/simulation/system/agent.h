@@ -6,12 +6,14 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "coordinator/commit/office.h"
 #include "participant/branch/branch_table.h"
 #include "participant/postgres/database.h"
+#include "runtime/rpc/replicas.h"
 #include "tests/simulation/clock.h"
 #include "tests/simulation/postgres/server.h"
 #include "tests/simulation/system/wire.h"
@@ -30,6 +32,10 @@ struct Neighbours {
   Book& book;
   std::vector<std::unique_ptr<Coordinator>>& coordinators;
 };
+
+// Coordinators are named by their places.
+std::vector<std::string> addresses_of(const Neighbours& around);
+Coordinator& coordinator_at(const Neighbours& around, const std::string& address);
 
 class Agent {
  public:
@@ -85,7 +91,6 @@ class Agent {
   void beat();
   void retry_or_fail(const Error& error, void (Agent::*again)());
   void end(const Error& why);
-  Coordinator& next_coordinator(const Error* refusal);
 
   template <class T>
   void feed_for(branch::Input input, Done<T> done);
@@ -103,8 +108,8 @@ class Agent {
   Clock clock_;
   std::unique_ptr<Life> life_;
   std::uint64_t lives_ = 0;
+  std::optional<rpc::Replicas> coordinators_;  // as this life knows them
   bool displaced_ = false;
-  std::size_t coordinator_ = 0;  // asked first
   Micros paused_until_ = 0;
   std::deque<std::function<void()>> inbox_;
 };

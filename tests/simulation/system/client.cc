@@ -24,7 +24,7 @@ Client::Client(Neighbours around, FindAgent find_agent, std::vector<std::string>
       place_(place),
       dice_(seed, 2'000 + place),
       think_max_(think_max),
-      leader_(1) {}
+      coordinators_(addresses_of(around)) {}
 
 std::string Client::doing() const {
   return run_ == nullptr ? "nothing" : run_->doing + (" " + to_string(run_->transaction));
@@ -43,7 +43,7 @@ void Client::begin() {
 
 void Client::hello(std::function<void()> then) {
   Coordinator& to = coordinator();
-  const ReplicaId asked = leader_;
+  const std::string asked = coordinators_.current();
   around_.wire.ask<Hello>(
       place_, to.place(), to.host().up(), kHelloPatience,
       [&to](Done<Hello> done) { to.host().take_in([&to, done] { to.hello(done); }); },
@@ -53,7 +53,7 @@ void Client::hello(std::function<void()> then) {
           known_at_ = around_.scheduler.now();
           return then();
         }
-        move_on(asked, told.error());
+        (void)coordinators_.failed(asked, told.error().leader);
         around_.scheduler.after(dice_.between(5, 60) * kMillisecond, [this, then] {
           if (!stopped_ || run_ != nullptr) hello(then);
         });
@@ -199,7 +199,7 @@ void Client::commit(const RunPtr& run) {
 void Client::send_commit(const RunPtr& run) {
   run->doing = "commits";
   Coordinator& to = coordinator();
-  const ReplicaId asked = leader_;
+  const std::string asked = coordinators_.current();
   run->asked.first_in = run->first ? known_->office : 0;
   using Heard = tl::expected<commit::CommitAnswer, Error>;
   const Micros patience = std::min<Micros>(run->plan.timeout.value * kMillisecond + 2 * kSecond,
@@ -220,7 +220,7 @@ void Client::send_commit(const RunPtr& run) {
 }
 
 // client/cpp/src/core.cc and convert.cc.
-void Client::take_commit(const RunPtr& run, ReplicaId asked,
+void Client::take_commit(const RunPtr& run, const std::string& asked,
                          Result<tl::expected<commit::CommitAnswer, Error>> heard) {
   if (run != run_) return;
   if (heard && *heard) {
@@ -237,7 +237,8 @@ void Client::take_commit(const RunPtr& run, ReplicaId asked,
     return ask_status(run);
   }
   if (run->give_up_at <= around_.scheduler.now()) return ask_status(run);
-  if (error.code != ErrorCode::kOverloaded && error.office == 0) move_on(asked, error);
+  if (error.code != ErrorCode::kOverloaded && error.office == 0)
+    (void)coordinators_.failed(asked, error.leader);
   again(run, &Client::send_commit);
 }
 
@@ -246,7 +247,7 @@ void Client::take_commit(const RunPtr& run, ReplicaId asked,
 void Client::ask_status(const RunPtr& run) {
   run->doing = "asks for the status of";
   Coordinator& to = coordinator();
-  const ReplicaId asked = leader_;
+  const std::string asked = coordinators_.current();
   around_.wire.ask<Status>(
       place_, to.place(), to.host().up(), kSecond,
       [&to, transaction = run->transaction](Done<Status> done) {
@@ -255,12 +256,12 @@ void Client::ask_status(const RunPtr& run) {
       [this, run, asked](Result<Status> status) { take_status(run, asked, std::move(status)); });
 }
 
-void Client::take_status(const RunPtr& run, ReplicaId asked, Result<Status> status) {
+void Client::take_status(const RunPtr& run, const std::string& asked, Result<Status> status) {
   if (run != run_) return;
   if (status && status->outcome) return end(run, status->outcome);
   if (!status && status.error().code == ErrorCode::kExpired) return end(run, std::nullopt);
   if (!status) {
-    move_on(asked, status.error());
+    (void)coordinators_.failed(asked, status.error().leader);
     return again(run, &Client::ask_status);
   }
   run->give_up_at = around_.scheduler.now() + kCommitGiveUp;
@@ -291,16 +292,6 @@ void Client::ask_again(const TransactionId& transaction) {
       [this, transaction](const Result<Status>& status) {
         if (status) around_.book.status_told(transaction, status->outcome);
       });
-}
-
-void Client::move_on(ReplicaId asked, const Error& error) {
-  if (asked != leader_) return;
-  if (!error.leader.empty()) {
-    leader_ = ReplicaId(static_cast<std::uint32_t>(std::stoul(error.leader)));
-  } else {
-    leader_ =
-        ReplicaId(static_cast<std::uint32_t>(1 + leader_.value % around_.coordinators.size()));
-  }
 }
 
 }  // namespace assent::simulation::system

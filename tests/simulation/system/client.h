@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/rpc/replicas.h"
 #include "tests/simulation/system/agent.h"
 #include "tests/simulation/system/coordinator.h"
 #include "tests/simulation/system/plan.h"
@@ -70,17 +71,16 @@ class Client {
   // ── the end
   void commit(const RunPtr& run);
   void send_commit(const RunPtr& run);
-  void take_commit(const RunPtr& run, ReplicaId asked,
+  void take_commit(const RunPtr& run, const std::string& asked,
                    Result<tl::expected<commit::CommitAnswer, Error>> heard);
   void ask_status(const RunPtr& run);
-  void take_status(const RunPtr& run, ReplicaId asked, Result<Status> status);
+  void take_status(const RunPtr& run, const std::string& asked, Result<Status> status);
   void end(const RunPtr& run, std::optional<Outcome> outcome);
   void ask_again(const TransactionId& transaction);
   bool maybe_die(const RunPtr& run, std::uint64_t percent);
 
   // ── whom to ask
-  Coordinator& coordinator() { return *around_.coordinators[leader_.value - 1]; }
-  void move_on(ReplicaId asked, const Error& error);
+  Coordinator& coordinator() { return coordinator_at(around_, coordinators_.current()); }
   void again(const RunPtr& run, void (Client::*act)(const RunPtr&));
   [[nodiscard]] LogTime time() const;
   [[nodiscard]] std::vector<commit::RequestedBranch> requested(const Run& run) const;
@@ -97,7 +97,7 @@ class Client {
   Micros busy_since_ = 0;
   RunPtr run_;  // null: none
 
-  ReplicaId leader_;  // as far as it knows
+  rpc::Replicas coordinators_;
   std::optional<Hello> known_;
   Micros known_at_ = 0;
 };
