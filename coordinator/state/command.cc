@@ -198,10 +198,10 @@ Result<Entry> decode_entry(std::string_view bytes) {
   Reader in(bytes);
   const std::uint8_t format = in.byte();
   if (in.ok() && (format < kEntryFormatFirst || kEntryFormat < format)) {
-    return failure(ErrorCode::kInternal, "log entry has format " + std::to_string(format) +
-                                             ", this program reads up to " +
-                                             std::to_string(kEntryFormat) +
-                                             ": run the version that wrote it, or newer");
+    return failure(format == 0 ? ErrorCode::kInternal : ErrorCode::kUnsupportedVersion,
+                   "log entry has format " + std::to_string(format) +
+                       ", this program reads up to " + std::to_string(kEntryFormat) +
+                       ": run the version that wrote it, or newer");
   }
   Entry entry;
   entry.time = read_time(in);

@@ -134,7 +134,8 @@ inline constexpr std::uint8_t kEntryFormat = 2;
 
 std::string encode(const Entry& entry);
 
-// Refuses (kInternal with a sentence) truncated, oversized, trailing and newer-format bytes.
+// Refuses truncated, oversized and trailing bytes (kInternal with a sentence), and a newer format
+// (kUnsupportedVersion: it names both, and the remedy).
 Result<Entry> decode_entry(std::string_view bytes);
 
 // ── what executing a command answers ────────────────────────────────────────────────────────────

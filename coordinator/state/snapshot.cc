@@ -20,8 +20,8 @@ enum class ChunkKind : std::uint8_t { kBeginning = 1, kRecords = 2 };
 
 constexpr std::uint8_t kSnapshotFormatGroups = 2;
 
-tl::unexpected<Error> refuse(const std::string& what) {
-  return failure(ErrorCode::kInternal, "a snapshot's chunk " + what);
+tl::unexpected<Error> refuse(const std::string& what, ErrorCode code = ErrorCode::kInternal) {
+  return failure(code, "a snapshot's chunk " + what);
 }
 
 }  // namespace
@@ -102,7 +102,8 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
   const std::uint8_t format = in.byte();
   if (in.ok() && (format == 0 || kSnapshotFormat < format)) {
     return refuse("has format " + std::to_string(format) + ", this program reads up to " +
-                  std::to_string(kSnapshotFormat) + ": run the version that wrote it, or newer");
+                      std::to_string(kSnapshotFormat) + ": run the version that wrote it, or newer",
+                  format == 0 ? ErrorCode::kInternal : ErrorCode::kUnsupportedVersion);
   }
   if (executed_ != Slot(0)) return refuse("begins a second time");
   executed_ = Slot(in.varint());

@@ -101,7 +101,8 @@ class StateMachine {
   [[nodiscard]] bool snapshot_under_way() const { return snapshot_.has_value(); }
 
   // Takes in the chunks of a snapshot, in their order, into a new state machine with the options of
-  // the one that wrote them. An error (kInternal, with a sentence): throw this state away.
+  // the one that wrote them. An error (with a sentence; kUnsupportedVersion for a newer
+  // format, else kInternal): throw this state away.
   Result<void> load(std::string_view chunk);
 
   // Aborts the process when an invariant of the class is broken. Cost: linear.

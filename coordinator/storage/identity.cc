@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "coordinator/storage/file.h"
+#include "coordinator/storage/newer_format.h"
 #include "coordinator/storage/random.h"
 
 namespace assent::storage {
@@ -133,9 +134,7 @@ std::string encode(const Identity& identity) {
 Result<Identity> decode_identity(std::string_view text) {
   const auto format = number_of<std::uint64_t>(text, "format", kDecimal);
   if (format > kFormat) {
-    return failure(ErrorCode::kUnsupportedVersion,
-                   "has format " + std::to_string(format) +
-                       ": a newer version of Assent wrote it. Nothing was changed.");
+    return newer_format("has format " + std::to_string(format), kFormat);
   }
   const Identity identity{
       std::string(value_of(text, "cluster")),

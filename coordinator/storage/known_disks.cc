@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "coordinator/storage/file.h"
+#include "coordinator/storage/newer_format.h"
 
 namespace assent::storage {
 namespace {
@@ -51,9 +52,7 @@ std::string encode(const std::string& cluster, const DisksOfReplicas& disks) {
 // Lines are read loosely: whatever differs from what would be written, in any byte, is not taken.
 Result<DisksOfReplicas> decode_disks(const std::string& cluster, std::string_view text) {
   if (const unsigned format = format_of(text); format > kFormat) {
-    return failure(ErrorCode::kUnsupportedVersion,
-                   "has format " + std::to_string(format) +
-                       ": a newer version of Assent wrote it. Nothing was changed.");
+    return newer_format("has format " + std::to_string(format), kFormat);
   }
   DisksOfReplicas disks;
   for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at)) {

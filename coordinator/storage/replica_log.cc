@@ -9,6 +9,11 @@
 namespace assent::storage {
 namespace {
 
+// Of a value that cannot be read while the replica runs.
+constexpr const char* kRotRemedy =
+    " The process ends; start it again: it reads the whole log, and the others repair what is "
+    "lost.";
+
 tl::unexpected<Error> impossible(std::string what) {
   return failure(ErrorCode::kInternal, std::move(what) +
                                            ", which no replica writes: the log is damaged. Nothing "
@@ -281,18 +286,20 @@ bool ReplicaLog::on_flushed(const Flushed& flushed) {
 }
 
 // A slot can be chosen by others before this disk has its value: then it is still queued here.
+// A value that has rotted ends the process: its next start reads the whole log, and is repaired.
 paxos::AcceptedValue ReplicaLog::read(Slot slot) const {
   const auto queued = queued_.find(slot);
   if (queued != queued_.end()) return queued->second.accepted;
   const std::optional<Place> place = index_.find(slot);
   CHECK(place, "slot " + to_string(slot) + " has no value in this log");
   const auto found = reader_.read(*place);
-  CHECK(found, found.error().message + " The process ends; start it again to check the whole log.");
+  CHECK(found, found.error().message + kRotRemedy);
   const Result<paxos::Record> record =
       decode_record(static_cast<RecordType>(found->header.type), found->bytes);
   const auto* accepted = record ? std::get_if<paxos::Accepted>(&*record) : nullptr;
-  CHECK(accepted != nullptr && accepted->slot == slot,
-        "The record in " + reader_.where(*place) + " is not the value of slot " + to_string(slot));
+  CHECK(accepted != nullptr && accepted->slot == slot, "The record in " + reader_.where(*place) +
+                                                           " is not the value of slot " +
+                                                           to_string(slot) + "." + kRotRemedy);
   return {accepted->ballot, accepted->value};
 }
 

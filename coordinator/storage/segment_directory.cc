@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "coordinator/storage/newer_format.h"
 #include "coordinator/storage/write_ahead_log.h"
 
 namespace assent::storage {
@@ -21,11 +22,6 @@ Error with_remedy(Error damage) {
         " Nothing was changed; restore the file, or replace this replica under a new id.";
   }
   return damage;
-}
-
-tl::unexpected<Error> newer(const std::string& where, const std::string& what) {
-  return failure(ErrorCode::kUnsupportedVersion,
-                 where + " has " + what + ": a newer version of Assent wrote it.");
 }
 
 // Files that do not claim to be segments are not ours to judge.
@@ -66,7 +62,8 @@ Result<SegmentHeader> check_header(const SegmentFile& named, std::string_view by
     return failure(ErrorCode::kInternal, "The segment header of " + named.path + " is damaged.");
   }
   if (header->format > kSegmentFormat) {
-    return newer(named.path, "segment format " + std::to_string(header->format));
+    return newer_format(named.path + " has segment format " + std::to_string(header->format),
+                        kSegmentFormat);
   }
   if (header->first != named.first) {
     return failure(ErrorCode::kInternal, named.path + " begins with record " +
@@ -86,7 +83,8 @@ Result<Segment> load_segment(const SegmentFile& named) {
 
 Result<void> check_known(const RecordHeader& header, const std::string& where) {
   if (header.format > kRecordFormat) {
-    return newer(where, "record format " + std::to_string(header.format));
+    return newer_format(where + " has record format " + std::to_string(header.format),
+                        kRecordFormat);
   }
   if (header.type < static_cast<std::uint8_t>(RecordType::kPromised)) {
     return failure(ErrorCode::kUnsupportedVersion,
@@ -94,8 +92,9 @@ Result<void> check_known(const RecordHeader& header, const std::string& where) {
                        ", of an older format of the log, which is not converted: run the version "
                        "that wrote it, or begin a new cluster in an empty data directory.");
   }
-  if (static_cast<std::uint8_t>(RecordType::kRepaired) < header.type) {
-    return newer(where, "a record of type " + std::to_string(header.type));
+  constexpr auto kLastType = static_cast<std::uint8_t>(RecordType::kRepaired);
+  if (kLastType < header.type) {
+    return newer_format(where + " has a record of type " + std::to_string(header.type), kLastType);
   }
   return {};
 }

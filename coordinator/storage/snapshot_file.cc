@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "coordinator/storage/newer_format.h"
 
 namespace assent::storage {
 namespace {
@@ -50,8 +51,7 @@ bool seal_intact(std::string_view bytes, std::string_view magic, std::uint64_t s
 }
 
 tl::unexpected<Error> newer(std::uint32_t format) {
-  return failure(ErrorCode::kUnsupportedVersion, "has snapshot format " + std::to_string(format) +
-                                                     ": a newer version of Assent wrote it.");
+  return newer_format("has snapshot format " + std::to_string(format), kSnapshotFormat);
 }
 
 std::string digits_of(std::uint64_t number) {

@@ -38,14 +38,15 @@ Result<SnapshotShelf> SnapshotShelf::open(std::string directory, std::string clu
   SnapshotShelf shelf(std::move(directory), std::move(cluster));
   Result<Names> names = shelf.list();
   if (!names) return tl::unexpected(std::move(names.error()));
-  for (const std::string& leftover : names->leftovers) {
-    if (auto done = remove_file(shelf.path(leftover)); !done) return tl::unexpected(done.error());
-  }
   // A name that an earlier process gave, and died, may be known to the page cache only.
   const auto done = flush_directory(shelf.directory_)
                         .and_then([&] { return shelf.find_snapshots(names->snapshots); })
                         .and_then([&] { return shelf.find_incoming(names->incoming); });
   if (!done) return tl::unexpected(done.error());
+  // Not sooner: who refuses a snapshot of a newer version has left everything as it was.
+  for (const std::string& leftover : names->leftovers) {
+    if (auto gone = remove_file(shelf.path(leftover)); !gone) return tl::unexpected(gone.error());
+  }
   return shelf;
 }
 

@@ -207,7 +207,12 @@ TEST_F(SnapshotRefusal, ANewerFormatByName) {
   newer[1] = static_cast<char>(kSnapshotFormat + 1);
   const auto refused = target_.load(newer);
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("format 3"), std::string::npos);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupportedVersion);
+  EXPECT_EQ(
+      refused.error().message,
+      "a snapshot's chunk has format 3, this program reads up to 2: run the version that wrote "
+      "it, or newer");
+  EXPECT_EQ(target_.executed(), Slot(0)) << "nothing of it is taken in";
 }
 
 TEST_F(SnapshotRefusal, EveryChunkThatWasCutShort) {

@@ -244,7 +244,8 @@ TEST_F(ReplicaLogDeathTest, AReadOfADamagedRecordEndsTheProcessAndNamesThePlace)
   write_file(path, bytes);
   const std::size_t offset = at - kAcceptedPrefixBytes - kRecordHeaderBytes;
   EXPECT_DEATH(static_cast<void>(read(1)),
-               "record in " + path + " at offset " + std::to_string(offset) + " is damaged");
+               "record in " + path + " at offset " + std::to_string(offset) +
+                   " is damaged.*start it again: .*the others repair what is lost");
 }
 
 TEST_F(ReplicaLogDeathTest, AReadOfAnotherSlotsRecordEndsTheProcess) {
@@ -255,8 +256,8 @@ TEST_F(ReplicaLogDeathTest, AReadOfAnotherSlotsRecordEndsTheProcess) {
   other.record({.type = static_cast<std::uint8_t>(record.type), .sequence = other.next()},
                record.payload);
   write_file(directory_.file(other.name()), other.bytes());
-  EXPECT_DEATH(static_cast<void>(read(1)),
-               "at offset " + std::to_string(other.offset(0)) + " is not the value of slot 1");
+  EXPECT_DEATH(static_cast<void>(read(1)), "at offset " + std::to_string(other.offset(0)) +
+                                               " is not the value of slot 1.*start it again");
 }
 
 TEST_F(ReplicaLogDeathTest, AReadOfASegmentThatIsGoneEndsTheProcess) {

@@ -1,5 +1,7 @@
 #include "tests/coordinator/storage/snapshot_fixture.h"
 
+#include <xxhash.h>
+
 namespace assent::storage {
 namespace {
 
@@ -65,6 +67,15 @@ std::string snapshot_image(Slot through, Sequence replay_from, const Chunks& chu
   for (const std::string& chunk : chunks) content += encoder.chunk(chunk);
   content += encoder.end();
   return encode(encoder.info(replay_from)) + content;
+}
+
+std::string newer(std::string bytes, std::size_t at, std::size_t fields) {
+  bytes[at + 8] = 2;
+  std::uint64_t checksum = XXH3_64bits_withSeed(bytes.data() + at, fields, 0);
+  for (std::size_t i = 0; i < 8; ++i, checksum >>= 8) {
+    bytes[at + fields + i] = static_cast<char>(checksum);
+  }
+  return bytes;
 }
 
 }  // namespace assent::storage

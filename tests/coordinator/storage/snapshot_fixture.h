@@ -36,6 +36,9 @@ Result<Chunks> load_chunks(const SnapshotStore& store, Slot through);
 
 // The bytes of a whole snapshot file of cluster "demo".
 std::string snapshot_image(Slot through, Sequence replay_from, const Chunks& chunks);
+// Format 2 in the header or preamble at `at`, sealed again as a newer version would; the checksum
+// stands behind so many bytes.
+std::string newer(std::string bytes, std::size_t at, std::size_t fields);
 
 class Snapshots : public ::testing::Test {
  protected:

@@ -236,16 +236,6 @@ TEST_F(Snapshots, ADamagedNewestIsSkippedAndReported) {
   EXPECT_FALSE(names().contains(snapshot_name(Slot(9))));
 }
 
-// Format 2 where there was 1, sealed again as the newer version would.
-std::string newer(std::string bytes, std::size_t at, std::size_t fields) {
-  bytes[at + 8] = 2;
-  std::uint64_t checksum = XXH3_64bits_withSeed(bytes.data() + at, fields, 0);
-  for (std::size_t i = 0; i < 8; ++i, checksum >>= 8) {
-    bytes[at + fields + i] = static_cast<char>(checksum);
-  }
-  return bytes;
-}
-
 // It is still there, between an older one that is whole and a newer one.
 TEST_F(Snapshots, ADamagedOneNeverTakesThePlaceOfAnOlderWholeOne) {
   write(7, 3, {"good"});
