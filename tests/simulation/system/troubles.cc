@@ -8,6 +8,11 @@
 #include "tests/simulation/system/setting.h"
 
 namespace assent::simulation::system {
+namespace {
+
+constexpr Micros kLookedAfterEvery = 10 * kSecond;
+
+}  // namespace
 
 std::string_view name(Trouble trouble) {
   switch (trouble) {
@@ -54,6 +59,15 @@ Troubles::Troubles(Neighbours around, const SystemSetting& setting, std::vector<
 void Troubles::start() {
   around_.wire.set_weather(setting_.weather);
   next();
+  look_after_agents();
+}
+
+// An agent that was displaced is not started again by itself; somebody sees it in the end.
+void Troubles::look_after_agents() {
+  later(kLookedAfterEvery, [this] {
+    keep_agents_up();
+    look_after_agents();
+  });
 }
 
 // Rarer as time goes by: a world in which nothing gets done shows little.

@@ -69,6 +69,7 @@ class Troubles {
 
  private:
   void next();
+  void look_after_agents();
   void strike(Trouble trouble);
   void later(Micros delay, std::function<void()> act);
   Site& any_site();
