@@ -2,15 +2,16 @@
 
 namespace assent::simulation::system {
 
-void Wire::fly(Place from, Place to, Copies copies, std::function<void()> arrive) {
+void Wire::repeat(Place from, Place to, std::function<void()> arrive) {
+  ++counts_.doubled;
+  this->arrive(from, to, dice_.skewed(weather_.delay_max, 3 * kSecond), std::move(arrive));
+}
+
+void Wire::fly(Place from, Place to, std::function<void()> arrive) {
   ++counts_.sent;
   if (dice_.permille(weather_.lost)) {
     ++counts_.lost;
     return;
-  }
-  if (copies == Copies::kAny && dice_.permille(weather_.doubled)) {
-    ++counts_.doubled;
-    this->arrive(from, to, dice_.skewed(weather_.delay_max, 3 * kSecond), arrive);
   }
   const bool late = dice_.permille(weather_.late);
   if (late) ++counts_.late;

@@ -58,12 +58,15 @@ class Wire {
     scheduler_.after(patience, [call] {
       call->end(failure(ErrorCode::kOutcomeUnknown, "no answer came in time"));
     });
-    const auto arrives = [this, from, to, at = std::move(at), call] {
+    // A repeat comes over another connection: its answer reaches nobody. That the answer to one
+    // copy says nothing was begun would be no news of the other.
+    if (copies == Copies::kAny && doubled())
+      repeat(from, to, [at] { at([](const Result<T>&) {}); });
+    fly(from, to, [this, from, to, at = std::move(at), call] {
       at([this, from, to, call](Result<T> result) {
-        fly(to, from, Copies::kAny, [call, result = std::move(result)] { call->end(result); });
+        fly(to, from, [call, result = std::move(result)] { call->end(result); });
       });
-    };
-    fly(from, to, copies, arrives);
+    });
   }
 
   [[nodiscard]] const NetworkCounts& counts() const { return counts_; }
@@ -77,7 +80,9 @@ class Wire {
     return found != cuts_.end() && found->second > 0;
   }
   Micros delay() { return dice_.skewed(weather_.delay_min, weather_.delay_max); }
-  void fly(Place from, Place to, Copies copies, std::function<void()> arrive);
+  [[nodiscard]] bool doubled() { return dice_.permille(weather_.doubled); }
+  void repeat(Place from, Place to, std::function<void()> arrive);
+  void fly(Place from, Place to, std::function<void()> arrive);
   void arrive(Place from, Place to, Micros delay, std::function<void()> arrive);
 
   Scheduler& scheduler_;
