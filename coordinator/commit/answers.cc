@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "coordinator/commit/driver.h"
 #include "coordinator/commit/reasons.h"
 
@@ -72,9 +73,9 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const CommitCaller& 
   if (request_hash_ != 0 && request_hash_ != caller.request_hash) {
     return reply(reasons::id_reused(transaction_));
   }
-  const bool wait = state.outcome == Outcome::kCommitted &&
-                    caller.acknowledge == Acknowledge::kApplied &&
-                    turn.now.mono < caller.deadline && !pending().empty();
+  const bool wait =
+      state.outcome == Outcome::kCommitted && caller.acknowledge == Acknowledge::kApplied &&
+      turn.now.mono < caller.deadline && !pending().empty() && !canary(Canary::kAppliedTooSoon);
   return wait ? false : reply(commit_answer(state, caller));
 }
 
@@ -100,7 +101,7 @@ CommitAnswer Driver::commit_answer(const Finishing& state, const CommitCaller& c
     answer.reason = state.reason;
     return answer;
   }
-  answer.pending = pending();
+  if (!canary(Canary::kAppliedTooSoon)) answer.pending = pending();
   answer.one_phase = state.one_phase;
   for (const CallerBranch& branch : caller.branches) {
     if (has_left(branch.participant, state)) answer.read_only.push_back(branch.participant);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "base/overloaded.h"
 #include "coordinator/commit/reasons.h"
@@ -54,6 +55,10 @@ Driver Driver::presume_abort(Turn& turn, const BranchId& found) {
   Driver driver(found.transaction);
   driver.presumed_ = true;
   driver.add_strays(turn, {found});
+  if (canary(Canary::kUnloggedAbort)) {
+    driver.become_finishing(turn, {Outcome::kAborted, reasons::presumed(found)});
+    return driver;
+  }
   driver.propose_abort(turn, reasons::presumed(found));
   return driver;
 }
@@ -126,6 +131,18 @@ void Driver::propose_commit(Turn& turn) {
   become_proposing(Outcome::kCommitted);
   turn.effects.propose.push_back(
       state::Committed{transaction_, request_hash_, decided_branches(/*with_strays=*/false)});
+  if (canary(Canary::kPhaseTwoWhenProposed)) become_finishing(turn, {Outcome::kCommitted, {}});
+  if (canary(Canary::kToldWhenProposed)) {
+    std::erase_if(callers_, [&](const Caller& caller) {
+      const auto* commit = std::get_if<CommitCaller>(&caller);
+      if (commit == nullptr) return false;
+      CommitAnswer answer;
+      answer.outcome = Outcome::kCommitted;
+      turn.effects.replies.push_back({commit->token, std::move(answer)});
+      return true;
+    });
+    answer_callers(turn);
+  }
 }
 
 void Driver::propose_abort(Turn& turn, Error reason) {
@@ -145,7 +162,9 @@ void Driver::become_proposing(Outcome outcome) {
 std::vector<state::DecidedBranch> Driver::decided_branches(bool with_strays) const {
   std::vector<state::DecidedBranch> decided;
   for (const Branch& branch : branches_) {
-    if (branch.left || (!branch.listed && !with_strays)) continue;
+    const bool left = branch.left && !canary(Canary::kReaderListed);
+    if (left || (!branch.listed && !with_strays)) continue;
+    if (canary(Canary::kOnlyFirstListed) && !decided.empty()) break;
     decided.push_back({branch.id.participant, branch.id.epoch, branch.id.attempt,
                        branch.evidence.value_or(Evidence{})});
   }
@@ -222,7 +241,8 @@ void Driver::become_finishing(Turn& turn, Finishing state) {
 }
 
 Outcome Driver::outcome_of(const Branch& branch) const {
-  const bool commits = branch.listed && std::get<Finishing>(state_).outcome == Outcome::kCommitted;
+  const bool listed = branch.listed || canary(Canary::kUnlistedCommits);
+  const bool commits = listed && std::get<Finishing>(state_).outcome == Outcome::kCommitted;
   return commits ? Outcome::kCommitted : Outcome::kAborted;
 }
 
@@ -245,6 +265,7 @@ void Driver::on(Turn& turn, const FinishLost& lost) {
   Branch* branch = find(lost.branch);
   if (!in<Finishing>()) return;
   if (branch == nullptr || branch->ended()) return;
+  if (canary(Canary::kLostFinishConfirms)) return on(turn, FinishArrived{lost.branch, {}});
   send_again_later(turn, *branch);
 }
 
@@ -353,6 +374,7 @@ Driver::Branch& Driver::find_or_add(const BranchId& id) {
 }
 
 bool Driver::done() const {
+  if (canary(Canary::kForgetUnconfirmed)) return in<Finishing>() && callers_.empty();
   return in<Finishing>() && std::all_of(branches_.begin(), branches_.end(),
                                         [](const Branch& branch) { return branch.ended(); });
 }
@@ -437,7 +459,8 @@ void Driver::check_asking(const Branch& branch) const {
   CHECK(!asking || branch.listed || !branch.resend_at, "strays are not asked to prepare");
   CHECK(!branch.held || (writer && in<Preparing>()), "only a writer waits for others");
   CHECK(!branch.held || !branch.resend_at, "what waits for others was not sent");
-  CHECK(!in<OnePhase>() || !branch.listed || writer != branch.left,
+  const bool early = canary(Canary::kOnePhaseBeforeVotes);
+  CHECK(early || !in<OnePhase>() || !branch.listed || writer != branch.left,
         "all others left before the writer was told to commit (R11)");
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "coordinator/commit/driver.h"
 #include "coordinator/commit/finish_memory.h"
@@ -164,14 +165,14 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
   }
   // ADR 0005, 11. The first copy may arrive last: when a repeat of it has committed in one phase
   // and is gone, or when its office is over.
-  const bool to_us = asked.first_in == number_;
+  const bool to_us = asked.first_in == number_ || canary(Canary::kFirstInIgnored);
   const bool first = to_us && !finishes_.maybe_knows(asked.transaction);
   const bool whole = has_one_shots(asked.branches);
   if (whole && asked.first_in != 0 && !to_us) {
     return refuse(reasons::other_office(asked.first_in, number_));
   }
   // A repeat whose one-shots nobody drives may have been run by an earlier office (R9).
-  const bool run = first || !whole;
+  const bool run = first || !whole || canary(Canary::kRepeatRunsAgain);
   drive(asked.transaction,
         run ? Driver::commit(turn, asked, first, std::move(caller))
             : Driver::refuse_to_run(turn, asked, std::move(caller)),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "coordinator/commit/driver.h"
 #include "coordinator/commit/reasons.h"
@@ -146,7 +147,7 @@ void Driver::after_vote(Turn& turn, Branch& branch, const StatementResults& resu
   branch.resend_at.reset();
   branch.held = false;
   if (Branch* writer = held()) return release_writer(turn, *writer);
-  if (silent() == nullptr) propose_commit(turn);
+  if (silent() == nullptr || canary(Canary::kCommitBeforeVotes)) propose_commit(turn);
 }
 
 Driver::Branch* Driver::held() {
@@ -173,7 +174,9 @@ void Driver::release_writer(Turn& turn, Branch& writer) {
     writer.held = false;
     return send_prepare(turn, writer);
   }
-  if (silent() == nullptr) become_one_phase(turn, writer);
+  if (silent() == nullptr || canary(Canary::kOnePhaseBeforeVotes)) {
+    become_one_phase(turn, writer);
+  }
 }
 
 void Driver::become_one_phase(Turn& turn, Branch& writer) {
@@ -187,7 +190,9 @@ void Driver::become_one_phase(Turn& turn, Branch& writer) {
 // May T have committed in one phase, unseen by this driver? Only if an earlier office may have told
 // its writer to. This driver's own one-phase prepare is waited for until the writer has voted.
 void Driver::give_up(Turn& turn, Error reason) {
-  if (repeated_ && !writer_.empty()) return become_settling(turn, std::move(reason));
+  if (repeated_ && !writer_.empty() && !canary(Canary::kAbortUnsettled)) {
+    return become_settling(turn, std::move(reason));
+  }
   propose_abort(turn, std::move(reason));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "base/codec.h"
 #include "coordinator/state/encoding.h"
@@ -171,6 +172,7 @@ void StateMachine::forget(Slot slot, const TransactionId& transaction) {
   // Not there: forgotten before, or never decided.
   if (unforgotten_.erase(transaction) == 0) return;
   records_.at(transaction).forgotten_in = slot;
+  if (canary(Canary::kRecordDroppedEarly)) return drop(transaction);
   forgotten_.insert(transaction);
   drop_expired();
   // Memory is bounded. The floor must follow: what left may not be decided a second time (R14).

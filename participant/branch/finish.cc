@@ -1,6 +1,7 @@
 // Carrying outcomes out: of open branches by ROLLBACK, of prepared ones by their gid.
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "participant/branch/core.h"
 
@@ -35,6 +36,10 @@ void BranchTable::Core::on(const FinishAsked& asked) {
             if (commit) {
               return refuse_commit(asked.branch, name(branch->state), asked.token);
             }
+            if (canary(Canary::kRollbackConfirmedEarly)) {
+              reply(asked.token, FinishResult::kDone);
+              return cancel_prepare(*branch, preparing);
+            }
             preparing.rollback_callers.push_back(caller);
             cancel_prepare(*branch, preparing);
           },
@@ -65,7 +70,7 @@ void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
     if (asked.outcome == Outcome::kCommitted) {
       return refuse_commit(asked.branch, "not opened yet", asked.token);
     }
-    bury(asked.branch, "its transaction was aborted");
+    if (!canary(Canary::kLatePrepare)) bury(asked.branch, "its transaction was aborted");
     return reply(asked.token, FinishResult::kDone);
   }
   if (finishing_.size() >= options_.branches_max) {

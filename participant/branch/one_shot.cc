@@ -1,6 +1,7 @@
 // One-shots: branches that come with their statements, and are asked to vote before they begin.
 #include <utility>
 
+#include "base/canary.h"
 #include "participant/branch/core.h"
 
 namespace assent::branch {
@@ -19,7 +20,7 @@ void BranchTable::Core::open_one_shot(const PrepareAsked& asked) {
                       " is not one that a leader issues, but comes with statements");
   }
   if (!serials_.see(*serial, asked.low_water)) {
-    if (asked.one_phase) {
+    if (asked.one_phase && !canary(Canary::kOutcomeRowUnread)) {
       return vote_by_row(asked);
     }
     return vote_no_without_branch(asked.token, unknown_error(asked.branch));

@@ -1,6 +1,7 @@
 // Asking a branch to prepare, and its one vote.
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "participant/branch/core.h"
 
@@ -45,7 +46,7 @@ void BranchTable::Core::on(const PrepareAsked& asked) {
 // ROLLBACK TO SAVEPOINT among them. Then PREPARE, pipelined behind them, tells; but it knows
 // nothing of a wrong number of rows, so for that the answers are awaited.
 void BranchTable::Core::vote_open(Branch& branch, const PrepareAsked& asked) {
-  if (asked.statements != branch.answers.count()) {
+  if (asked.statements != branch.answers.count() && !canary(Canary::kStatementsUncounted)) {
     vote_no(branch, asked.token,
             error(ErrorCode::kStatementNumber,
                   "the client counted " + std::to_string(asked.statements) + " statements, " +
@@ -85,7 +86,7 @@ void BranchTable::Core::drained(Branch& branch) {
 // A YES holds for the statements that were counted then. Another count is another request: an
 // error, because a NO would contradict the YES. False: the caller was told.
 bool BranchTable::Core::same_request(const Branch& branch, const PrepareAsked& asked) {
-  if (asked.statements == branch.answers.count()) {
+  if (asked.statements == branch.answers.count() || canary(Canary::kStatementsUncounted)) {
     return true;
   }
   refuse(asked.token, ErrorCode::kStatementNumber,
@@ -130,7 +131,7 @@ void BranchTable::Core::vote_without_branch(const PrepareAsked& asked) {
   const bool never_began = never_issued(asked.branch);
   if (never_began) {
     bury(asked.branch, "it was asked to prepare before it was opened");
-  } else if (asked.one_phase) {
+  } else if (asked.one_phase && !canary(Canary::kOutcomeRowUnread)) {
     return vote_by_row(asked);
   }
   if (Branch* const buried = memory_.find(asked.branch)) {

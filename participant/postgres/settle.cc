@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
 #include "runtime/logging.h"
@@ -41,8 +42,10 @@ Evidence to_evidence(const std::vector<Value>& row, const Session& session) {
 //    comes later in the WAL than that PREPARE, so when it is there, the PREPARE is.
 asio::awaitable<Result<std::optional<Evidence>>> try_settle(Context& context, Control& control,
                                                             std::string gid, Backend backend) {
-  auto gone = co_await control.terminate(std::move(backend));
-  if (!gone) co_return tl::unexpected(gone.error());
+  if (!canary(Canary::kBackendNotAwaited)) {
+    auto gone = co_await control.terminate(std::move(backend));
+    if (!gone) co_return tl::unexpected(gone.error());
+  }
   std::vector<Value> parameters{std::move(gid), context.options.work_role};
   auto found = co_await control.query(kLookUp, std::move(parameters));
   if (!found) co_return tl::unexpected(found.error());
@@ -104,6 +107,7 @@ Result<FinishResult> judge(Fate fate, Outcome asked) {
 // Evidence speaks only of the history that it was taken in: the same server and timeline, whose WAL
 // has not gone back behind it. In another history its xid may be another transaction's.
 bool same_history(const Session& session, std::uint64_t wal_position, const Evidence& evidence) {
+  if (canary(Canary::kAnyHistory)) return true;
   return session.system_identifier == evidence.system_identifier &&
          session.timeline == evidence.timeline && wal_position >= evidence.wal_position;
 }
@@ -144,8 +148,10 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
 asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                              TransactionId transaction) {
   const std::vector<Value> id{to_string(transaction)};
-  auto written = co_await settler->query(kWriteAbortRow, id);
-  if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
+  if (!canary(Canary::kAbortRowMissing)) {
+    auto written = co_await settler->query(kWriteAbortRow, id);
+    if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
+  }
   auto row = co_await settler->query(kReadOutcome, id);
   if (!row) co_return failure(ErrorCode::kUnavailable, row.error().message);
   auto durable = co_await settler->barrier();
@@ -175,6 +181,8 @@ asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> co
                                                      std::shared_ptr<Control> control,
                                                      Session finisher, branch::RunFinish operation,
                                                      bool fenced) {
+  if (canary(Canary::kMissingIsCommitted)) co_return FinishResult::kDone;
+  if (canary(Canary::kMissingIsAborted)) co_return judge(Fate::kAborted, operation.outcome);
   if (!operation.evidence) co_return settle_without_evidence(*context, operation, fenced);
   auto fate = co_await fate_of(finisher, *operation.evidence);
   if (!fate) co_return tl::unexpected(fate.error());

@@ -1,6 +1,7 @@
 // The vote of a branch: BranchWork's part that decides between YES, NO, READ_ONLY and COMMITTED.
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
@@ -124,9 +125,13 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
   const Answer& prepare = answers[first + PrepareCommands::kPrepare];
   const Answer& position = answers[first + PrepareCommands::kPosition];
   if (!xid.ok()) return end_unprepared(to_error(xid));
+  if (canary(Canary::kPrepareAnswerIgnored) && !position.ok()) {
+    return report_vote(Evidence{1, session_.system_identifier, session_.timeline, 1});
+  }
   if (!prepare.ok()) return report_vote(tl::unexpected(to_error(prepare)));
   if (prepare.tag() != "PREPARE TRANSACTION") return report_vote(tl::unexpected(no_transaction()));
-  if (!prepare.warnings.empty() || !position.ok()) {
+  const bool warned = !prepare.warnings.empty() && !canary(Canary::kYesBeforeStandby);
+  if (warned || !position.ok()) {
     return start_settling({ErrorCode::kUnavailable, "its PREPARE was cut short"});
   }
   report_vote(Evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,
@@ -183,11 +188,13 @@ asio::awaitable<void> BranchWork::settle(Error why) {
   log::warning("settling a vote whose fate is unknown",
                {{"branch", to_string(branch_)}, {"why", why.message}});
   Result<branch::PrepareResult> settled = tl::unexpected(why);
-  if (asked_.one_phase) {
+  if (asked_.one_phase && canary(Canary::kOnePhaseLossIsNo)) {
+    co_await pause(context_->loop, std::chrono::milliseconds(1));
+  } else if (asked_.one_phase) {
     const bool committed =
         co_await settle_commit(context_, control_, settler_, branch_.transaction, session_.backend);
     if (committed) settled = branch::CommittedOnePhase{};
-  } else {
+  } else if (!canary(Canary::kLostPrepareIsNo)) {
     auto prepared = co_await settle_prepare(context_, control_, branch_, session_.backend);
     if (prepared) settled = *prepared;
   }

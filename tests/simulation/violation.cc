@@ -91,6 +91,10 @@ std::string_view name(Checker checker) {
       return "nothing-open";
     case Checker::kStrangersUntouched:
       return "strangers-untouched";
+    case Checker::kBallotsFence:
+      return "ballots-fence";
+    case Checker::kConfirmedIsTrue:
+      return "confirmed-is-true";
     case Checker::kUnknownStatement:
       return "unknown-statement";
     case Checker::kTame:

@@ -46,6 +46,8 @@ enum class Checker {
   kNothingPrepared,     // a branch is left prepared after the healing
   kNothingOpen,         // an agent, an office or a client is left with work after the healing
   kStrangersUntouched,  // R8: somebody else's prepared transaction was ended
+  kBallotsFence,        // R4: an agent does what a leader asks whose ballot is over
+  kConfirmedIsTrue,     // R7: a branch is confirmed to have ended otherwise than it has
   kUnknownStatement,    // the model of PostgreSQL does not know what it is asked
   kTame,                // too few commands or faults: the run proves nothing
   kOwnInvariant,        // an invariant that the code under test checks itself

@@ -1,9 +1,12 @@
 #include "client/cpp/src/refusal.h"
 
+#include "base/canary.h"
+
 namespace assent::client {
 
 // kUnavailable is also what a coordinator says that lost what it needs half-way.
 bool may_have_acted(ErrorCode code) {
+  if (canary(Canary::kRefusedIsAborted)) return false;
   switch (code) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kUnsupportedVersion:

@@ -12,6 +12,7 @@
 #include "tests/simulation/system/connection.h"
 #include "tests/simulation/system/coordinator.h"
 #include "tests/simulation/system/process.h"
+#include "tests/simulation/violation.h"
 
 namespace assent::simulation::system {
 namespace {
@@ -77,6 +78,7 @@ struct Agent::Life {
   branch::Token last_token;
   std::optional<MonoTime> armed;
   std::string nonce;
+  Ballot highest;  // that a leader has asked under
 };
 
 Agent::Agent(Neighbours around, std::string participant, std::string address, Place place,
@@ -277,6 +279,17 @@ void Agent::end(const Error& why) {
   });
 }
 
+// R4, looked at from outside: whether a request under this ballot may be obeyed.
+bool Agent::fences(Ballot ballot) {
+  if (ballot < life_->highest) return true;
+  life_->highest = ballot;
+  return false;
+}
+
+void Agent::check_fenced(bool stale, const BranchId& branch) {
+  if (stale) violated(Checker::kBallotsFence, to_string(branch) + " obeys a ballot that is over");
+}
+
 // ── requests: branch_runner.cc and the handlers ─────────────────────────────────────────────────
 
 Error Agent::named(Error error) const {
@@ -300,8 +313,10 @@ void Agent::prepare(branch::PrepareAsked asked, Done<Vote> done) {
   if (!life_->table || (asked.one_shot && !life_->open)) {
     return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
   }
-  feed_for<Vote>(asked, [this, branch = asked.branch, done](Result<Vote> vote) {
+  const bool stale = fences(asked.ballot);
+  feed_for<Vote>(asked, [this, branch = asked.branch, stale, done](Result<Vote> vote) {
     if (!vote) return done(tl::unexpected(named(vote.error())));
+    check_fenced(stale, branch);
     around_.book.voted(branch, *vote, life_->epoch);
     done(std::move(vote));
   });
@@ -309,7 +324,17 @@ void Agent::prepare(branch::PrepareAsked asked, Done<Vote> done) {
 
 void Agent::finish(branch::FinishAsked asked, Done<FinishResult> done) {
   if (!life_->table) return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
-  feed_for<FinishResult>(std::move(asked), std::move(done));
+  const bool stale = fences(asked.ballot);
+  const auto take = [this, branch = asked.branch, outcome = asked.outcome,
+                     evidence = asked.evidence.has_value(), stale,
+                     done](Result<FinishResult> result) {
+    if (result) {
+      check_fenced(stale, branch);
+      around_.book.confirmed(branch, outcome, *result, evidence);
+    }
+    done(std::move(result));
+  };
+  feed_for<FinishResult>(std::move(asked), take);
 }
 
 void Agent::settle(branch::SettleAsked asked, Done<branch::Settled> done) {
@@ -323,6 +348,7 @@ void Agent::inventory(Ballot ballot, Done<std::vector<BranchId>> done) {
     return done(failure(ErrorCode::kStaleBallot, "its ballot is over"));
   }
   life_->table->observe(ballot);
+  (void)fences(ballot);
   life_->database->list_prepared(std::move(done));
 }
 

@@ -94,6 +94,8 @@ class Agent {
 
   template <class T>
   void feed_for(branch::Input input, Done<T> done);
+  [[nodiscard]] bool fences(Ballot ballot);
+  static void check_fenced(bool stale, const BranchId& branch);
   void feed(const branch::Input& input);
   void arm();
   [[nodiscard]] MonoTime mono() const;

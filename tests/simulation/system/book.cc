@@ -200,6 +200,24 @@ void Book::voted(const BranchId& branch, const commit::Vote& vote, Epoch life) {
   }
 }
 
+// R6, R7. What is gone is never prepared again.
+void Book::confirmed(const BranchId& branch, Outcome asked, FinishResult result, bool evidence) {
+  const auto known = entries_.find(branch.transaction);
+  if (known == entries_.end() || result == FinishResult::kHazard) return;
+  Entry& one = known->second;
+  const bool committed = result == FinishResult::kDone ? asked == Outcome::kCommitted
+                                                       : result == FinishResult::kHeuristicCommit;
+  const Fate said = committed ? Fate::kCommitted : Fate::kRolledBack;
+  const auto found = one.branches.find(branch);
+  const bool unknowable = !evidence && one.by_hand.contains(branch.participant);
+  if (found != one.branches.end() && found->second != said && !unknowable) {
+    violated(Checker::kConfirmedIsTrue, to_string(branch) + " is confirmed to have " +
+                                            (committed ? "committed" : "rolled back") +
+                                            ", and has not");
+  }
+  if (!committed) one.gone.insert(branch);
+}
+
 void Book::happened(const std::string& participant, const model::GidEvent& event) {
   const auto gid = parse_gid(event.gid);
   if (!gid || gid->branch.participant != participant) return;
@@ -228,6 +246,10 @@ void Book::happened(const std::string& participant, const model::GidEvent& event
 }
 
 void Book::prepared(Entry& entry, const BranchId& branch) {
+  if (entry.gone.contains(branch)) {
+    violated(Checker::kNeverMeansNever,
+             to_string(branch) + " was confirmed to have rolled back, and is prepared after it");
+  }
   if (entry.never.contains(branch)) {
     violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, and is prepared after it");
   }

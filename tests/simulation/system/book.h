@@ -46,6 +46,8 @@ class Book {
 
   // ── agents: a vote leaves, of a life with this epoch
   void voted(const BranchId& branch, const commit::Vote& vote, Epoch life);
+  // An agent says how a branch has ended. Without evidence it cannot know what was done by hand.
+  void confirmed(const BranchId& branch, Outcome asked, FinishResult result, bool evidence);
 
   // ── databases
   void happened(const std::string& participant, const model::GidEvent& event);
@@ -82,6 +84,7 @@ class Book {
     std::map<BranchId, Fate> branches;    // that were ever prepared
     std::map<std::string, Fate> by_hand;  // ended by somebody else, at this participant
     std::set<BranchId> never;             // their own lives voted NO
+    std::set<BranchId> gone;              // confirmed to have rolled back
   };
 
   Entry& entry(const TransactionId& transaction) { return entries_[transaction]; }
