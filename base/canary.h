@@ -72,7 +72,6 @@ enum class Canary {
   kAnyHistory,              // R7: evidence counts in another history, too
   kStatementsUncounted,     // R13: a duplicate of a statement runs, and nobody counts
   kRefusedIsAborted,        // R10: a client takes every refusal for an abort
-  kOwnerIgnored,            // R8: an inventory lists what others prepared under our names
 };
 
 #ifdef ASSENT_CANARIES

@@ -4,7 +4,6 @@
 #include <utility>
 #include <variant>
 
-#include "base/canary.h"
 #include "base/check.h"
 #include "base/gid.h"
 #include "base/overloaded.h"
@@ -40,7 +39,7 @@ asio::awaitable<Result<std::vector<BranchId>>> list_branches(std::shared_ptr<Con
                                                              std::shared_ptr<Control> control,
                                                              std::shared_ptr<Finishers> finishers) {
   const Finishers::Watch finishing(*finishers);
-  std::vector<Value> owner{canary(Canary::kOwnerIgnored) ? "postgres" : context->options.work_role};
+  std::vector<Value> owner{context->options.work_role};
   auto listed = co_await control->query(kListPrepared, std::move(owner));
   if (!listed) co_return tl::unexpected(listed.error());
   auto durable = co_await control->barrier();
