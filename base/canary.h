@@ -45,32 +45,22 @@ enum class Canary {
   kCommitBeforeVotes,       // R7: the first vote decides for all
   kReaderListed,            // R11: who voted READ_ONLY is listed like who voted YES
   kOnlyFirstListed,         // R5: only the first branch is listed
-  kUnlistedCommits,         // R5: an outcome is for all branches of its transaction
   kLostFinishConfirms,      // R14: a finish without an answer counts as confirmed
   kForgetUnconfirmed,       // R14: a transaction is forgotten before its branches have confirmed
   kRecordDroppedEarly,      // R14: a record leaves above the floor
-  kRepeatRunsAgain,         // R9: a later office runs a repeated one-shot
   kFirstInIgnored,          // R9: every copy of a commit counts as the first
   kAppliedTooSoon,          // APPLIED is told while branches are pending
   kOnePhaseBeforeVotes,     // R11: the writer commits in one phase before the others have voted
   kAbortUnsettled,          // R12: what may have committed in one phase is aborted unsettled
   kOutcomeRowUnread,        // R12: an unknown branch votes NO unread
   kOutcomeRowMissing,       // R12: a commit in one phase writes no outcome row
-  kAbortRowMissing,         // R12: a settle reads, and leaves no abort row
   kOnePhaseLossIsNo,        // R12: a one-phase COMMIT without an answer counts as failed
   kPrepareAnswerIgnored,    // R7: whatever PREPARE answers is a YES
   kLostPrepareIsNo,         // R6: a PREPARE without an answer counts as failed
-  kBackendNotAwaited,       // R6: and one that is looked for while its backend lives
-  kYesBeforeStandby,        // R2: a PREPARE that the standby may not have is a YES
-  kFenceSkipped,            // R6: backends of older lives live on
-  kNewerEpochWelcome,       // R6: a displaced agent's connections go on
-  kLatePrepare,             // R6: a prepare after its rollback was confirmed is carried out
-  kRollbackConfirmedEarly,  // R6: and one under way when its rollback is confirmed
+  kRollbackConfirmedEarly,  // R6: a prepare is under way when its rollback is confirmed
   kBallotIgnored,           // R4: agents obey leaders whose ballot is over
   kMissingIsCommitted,      // R7: a gid that is missing has been finished as asked
   kMissingIsAborted,        // R7: a gid that is missing has been rolled back
-  kAnyHistory,              // R7: evidence counts in another history, too
-  kStatementsUncounted,     // R13: a duplicate of a statement runs, and nobody counts
   kRefusedIsAborted,        // R10: a client takes every refusal for an abort
 };
 

@@ -241,8 +241,7 @@ void Driver::become_finishing(Turn& turn, Finishing state) {
 }
 
 Outcome Driver::outcome_of(const Branch& branch) const {
-  const bool listed = branch.listed || canary(Canary::kUnlistedCommits);
-  const bool commits = listed && std::get<Finishing>(state_).outcome == Outcome::kCommitted;
+  const bool commits = branch.listed && std::get<Finishing>(state_).outcome == Outcome::kCommitted;
   return commits ? Outcome::kCommitted : Outcome::kAborted;
 }
 

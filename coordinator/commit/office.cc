@@ -172,7 +172,7 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
     return refuse(reasons::other_office(asked.first_in, number_));
   }
   // A repeat whose one-shots nobody drives may have been run by an earlier office (R9).
-  const bool run = first || !whole || canary(Canary::kRepeatRunsAgain);
+  const bool run = first || !whole;
   drive(asked.transaction,
         run ? Driver::commit(turn, asked, first, std::move(caller))
             : Driver::refuse_to_run(turn, asked, std::move(caller)),

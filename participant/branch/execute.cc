@@ -1,7 +1,6 @@
 // Opening a branch, running its statements, losing its connection.
 #include <utility>
 
-#include "base/canary.h"
 #include "base/check.h"
 #include "participant/branch/core.h"
 #include "participant/branch/transaction_control.h"
@@ -109,7 +108,6 @@ void BranchTable::Core::place(Branch& branch, const ExecuteAsked& asked) {
     case Answers::Place::kInFlight:
       return branch.answers.join(asked.number, asked.token);
     case Answers::Place::kAnswered:
-      if (canary(Canary::kStatementsUncounted)) return run_next(branch, asked);
       return reply(asked.token, branch, branch.answers.stored(asked.number));
     case Answers::Place::kForgotten:
       return refuse(asked.token, ErrorCode::kStatementNumber,

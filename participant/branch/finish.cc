@@ -70,7 +70,7 @@ void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
     if (asked.outcome == Outcome::kCommitted) {
       return refuse_commit(asked.branch, "not opened yet", asked.token);
     }
-    if (!canary(Canary::kLatePrepare)) bury(asked.branch, "its transaction was aborted");
+    bury(asked.branch, "its transaction was aborted");
     return reply(asked.token, FinishResult::kDone);
   }
   if (finishing_.size() >= options_.branches_max) {

@@ -46,7 +46,7 @@ void BranchTable::Core::on(const PrepareAsked& asked) {
 // ROLLBACK TO SAVEPOINT among them. Then PREPARE, pipelined behind them, tells; but it knows
 // nothing of a wrong number of rows, so for that the answers are awaited.
 void BranchTable::Core::vote_open(Branch& branch, const PrepareAsked& asked) {
-  if (asked.statements != branch.answers.count() && !canary(Canary::kStatementsUncounted)) {
+  if (asked.statements != branch.answers.count()) {
     vote_no(branch, asked.token,
             error(ErrorCode::kStatementNumber,
                   "the client counted " + std::to_string(asked.statements) + " statements, " +
@@ -86,7 +86,7 @@ void BranchTable::Core::drained(Branch& branch) {
 // A YES holds for the statements that were counted then. Another count is another request: an
 // error, because a NO would contradict the YES. False: the caller was told.
 bool BranchTable::Core::same_request(const Branch& branch, const PrepareAsked& asked) {
-  if (asked.statements == branch.answers.count() || canary(Canary::kStatementsUncounted)) {
+  if (asked.statements == branch.answers.count()) {
     return true;
   }
   refuse(asked.token, ErrorCode::kStatementNumber,

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "base/canary.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/preflight.h"
 #include "participant/postgres/schema.h"
@@ -126,7 +125,7 @@ asio::awaitable<Result<void>> fence_older_lives(std::shared_ptr<Context> context
     if (!others && others.error().code != ErrorCode::kUnavailable) {
       co_return tl::unexpected(others.error());
     }
-    if ((others && others->rows.empty()) || canary(Canary::kFenceSkipped)) {
+    if (others && others->rows.empty()) {
       context->fenced = true;
       co_return Result<void>();
     }

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/canary.h"
 #include "participant/postgres/awaiting.h"
 
 namespace assent::postgres {
@@ -63,7 +62,6 @@ std::optional<Error> refusal(const Context& context, const Hello& hello) {
   }
   if (!context.epoch || hello.epoch == context.epoch) return std::nullopt;
   const Epoch stored = hello.epoch.value_or(Epoch());
-  if (canary(Canary::kNewerEpochWelcome)) return std::nullopt;
   if (stored > *context.epoch) return displaced(context, stored);
   return Error{ErrorCode::kIdentityMismatch,
                "the epoch in the database went back to " + to_string(stored) + " from " +

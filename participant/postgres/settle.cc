@@ -42,10 +42,8 @@ Evidence to_evidence(const std::vector<Value>& row, const Session& session) {
 //    comes later in the WAL than that PREPARE, so when it is there, the PREPARE is.
 asio::awaitable<Result<std::optional<Evidence>>> try_settle(Context& context, Control& control,
                                                             std::string gid, Backend backend) {
-  if (!canary(Canary::kBackendNotAwaited)) {
-    auto gone = co_await control.terminate(std::move(backend));
-    if (!gone) co_return tl::unexpected(gone.error());
-  }
+  auto gone = co_await control.terminate(std::move(backend));
+  if (!gone) co_return tl::unexpected(gone.error());
   std::vector<Value> parameters{std::move(gid), context.options.work_role};
   auto found = co_await control.query(kLookUp, std::move(parameters));
   if (!found) co_return tl::unexpected(found.error());
@@ -107,7 +105,6 @@ Result<FinishResult> judge(Fate fate, Outcome asked) {
 // Evidence speaks only of the history that it was taken in: the same server and timeline, whose WAL
 // has not gone back behind it. In another history its xid may be another transaction's.
 bool same_history(const Session& session, std::uint64_t wal_position, const Evidence& evidence) {
-  if (canary(Canary::kAnyHistory)) return true;
   return session.system_identifier == evidence.system_identifier &&
          session.timeline == evidence.timeline && wal_position >= evidence.wal_position;
 }
@@ -148,10 +145,8 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
 asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                              TransactionId transaction) {
   const std::vector<Value> id{to_string(transaction)};
-  if (!canary(Canary::kAbortRowMissing)) {
-    auto written = co_await settler->query(kWriteAbortRow, id);
-    if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
-  }
+  auto written = co_await settler->query(kWriteAbortRow, id);
+  if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
   auto row = co_await settler->query(kReadOutcome, id);
   if (!row) co_return failure(ErrorCode::kUnavailable, row.error().message);
   auto durable = co_await settler->barrier();

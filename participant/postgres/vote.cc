@@ -130,8 +130,7 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
   }
   if (!prepare.ok()) return report_vote(tl::unexpected(to_error(prepare)));
   if (prepare.tag() != "PREPARE TRANSACTION") return report_vote(tl::unexpected(no_transaction()));
-  const bool warned = !prepare.warnings.empty() && !canary(Canary::kYesBeforeStandby);
-  if (warned || !position.ok()) {
+  if (!prepare.warnings.empty() || !position.ok()) {
     return start_settling({ErrorCode::kUnavailable, "its PREPARE was cut short"});
   }
   report_vote(Evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kDeadline = 5s;
 constexpr auto kPause = 500us;
+constexpr auto kPatience = std::chrono::seconds(30);
 
 constexpr char kContent[] =
     "SELECT coalesce(string_agg(line, '' ORDER BY kind, line COLLATE \"C\"), '') FROM ("
@@ -41,6 +42,18 @@ void keep_warning(void* warnings, const PGresult* notice) {
   if (severity == nullptr || std::string(severity) != "WARNING") return;
   static_cast<std::vector<std::string>*>(warnings)->emplace_back(
       PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+// Looks again and again, for a while.
+template <class Condition>
+void wait_for(const char* what, Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw std::runtime_error(std::string("waited in vain for ") + what);
+    }
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 }  // namespace
@@ -157,7 +170,7 @@ std::set<int> RealPeer::await_blockers(int session) {
 void RealPeer::await_end(int pid) {
   const std::string sql =
       "SELECT count(*) FROM pg_stat_activity WHERE pid = " + std::to_string(pid);
-  while (admin_->value(sql) != "0") std::this_thread::sleep_for(kPause);
+  wait_for("the end of a backend", [&] { return admin_->value(sql) == "0"; });
 }
 
 void RealPeer::terminate(int session) {
@@ -191,7 +204,7 @@ void RealPeer::hold_standby(bool held) {
   admin_->query(std::string("ALTER SYSTEM SET synchronous_standby_names = '") +
                 (held ? "nobody'" : "'"));
   admin_->query("SELECT pg_reload_conf()");
-  while (commits_wait() != held) std::this_thread::sleep_for(kPause);
+  wait_for("the standby's setting", [&] { return commits_wait() == held; });
 }
 
 // Found out by one that may.

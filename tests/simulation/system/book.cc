@@ -273,13 +273,13 @@ void Book::ended_by_hand(Entry& entry, const BranchId& branch, Fate fate) {
 
 void Book::committed_one_phase(const std::string& participant, const TransactionId& transaction) {
   Entry& one = entry(transaction);
-  trace_.event(0, "one-phase", transaction.low, 0,
-               [&] { return to_string(transaction) + " committed at " + participant; });
   if (one.one_phase == participant) return;
   if (one.one_phase) {
     violated(Checker::kRunsOnce, to_string(transaction) + " committed in one phase at " +
                                      *one.one_phase + " and at " + participant);
   }
+  trace_.event(0, "one-phase", transaction.low, 0,
+               [&] { return to_string(transaction) + " committed at " + participant; });
   one.one_phase = participant;
   ++one_phase_;
   check_agree(transaction, one);
