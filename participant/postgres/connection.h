@@ -36,7 +36,8 @@ struct Command {
   std::vector<Value> parameters = {};
 };
 // Commands that end with one Sync of their own: the first that fails skips the rest of its batch
-// and nothing else. An empty batch is a bare Sync.
+// and nothing else. Without a BEGIN the Sync commits: what that says is in the answer of the last
+// command, and when it fails, nothing of the batch stands. An empty batch is a bare Sync.
 using Batch = std::vector<Command>;
 
 // Why libpq cannot carry a command as it is written, if so.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -31,6 +32,10 @@ std::uint64_t bytes_of(const Answer& answer) {
     for (const Value& value : row) bytes += value ? value->size() : 0;
   }
   return bytes;
+}
+
+void append(std::vector<std::string>& to, std::vector<std::string> more) {
+  std::ranges::move(more, std::back_inserter(to));
 }
 
 bool queue_command(PGconn* handle, const Command& command) {
@@ -274,24 +279,42 @@ bool LibpqConnection::drop_copy_out() {
 void LibpqConnection::keep_answer(ResultHandle result) {
   Pending& front = pending_.front();
   front.memory += PQresultMemorySize(result.get());
-  front.answers.push_back(to_answer(result.get(), std::exchange(front.warnings, {}),
-                                    std::exchange(front.copying, false)));
+  Answer answer = to_answer(result.get(), std::exchange(front.warnings, {}),
+                            std::exchange(front.copying, false));
+  if (front.answers.size() == front.commands) return fail_last_answer(std::move(answer));
+  front.answers.push_back(std::move(answer));
   // What libpq needs for it is never less than the values, and quickly known.
   if (result_max_bytes_ == 0 || front.memory <= result_max_bytes_) return;
   std::uint64_t bytes = 0;
-  for (const Answer& answer : front.answers) bytes += bytes_of(answer);
+  for (const Answer& kept : front.answers) bytes += bytes_of(kept);
   if (bytes > result_max_bytes_) refuse_result();
 }
 
+// What the server says behind the last answer is of the Sync, which commits a batch without BEGIN:
+// deferred constraints and serialization failures come only then. A bare Sync commits nothing, and
+// what fails it is the end of the session.
+void LibpqConnection::fail_last_answer(Answer error) {
+  CHECK(!error.ok(), "libpq gives one answer for each command");
+  Answers& answers = pending_.front().answers;
+  if (answers.empty()) return fail({ErrorCode::kUnavailable, error.sql.message});
+  append(answers.back().warnings, std::move(error.warnings));
+  if (!answers.back().ok()) return;
+  error.warnings = std::move(answers.back().warnings);
+  answers.back() = std::move(error);
+}
+
+// The warnings that are left came behind the last answer: a cancelled wait for the synchronous
+// standby, when the Sync commits.
 void LibpqConnection::complete_front() {
   Pending done = std::move(pending_.front());
   pending_.pop_front();
   CHECK_EQ(done.answers.size(), done.commands, "libpq gives one answer for each command");
+  if (!done.answers.empty()) append(done.answers.back().warnings, std::move(done.warnings));
   const auto self = shared_from_this();  // the completion may drop the last owner
   done.completion(std::move(done.answers));
 }
 
-// libpq hands a notice over while it reads the answer of the command that caused it.
+// libpq hands a notice over when it reads it: before anybody takes the answer that comes behind it.
 void LibpqConnection::on_notice(void* self, const PGresult* notice) {
   auto* connection = static_cast<LibpqConnection*>(self);
   const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);

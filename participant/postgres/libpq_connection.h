@@ -45,7 +45,7 @@ class LibpqConnection final : public Connection,
     std::size_t commands;
     Completion completion;
     Answers answers = {};
-    std::vector<std::string> warnings = {};  // of the command that runs now
+    std::vector<std::string> warnings = {};  // of the command that runs now, or the Sync
     bool copying = false;                    // that command is a COPY
     std::uint64_t bytes = 0;                 // of answers that did not come in one piece
     std::uint64_t memory = 0;                // that libpq needed for `answers`
@@ -70,6 +70,7 @@ class LibpqConnection final : public Connection,
   bool refuse_copy_in();
   bool drop_copy_out();
   void keep_answer(ResultHandle result);
+  void fail_last_answer(Answer error);
   void complete_front();
   void lose_later();
   [[nodiscard]] Error loss() const;

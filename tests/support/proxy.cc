@@ -1,12 +1,17 @@
 #include "tests/support/proxy.h"
 
+#include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <string_view>
@@ -35,6 +40,23 @@ void hide_backend(std::span<char> bytes) {
   if (!found.empty() && std::ranges::distance(found.end(), bytes.end()) >= 4) *found.end() ^= 0x20;
 }
 
+// The size of the message that `bytes` begin with: its type, then its length, which counts itself.
+// 0: they are not the whole of it.
+std::size_t first_message(std::string_view bytes) {
+  constexpr std::size_t kHead = 5;
+  if (bytes.size() < kHead) return 0;
+  std::uint32_t length = 0;
+  std::memcpy(&length, bytes.data() + 1, sizeof length);
+  const std::size_t size = 1 + std::size_t{ntohl(length)};
+  return size <= bytes.size() ? size : 0;
+}
+
+// Of bytes that were written to a socket.
+bool all_were_read(Protocol::socket& socket) {
+  int left = 0;
+  return ioctl(socket.native_handle(), TIOCOUTQ, &left) != 0 || left == 0;
+}
+
 }  // namespace
 
 struct Proxy::Link : std::enable_shared_from_this<Link> {
@@ -50,6 +72,7 @@ struct Proxy::Link : std::enable_shared_from_this<Link> {
                                                        &held](error_code error, std::size_t size) {
       if (error) return self->close();
       if (held) return;
+      if (self->singly && &from == &self->server) return self->part({buffer.data(), size});
       if (self->hides_backend && &from == &self->server) hide_backend({buffer.data(), size});
       boost::asio::async_write(to, boost::asio::buffer(buffer, size),
                                [self, &from, &to, &buffer, &held](error_code failed, std::size_t) {
@@ -57,6 +80,30 @@ struct Proxy::Link : std::enable_shared_from_this<Link> {
                                  self->pump(from, to, buffer, held);
                                });
     });
+  }
+
+  void part(std::string_view bytes) {
+    undelivered += bytes;
+    deliver_next();
+  }
+
+  void deliver_next() {
+    const std::size_t size = first_message(undelivered);
+    if (size == 0) return pump(server, client, to_client, answers_held);
+    const auto message = std::make_shared<std::string>(undelivered, 0, size);
+    undelivered.erase(0, size);
+    boost::asio::async_write(client, boost::asio::buffer(*message),
+                             [self = shared_from_this(), message](error_code failed, std::size_t) {
+                               if (failed) return self->close();
+                               self->await_read();
+                             });
+  }
+
+  // The client reads on the same loop, so it has its turn between two looks.
+  void await_read() {
+    if (!client.is_open()) return;
+    if (all_were_read(client)) return deliver_next();
+    boost::asio::post(client.get_executor(), [self = shared_from_this()] { self->await_read(); });
   }
 
   void close() {
@@ -73,6 +120,8 @@ struct Proxy::Link : std::enable_shared_from_this<Link> {
   bool answers_held = false;
   bool cut = false;
   bool hides_backend = false;
+  bool singly = false;
+  std::string undelivered;  // of the server's messages, when they go singly
 };
 
 Proxy::Proxy(boost::asio::io_context& loop, const std::string& server_directory)
@@ -106,6 +155,10 @@ void Proxy::accept() {
 
 void Proxy::hold_answers() {
   for (const auto& link : links_) link->answers_held = true;
+}
+
+void Proxy::deliver_singly() {
+  for (const auto& link : links_) link->singly = true;
 }
 
 void Proxy::cut_clients() {

@@ -1,5 +1,6 @@
 // A proxy in front of a server's unix socket, on the test's loop: it can hold the server's answers
-// back and cut connections, so that an agent loses them at a chosen moment.
+// back and cut connections, so that an agent loses them at a chosen moment, or part what the server
+// sent as one.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -22,6 +23,9 @@ class Proxy {
 
   // What the server sends on the connections of now no longer arrives.
   void hold_answers();
+  // Each message that the server sends on the connections of now arrives by itself: the next one
+  // when the client has read the one before. For clients on the loop of the proxy.
+  void deliver_singly();
   // Clients of connections from now on are told process ids that are none of the server's, as by a
   // pooler.
   void hide_backends() { hide_backends_ = true; }

@@ -26,6 +26,23 @@ class Replication : public DatabaseTest {
   // As if the standby had everything: whoever waits goes on.
   void replicate() { set_standby(""); }
 
+  // The barrier commits at the Sync of its batch, so the warning comes behind its answer.
+  void expect_cancelled_barrier_is_no_success() {
+    agent->prepared("INSERT INTO t VALUES (1, 1)");
+    hold_replication();
+    std::optional<Result<std::vector<BranchId>>> listed;
+    agent->database.list_prepared(
+        [&](Result<std::vector<BranchId>> branches) { listed = std::move(branches); });
+    const std::string backend = waiting_backend("SELECT pg_logical_emit_message");
+    admin.query("SELECT pg_cancel_backend(" + backend + ")");
+    EXPECT_TRUE(loop.run_until([&] { return listed.has_value(); }));
+    replicate();
+
+    ASSERT_TRUE(listed.has_value());
+    ASSERT_FALSE(*listed) << "the standby does not have what it would have told";
+    EXPECT_EQ(listed->error().code, ErrorCode::kUnavailable);
+  }
+
   // Waits for a backend that waits for the standby in a command like this.
   std::string waiting_backend(const std::string& command) {
     const std::string found =
@@ -181,22 +198,19 @@ TEST_F(Replication, CancelledWaitOfARollbackIsNotDoneBeforeTheStandbyHasIt) {
   EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
 }
 
-// The barrier commits at the Sync of its batch, so the warning comes behind its answer.
 TEST_F(Replication, CancelledWaitOfABarrierIsNotTakenForSuccess) {
-  agent->prepared("INSERT INTO t VALUES (1, 1)");
-  hold_replication();
-  std::optional<Result<std::vector<BranchId>>> listed;
-  agent->database.list_prepared(
-      [&](Result<std::vector<BranchId>> branches) { listed = std::move(branches); });
-  const std::string backend = waiting_backend("SELECT pg_logical_emit_message");
+  expect_cancelled_barrier_is_no_success();
+}
 
-  admin.query("SELECT pg_cancel_backend(" + backend + ")");
-  EXPECT_TRUE(loop.run_until([&] { return listed.has_value(); }));
-  replicate();
+TEST_F(Replication, CancelledWaitOfABarrierIsHeardOfWhenItsAnswerHasBeenReadAlready) {
+  testing::Proxy proxy(loop.context(), server.socket_directory());
+  DatabaseOptions through = options();
+  through.socket_directory = proxy.directory();
+  agent = enrolled(through);
+  proxy.deliver_singly();
 
-  ASSERT_TRUE(listed.has_value());
-  ASSERT_FALSE(*listed) << "the standby does not have what it would have told";
-  EXPECT_EQ(listed->error().code, ErrorCode::kUnavailable);
+  expect_cancelled_barrier_is_no_success();
+  agent.reset();
 }
 
 TEST_F(Replication, CancelledWaitOfAOnePhaseCommitIsNotTakenForSuccess) {
