@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/canary.h"
 #include "base/check.h"
 #include "coordinator/commit/driver.h"
@@ -253,7 +254,8 @@ std::optional<Error> Office::Impl::refusal(const Turn& turn, const TransactionId
                                            const std::vector<RequestedBranch>& branches) const {
   std::optional<Error> error =
       commit::refusal(transaction, branches, state_, turn.now.log, options_.clock_skew_max);
-  if (error || drivers_.size() < options_.transactions_max) return error;
+  const bool full = drivers_.size() >= options_.transactions_max || buggify(Point::kOverloaded);
+  if (error || !full) return error;
   return reasons::overloaded("transactions are driven at once", options_.transactions_max);
 }
 
@@ -304,7 +306,9 @@ void Office::Impl::on(Turn& turn, const Tick& tick) {
 
 void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
   for (const BranchId& branch : arrived.prepared) {
-    if (branch.participant == arrived.participant) found(turn, branch, arrived.asked);
+    if (branch.participant != arrived.participant) continue;
+    found(turn, branch, arrived.asked);
+    if (buggify(Point::kInventoryTwice)) found(turn, branch, arrived.asked);
   }
 }
 
@@ -343,7 +347,7 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   if (turn.now.log + options_.clock_skew_max < transaction.time()) return leave_alone(turn, branch);
   // Orphans come as many as databases hold, all at once: those for whom there is no room now stand
   // in the next inventory, too.
-  if (drivers_.size() >= options_.transactions_max) return;
+  if (drivers_.size() >= options_.transactions_max || buggify(Point::kOrphansLater)) return;
   drive(transaction, Driver::presume_abort(turn, branch), turn.now);
 }
 
@@ -413,7 +417,7 @@ std::optional<MonoTime> Office::Impl::forget_due() const {
 // Forgotten waits for company, since alone it would cost a flush of the log: it goes with the next
 // proposal, or by itself when it has waited for `forget_every`; in either case at most that often.
 void Office::Impl::maybe_forget(Turn& turn) {
-  if (to_forget_.empty()) return;
+  if (to_forget_.empty() || buggify(Point::kForgetLate)) return;
   const MonoTime now = turn.now.mono;
   const bool rested = !last_forget_ || *last_forget_ + options_.forget_every <= now;
   if (!(rested && !turn.effects.propose.empty()) && now < *forget_due()) return;

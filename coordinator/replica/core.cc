@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/canary.h"
 #include "base/check.h"
 
@@ -81,7 +82,8 @@ void Core::begin_snapshot() {
 
 std::optional<std::string> Core::next_chunk(std::size_t records) {
   CHECK(snapshot_of_ != nullptr, "a snapshot is under way");
-  std::optional<std::string> chunk = snapshot_of_->next_chunk(records);
+  std::optional<std::string> chunk =
+      snapshot_of_->next_chunk(buggify(Point::kChunkOfOne) ? 1 : records);
   if (!chunk) snapshot_of_.reset();
   return chunk;
 }
@@ -243,7 +245,8 @@ void Core::fill_up_to_change(Now now, Effects& out) {
 
 // Halves the entry until a message and a record hold it.
 paxos::Value Core::cut_entry(Now now, Batch& batch) {
-  std::size_t count = std::min(batch.commands.size(), options_.entry_commands_max);
+  const std::size_t most = buggify(Point::kBatchOfOne) ? 1 : options_.entry_commands_max;
+  std::size_t count = std::min(batch.commands.size(), most);
   for (;;) {
     give_back(batch.commands, count, waiting_.commands);
     give_back(batch.tokens, count, waiting_.tokens);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
 
 namespace assent::branch {
@@ -73,7 +74,8 @@ void BranchMemory::drop_deadlines(Branch& branch) {
 
 void BranchMemory::retire(const Branch& branch, MonoTime now) {
   ended_.emplace_back(now + remember_, branch.id.transaction);
-  if (ended_.size() > ended_max_) {
+  const bool early = ended_.size() > 1 && buggify(Point::kForgetBranchesEarly);
+  if (early || ended_.size() > ended_max_) {
     forget_first();
   }
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "participant/postgres/awaiting.h"
 #include "runtime/logging.h"
@@ -54,6 +55,8 @@ asio::awaitable<Result<StatementResult>> Control::query(std::string sql,
 }
 
 asio::awaitable<Result<void>> Control::barrier() {
+  const auto self = shared_from_this();
+  if (buggify(Point::kLateBarrier)) co_await pause(context_->loop, kReconnectPause);
   std::string sql = "SELECT pg_logical_emit_message(true, 'assent', 'barrier')";
   auto written = co_await query(std::move(sql));
   if (!written) co_return tl::unexpected(written.error());

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/settle.h"
@@ -83,6 +84,7 @@ asio::awaitable<Result<branch::FinishResult>> Finishers::finish(Worker& worker, 
 }
 
 asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job& job) {
+  if (buggify(Point::kPauseBeforeFinish)) co_await pause(context_->loop, kPauseMax);
   if (auto refused = co_await connect(worker)) co_return Retry{std::move(*refused)};
   const Ballot ballot = job.operation.ballot;
   if (!context_->may_send(ballot)) {

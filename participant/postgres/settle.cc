@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/canary.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
@@ -130,6 +131,7 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
                                                  std::shared_ptr<Control> control, BranchId branch,
                                                  Backend backend) {
   const std::string gid = make_gid(context->options.cluster, branch);
+  if (buggify(Point::kPauseBeforeSettle)) co_await pause(context->loop, kPauseMax);
   for (std::chrono::milliseconds wait = kPauseMin;; wait = std::min(2 * wait, kPauseMax)) {
     auto settled = co_await try_settle(*context, *control, gid, backend);
     if (settled && *settled) co_return **settled;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "participant/postgres/awaiting.h"
 #include "runtime/logging.h"
@@ -84,6 +85,11 @@ void WorkPool::serve_later() {
 
 void WorkPool::serve() {
   while (!waiting_.empty() && !idle_.empty()) {
+    if (buggify(Point::kDropBeforeGrant)) {
+      const std::shared_ptr<Connection> dropped = idle_.back().connection;
+      dropped->fail({ErrorCode::kUnavailable, "dropped"});
+      continue;
+    }
     const BranchId branch = std::move(waiting_.front().branch);
     waiting_.pop_front();
     Session session = std::move(idle_.back());

@@ -1,7 +1,5 @@
 #include "tests/simulation/canaries.h"
 
-#include <algorithm>
-
 namespace assent {
 
 Canary& active_canary() {
@@ -14,8 +12,8 @@ Canary& active_canary() {
 namespace assent::simulation {
 
 // The seeds belong to the simulator as it is: a change of its choices moves them. Then
-// `tests/simulation/run --canary NAME --seeds 1..200` tells new ones.
-const std::vector<CanaryRecord>& canary_records() {
+// `tests/simulation/run --log --canary NAME --seeds 1..200` tells new ones.
+const std::vector<CanaryRecord>& log_canaries() {
   static const std::vector<CanaryRecord> records = {
       {Canary::kAnswerBeforePersist, "answer-before-persist", 1, Checker::kDurableBeforeTold},
       {Canary::kForgottenPromise, "forgotten-promise", 1, Checker::kDurableBeforeTold},
@@ -52,13 +50,6 @@ const std::vector<CanaryRecord>& canary_records() {
       {Canary::kFullDiskVotes, "full-disk-votes", 1, Checker::kDurableBeforeTold},
   };
   return records;
-}
-
-std::optional<CanaryRecord> find_canary(std::string_view name) {
-  const auto& records = canary_records();
-  const auto found = std::find_if(records.begin(), records.end(),
-                                  [&](const CanaryRecord& one) { return one.name == name; });
-  return found == records.end() ? std::nullopt : std::optional(*found);
 }
 
 }  // namespace assent::simulation

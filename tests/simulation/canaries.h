@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -14,14 +13,12 @@ namespace assent::simulation {
 struct CanaryRecord {
   Canary canary;
   std::string_view name;
-  std::uint64_t seed;  // at which it is caught
-  Checker checker;     // by which
+  std::uint64_t seed;       // at which it is caught
+  Checker checker;          // by which
+  std::string_view rule{};  // that it breaks: DESIGN.md, section 3; of the log's: base/canary.h
 };
 
-// Every canary for which a seed is known, in the order of base/canary.h.
-const std::vector<CanaryRecord>& canary_records();
-
-// None: no canary has this name.
-std::optional<CanaryRecord> find_canary(std::string_view name);
+// Those of the replicated log, in the order of base/canary.h.
+const std::vector<CanaryRecord>& log_canaries();
 
 }  // namespace assent::simulation

@@ -56,10 +56,15 @@ bool read_all(int fd, void* bytes, std::size_t count) {
   return true;
 }
 
-[[noreturn]] void work(int pipe, SeedRange seeds, Canary canary, unsigned stride) {
-  active_canary() = canary;
-  for (std::uint64_t seed = seeds.first; seed <= seeds.last; seed += stride) {
-    const Run run = run_seed(seed, false);
+bool is_over(const Fleet& fleet) {
+  return fleet.until && *fleet.until <= std::chrono::steady_clock::now();
+}
+
+[[noreturn]] void work(int pipe, const Fleet& fleet, std::uint64_t first) {
+  active_canary() = fleet.canary;
+  for (std::uint64_t seed = first; seed <= fleet.seeds.last && !is_over(fleet);
+       seed += fleet.processes) {
+    const Run run = fleet.run_seed(seed);
     Header header{run.figures, run.violation.has_value(), {}, 0};
     if (run.violation) {
       header.checker = run.violation->checker;
@@ -71,17 +76,17 @@ bool read_all(int fd, void* bytes, std::size_t count) {
   ::_exit(0);
 }
 
-Worker start(SeedRange seeds, Canary canary, unsigned stride) {
+Worker start(const Fleet& fleet, std::uint64_t first) {
   int ends[2];
   CHECK(::pipe(ends) == 0, "a pipe to a worker");
   const pid_t pid = ::fork();
   CHECK(pid >= 0, "a worker process");
   if (pid == 0) {
     ::close(ends[0]);
-    work(ends[1], seeds, canary, stride);
+    work(ends[1], fleet, first);
   }
   ::close(ends[1]);
-  return {pid, ends[0], seeds.first};
+  return {pid, ends[0], first};
 }
 
 // Takes a run from a worker; none when it has ended.
@@ -102,28 +107,27 @@ std::string how_it_ended(int status) {
 }
 
 // A worker that died had a seed at work; another goes on behind it.
-void worker_ended(Worker& worker, SeedRange seeds, Canary canary, unsigned stride,
+void worker_ended(Worker& worker, const Fleet& fleet,
                   const std::function<void(const Run&)>& on_run) {
   int status = 0;
   ::close(worker.pipe);
   worker.pipe = -1;
   ::waitpid(worker.pid, &status, 0);
-  if (worker.next > seeds.last) return;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   Run run;
   run.figures.seed = worker.next;
   run.violation = Violation{Checker::kProcess, how_it_ended(status)};
   on_run(run);
-  const std::uint64_t next = worker.next + stride;
-  if (next <= seeds.last) worker = start({next, seeds.last}, canary, stride);
+  const std::uint64_t next = worker.next + fleet.processes;
+  if (next <= fleet.seeds.last) worker = start(fleet, next);
 }
 
 }  // namespace
 
-void run_fleet(SeedRange seeds, Canary canary, unsigned processes,
-               const std::function<void(const Run&)>& on_run) {
+void run_fleet(const Fleet& fleet, const std::function<void(const Run&)>& on_run) {
   std::vector<Worker> workers;
-  for (unsigned i = 0; i < processes && i < seeds.count(); ++i) {
-    workers.push_back(start({seeds.first + i, seeds.last}, canary, processes));
+  for (unsigned i = 0; i < fleet.processes && i < fleet.seeds.count(); ++i) {
+    workers.push_back(start(fleet, fleet.seeds.first + i));
   }
   for (;;) {
     std::vector<pollfd> polled;
@@ -137,10 +141,10 @@ void run_fleet(SeedRange seeds, Canary canary, unsigned processes,
       });
       if (!speaks) continue;
       if (const auto run = take(worker)) {
-        worker.next += processes;
+        worker.next += fleet.processes;
         on_run(*run);
       } else {
-        worker_ended(worker, seeds, canary, processes, on_run);
+        worker_ended(worker, fleet, on_run);
       }
     }
   }

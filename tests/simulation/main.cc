@@ -1,5 +1,6 @@
-// Runs whole groups of the replicated log's production code in a simulated world.
+// Runs the whole system, or the replicated log alone, in simulated worlds.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <string>
 #include <thread>
@@ -7,6 +8,8 @@
 #include "tests/simulation/canaries.h"
 #include "tests/simulation/fleet.h"
 #include "tests/simulation/report.h"
+#include "tests/simulation/system/simulator.h"
+#include "tests/simulation/world.h"
 
 namespace assent::simulation {
 namespace {
@@ -18,9 +21,42 @@ constexpr int kUsage = 2;
 struct Arguments {
   std::string seeds;
   std::string canary;
+  std::string transaction;
   std::uint64_t replay = 0;
+  double hours = 0;
+  bool log = false;
   unsigned processes = std::max(1u, std::thread::hardware_concurrency());
 };
+
+const Simulator& log_simulator() {
+  static const Simulator simulator{
+      .chosen_by = " --log",
+      .run_seed = [](std::uint64_t seed) { return run_seed(seed); },
+      .replay = [](std::uint64_t seed, const std::string&) { return run_seed(seed, print); },
+      .make_summary = make_log_summary,
+      .canaries = log_canaries(),
+  };
+  return simulator;
+}
+
+const Simulator& simulator_of(bool log) {
+  return log ? log_simulator() : system::system_simulator();
+}
+
+struct Found {
+  const Simulator* simulator;  // that proves it
+  CanaryRecord record;
+};
+
+// None: no canary has this name.
+std::optional<Found> find_canary(std::string_view name) {
+  for (const bool log : {false, true}) {
+    for (const CanaryRecord& record : simulator_of(log).canaries) {
+      if (record.name == name) return Found{&simulator_of(log), record};
+    }
+  }
+  return std::nullopt;
+}
 
 // "A..B", or one seed.
 std::optional<SeedRange> parse_range(const std::string& text) {
@@ -36,16 +72,32 @@ std::optional<SeedRange> parse_range(const std::string& text) {
   return out;
 }
 
-int run_seeds(SeedRange seeds, Canary canary, const Arguments& arguments) {
-  Report report(seeds, arguments.canary);
-  run_fleet(seeds, canary, arguments.processes, [&](const Run& run) { report.add(run); });
+int run_fleet(const Simulator& simulator, const Fleet& fleet, const Arguments& arguments) {
+  Report report(simulator, arguments.canary, fleet.until ? 0 : fleet.seeds.count());
+  run_fleet(fleet, [&](const Run& run) { report.add(run); });
   report.print();
-  return report.failures() == 0 ? kPassed : kFailed;
+  return report.runs() > 0 && report.failures() == 0 ? kPassed : kFailed;
 }
 
-int replay(std::uint64_t seed, Canary canary) {
+// From the seed that is given on, or from one that no earlier call has begun with.
+int run_hours(const Simulator& simulator, std::optional<SeedRange> from, Canary canary,
+              const Arguments& arguments) {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  const auto first = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(wall).count() * 1'000);
+  SeedRange seeds{first, UINT64_MAX};
+  if (from) seeds.first = from->first;
+  if (from && from->last != from->first) seeds.last = from->last;
+  const auto time = std::chrono::duration<double, std::ratio<3'600>>(arguments.hours);
+  const auto until = std::chrono::steady_clock::now() +
+                     std::chrono::duration_cast<std::chrono::steady_clock::duration>(time);
+  return run_fleet(simulator, {simulator.run_seed, seeds, canary, arguments.processes, until},
+                   arguments);
+}
+
+int replay(const Simulator& simulator, Canary canary, const Arguments& arguments) {
   active_canary() = canary;
-  const Run run = run_seed(seed, true);
+  const Run run = simulator.replay(arguments.replay, arguments.transaction);
   std::printf("trace hash %016llx\n", static_cast<unsigned long long>(run.figures.trace_hash));
   if (!run.violation) return kPassed;
   std::printf("%s: %s\n", std::string(name(run.violation->checker)).c_str(),
@@ -54,12 +106,16 @@ int replay(std::uint64_t seed, Canary canary) {
 }
 
 // The recorded seed is caught by the recorded checker with the canary, and by none without.
-bool proves_itself(const CanaryRecord& record, unsigned processes) {
-  const SeedRange seed{record.seed, record.seed};
+bool proves_itself(const Simulator& simulator, const CanaryRecord& record, unsigned processes) {
+  Fleet fleet{.run_seed = simulator.run_seed,
+              .seeds = {record.seed, record.seed},
+              .canary = record.canary,
+              .processes = processes};
   std::optional<Run> with;
   std::optional<Run> without;
-  run_fleet(seed, record.canary, processes, [&](const Run& run) { with = run; });
-  run_fleet(seed, Canary::kNone, processes, [&](const Run& run) { without = run; });
+  run_fleet(fleet, [&](const Run& run) { with = run; });
+  fleet.canary = Canary::kNone;
+  run_fleet(fleet, [&](const Run& run) { without = run; });
   const bool caught = with && with->violation && with->violation->checker == record.checker;
   const bool sound = without && !without->violation;
   const std::string by =
@@ -72,36 +128,56 @@ bool proves_itself(const CanaryRecord& record, unsigned processes) {
 }
 
 int prove_canaries(const Arguments& arguments) {
-  bool all = true;
-  for (const CanaryRecord& record : canary_records()) {
-    const bool chosen = arguments.canary == "all" || arguments.canary == record.name;
-    if (chosen) all = proves_itself(record, arguments.processes) && all;
+  if (const auto found = find_canary(arguments.canary)) {
+    const bool one = proves_itself(*found->simulator, found->record, arguments.processes);
+    return one ? kPassed : kFailed;
   }
+  bool all = true;
+  const Simulator& simulator = simulator_of(arguments.log);
+  for (const CanaryRecord& record : simulator.canaries)
+    all = proves_itself(simulator, record, arguments.processes) && all;
   return all ? kPassed : kFailed;
 }
 
-int run(const Arguments& arguments) {
-  const auto range = parse_range(arguments.seeds.empty() ? "1..2000" : arguments.seeds);
-  const auto canary = find_canary(arguments.canary);
+// In words, what does not go together; empty: all does.
+std::string objection(const Arguments& arguments) {
   const bool all = arguments.canary == "all";
-  const bool known = arguments.canary.empty() || canary || all;
-  const bool many_of_all = all && (arguments.replay != 0 || !arguments.seeds.empty());
-  if (!range || !known || many_of_all) {
-    std::fprintf(stderr, "%s\n",
-                 !range  ? "--seeds takes A..B, from 1 on"
-                 : known ? "--canary all goes with nothing else"
-                         : "there is no such canary; --help names them");
+  const bool many = arguments.replay != 0 || !arguments.seeds.empty() || arguments.hours > 0;
+  if (!arguments.seeds.empty() && !parse_range(arguments.seeds))
+    return "--seeds takes A..B, from 1 on";
+  if (all && many) return "--canary all goes with nothing else but --log";
+  if (!all && !arguments.canary.empty() && !find_canary(arguments.canary))
+    return "there is no such canary; --help names them";
+  if (arguments.transaction.empty()) return "";
+  if (arguments.replay == 0) return "--transaction goes with --replay";
+  if (arguments.log) return "--transaction: the log's simulator has commands without a story";
+  if (!system::is_told(arguments.transaction))
+    return "--transaction takes the id of a transaction, or \"last\"";
+  return "";
+}
+
+int run(const Arguments& arguments) {
+  if (const std::string wrong = objection(arguments); !wrong.empty()) {
+    std::fprintf(stderr, "%s\n", wrong.c_str());
     return kUsage;
   }
-  const Canary active = canary ? canary->canary : Canary::kNone;
-  if (arguments.replay != 0) return replay(arguments.replay, active);
-  if (!arguments.canary.empty() && arguments.seeds.empty()) return prove_canaries(arguments);
-  return run_seeds(*range, active, arguments);
+  const auto range = parse_range(arguments.seeds);
+  const auto canary = find_canary(arguments.canary);
+  const Simulator& simulator = simulator_of(arguments.log);
+  const Canary active = canary ? canary->record.canary : Canary::kNone;
+  if (arguments.replay != 0) return replay(simulator, active, arguments);
+  if (arguments.hours > 0) return run_hours(simulator, range, active, arguments);
+  if (!arguments.canary.empty() && !range) return prove_canaries(arguments);
+  const SeedRange seeds = range.value_or(SeedRange{1, 2'000});
+  return run_fleet(simulator, {simulator.run_seed, seeds, active, arguments.processes}, arguments);
 }
 
 std::string footer() {
   std::string text = "Canaries, each a deliberate breakage of one rule:\n";
-  for (const CanaryRecord& record : canary_records())
+  for (const CanaryRecord& record : system::system_simulator().canaries)
+    text += "  " + std::string(record.name) + " (" + std::string(record.rule) + ")\n";
+  text += "With --log:\n";
+  for (const CanaryRecord& record : log_simulator().canaries)
     text += "  " + std::string(record.name) + "\n";
   return text + "Exit code 0: every run is sound; 1: a checker has seen what may never happen.";
 }
@@ -111,15 +187,27 @@ std::string footer() {
 
 int main(int argc, char** argv) {
   using namespace assent::simulation;
-  CLI::App app("Runs whole groups of the replicated log's production code in a simulated world.",
-               "tests/simulation/run");
+  CLI::App app(
+      "Runs the whole system in simulated worlds: the production code of coordinators and agents "
+      "over a model of PostgreSQL, with clients.",
+      "tests/simulation/run");
   app.footer(footer());
   Arguments arguments;
+  app.add_flag("--log", arguments.log, "groups of the replicated log alone");
   app.add_option("--seeds", arguments.seeds, "A..B: one run for each (default: 1..2000)");
-  app.add_option("--replay", arguments.replay, "run this seed and print its trace");
+  app.add_option("--hours", arguments.hours,
+                 "run one seed after the other for so many hours, from the one that --seeds names "
+                 "or from one that the time of day gives")
+      ->check(CLI::Range(0.0, 10'000.0));
+  app.add_option("--replay", arguments.replay,
+                 "run this seed and print what happens; when a checker sees what may never happen, "
+                 "the story of the transaction that it names");
+  app.add_option("--transaction", arguments.transaction,
+                 "with --replay: the story of this one across all parties; \"last\": of the last "
+                 "that was begun");
   app.add_option("--canary", arguments.canary,
-                 "break this rule; without --seeds or --replay: at the recorded seed, to be caught "
-                 "by the recorded checker; \"all\": each of them");
+                 "break this rule; without --seeds, --hours or --replay: at the recorded seed, to "
+                 "be caught by the recorded checker; \"all\": each of the simulator's");
   app.add_option("--processes", arguments.processes, "at once (default: one for each CPU)")
       ->check(CLI::Range(1, 256));
   try {

@@ -35,6 +35,15 @@ struct NetworkCounts {
   std::uint64_t cut = 0;  // lost to a partition
   std::uint64_t doubled = 0;
   std::uint64_t late = 0;
+
+  NetworkCounts& operator+=(const NetworkCounts& more) {
+    sent += more.sent;
+    lost += more.lost;
+    cut += more.cut;
+    doubled += more.doubled;
+    late += more.late;
+    return *this;
+  }
 };
 
 class Network {

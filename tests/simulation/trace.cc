@@ -4,11 +4,11 @@
 
 namespace assent::simulation {
 
-void Trace::print(std::uint32_t who, std::string_view what, const std::string& text) const {
-  const double seconds = static_cast<double>(scheduler_.now()) / static_cast<double>(kSecond);
-  const std::string replica = who == 0 ? "  " : "r" + std::to_string(who);
-  std::printf("%11.6f %s %-10.*s %s\n", seconds, replica.c_str(), static_cast<int>(what.size()),
-              what.data(), text.c_str());
+void print(const TraceLine& line) {
+  const double seconds = static_cast<double>(line.when) / static_cast<double>(kSecond);
+  const std::string replica = line.who == 0 ? "  " : "r" + std::to_string(line.who);
+  std::printf("%11.6f %s %-10.*s %s\n", seconds, replica.c_str(),
+              static_cast<int>(line.what.size()), line.what.data(), line.text.c_str());
 }
 
 }  // namespace assent::simulation

@@ -26,8 +26,8 @@ constexpr Micros kPoll = 10 * kMillisecond;
 
 }  // namespace
 
-Run run_seed(std::uint64_t seed, bool printed) {
-  World world(seed, printed);
+Run run_seed(std::uint64_t seed, const TraceSink& sink) {
+  World world(seed, sink);
   std::optional<Violation> violation;
   try {
     world.run();
@@ -37,9 +37,9 @@ Run run_seed(std::uint64_t seed, bool printed) {
   return {world.figures(), violation};
 }
 
-World::World(std::uint64_t seed, bool printed)
+World::World(std::uint64_t seed, const TraceSink& sink)
     : setting_(setting_of(seed)),
-      trace_(scheduler_, printed),
+      trace_(scheduler_, sink),
       group_(
           scheduler_, trace_, setting_,
           [this](std::uint64_t operation, const Answer& answer) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/simulation/clients.h"
+#include "tests/simulation/figures.h"
 #include "tests/simulation/group.h"
 #include "tests/simulation/scheduler.h"
 #include "tests/simulation/setting.h"
@@ -16,38 +17,12 @@
 
 namespace assent::simulation {
 
-// What a run came to, in numbers.
-struct Figures {
-  std::uint64_t seed = 0;
-  Micros time = 0;             // simulated
-  std::uint64_t commands = 0;  // chosen, each counted once
-  std::uint64_t slots = 0;
-  std::uint64_t repeated = 0;  // executions of a command beyond its first
-  std::uint64_t acknowledged = 0;
-  std::uint64_t reads = 0;
-  std::uint64_t snapshots_written = 0;
-  std::uint64_t snapshots_installed = 0;  // fetched from another replica, and taken in
-  std::uint64_t changes = 0;              // of the group
-  std::uint64_t refused = 0;              // replicas that came back without their disk
-  std::uint64_t fault_total = 0;
-  FaultCounts faults{};
-  NetworkCounts network;
-  Micros leader_after_heal = 0;
-  Micros progress_after_heal = 0;
-  std::uint64_t trace_hash = 0;
-};
-
-struct Run {
-  Figures figures;
-  std::optional<Violation> violation;  // none: every checker is content
-};
-
-// Runs a seed. `printed`: its trace goes to standard output.
-Run run_seed(std::uint64_t seed, bool printed);
+// Runs a seed.
+Run run_seed(std::uint64_t seed, const TraceSink& sink = nullptr);
 
 class World {
  public:
-  World(std::uint64_t seed, bool printed);
+  World(std::uint64_t seed, const TraceSink& sink);
 
   // Throws Violation.
   void run();

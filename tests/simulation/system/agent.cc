@@ -12,6 +12,7 @@
 #include "tests/simulation/system/connection.h"
 #include "tests/simulation/system/coordinator.h"
 #include "tests/simulation/system/process.h"
+#include "tests/simulation/system/words.h"
 #include "tests/simulation/violation.h"
 
 namespace assent::simulation::system {
@@ -309,12 +310,20 @@ void Agent::feed_for(branch::Input input, Done<T> done) {
   feed(input);
 }
 
+template <class Words>
+void Agent::note(std::string_view what, const BranchId& branch, Words words) {
+  around_.trace.event(place_, what, branch.transaction.low, branch.attempt.value,
+                      [&] { return to_string(branch) + words(); });
+}
+
 void Agent::prepare(branch::PrepareAsked asked, Done<Vote> done) {
+  note("is asked to prepare", asked.branch, [] { return std::string(); });
   if (!life_->table || (asked.one_shot && !life_->open)) {
     return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
   }
   const bool stale = fences(asked.ballot);
   feed_for<Vote>(asked, [this, branch = asked.branch, stale, done](Result<Vote> vote) {
+    note("votes", branch, [&] { return " " + words(vote); });
     if (!vote) return done(tl::unexpected(named(vote.error())));
     check_fenced(stale, branch);
     around_.book.voted(branch, *vote, life_->epoch);
@@ -323,11 +332,13 @@ void Agent::prepare(branch::PrepareAsked asked, Done<Vote> done) {
 }
 
 void Agent::finish(branch::FinishAsked asked, Done<FinishResult> done) {
+  note("is asked to finish", asked.branch, [&] { return " " + std::string(name(asked.outcome)); });
   if (!life_->table) return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
   const bool stale = fences(asked.ballot);
   const auto take = [this, branch = asked.branch, outcome = asked.outcome,
                      evidence = asked.evidence.has_value(), stale,
                      done](Result<FinishResult> result) {
+    note("finishes", branch, [&] { return ": " + words(result); });
     if (result) {
       check_fenced(stale, branch);
       around_.book.confirmed(branch, outcome, *result, evidence);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/commit/office.h"
@@ -66,6 +67,7 @@ class Agent {
   [[nodiscard]] const std::string& participant() const { return participant_; }
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] Place place() const { return place_; }
+  [[nodiscard]] std::uint64_t lives() const { return lives_; }
   [[nodiscard]] bool up() const { return life_ != nullptr; }
   // It takes new branches.
   [[nodiscard]] bool open() const;
@@ -100,6 +102,9 @@ class Agent {
   void arm();
   [[nodiscard]] MonoTime mono() const;
   [[nodiscard]] Error named(Error error) const;
+  // An event of a branch; `words` says more.
+  template <class Words>
+  void note(std::string_view what, const BranchId& branch, Words words);
 
   const Neighbours around_;
   const std::string participant_;

@@ -5,6 +5,9 @@
 
 #include "client/cpp/src/refusal.h"
 #include "tests/simulation/system/book.h"
+#include "tests/simulation/system/places.h"
+#include "tests/simulation/system/story.h"
+#include "tests/simulation/system/words.h"
 
 namespace assent::simulation::system {
 namespace {
@@ -71,7 +74,7 @@ void Client::start_run() {
   run->give_up_at = around_.scheduler.now() + kStatementsGiveUp;
   run_ = run;
   busy_since_ = around_.scheduler.now();
-  around_.trace.event(place_, "begins", run->transaction.low, run->plan.one_shot,
+  around_.trace.event(place_, kBegins, run->transaction.low, run->plan.one_shot,
                       [&] { return to_string(run->transaction); });
   around_.book.planned(run->transaction, run->plan);
   if (run->plan.one_shot) return commit(run);
@@ -79,6 +82,12 @@ void Client::start_run() {
 }
 
 // ── statements ──────────────────────────────────────────────────────────────────────────────────
+
+template <class Words>
+void Client::note(std::string_view what, const RunPtr& run, std::uint64_t number, Words words) {
+  around_.trace.event(place_, what, run->transaction.low, number,
+                      [&] { return to_string(run->transaction) + words(); });
+}
 
 void Client::next_statement(const RunPtr& run) {
   if (maybe_die(run, 3)) return;
@@ -112,6 +121,8 @@ void Client::send_statement(const RunPtr& run) {
   asked.number = static_cast<std::uint32_t>(run->statement + 1);
   asked.statement = planned.statements[run->statement];
   open.statements = asked.number;
+  note("executes", run, asked.number,
+       [&] { return " at " + planned.participant + ": " + words(asked.statement); });
   around_.wire.ask<branch::ExecuteAnswer>(
       place_, agent->place(), agent->up(), kStatementPatience,
       [agent, asked](Done<branch::ExecuteAnswer> done) {
@@ -124,6 +135,8 @@ void Client::send_statement(const RunPtr& run) {
 
 void Client::take_statement(const RunPtr& run, Result<branch::ExecuteAnswer> answer) {
   if (run != run_) return;
+  note("is answered", run, answer.has_value(),
+       [&] { return answer ? std::string(": done") : ": " + words(answer.error()); });
   if (answer) {
     run->branches[run->plan.branches[run->branch].participant].reference = answer->branch;
     ++run->statement;
@@ -143,6 +156,7 @@ void Client::again(const RunPtr& run, void (Client::*act)(const RunPtr&)) {
 
 // Nobody can ever commit it, whether the request arrives or not.
 void Client::roll_back(const RunPtr& run) {
+  note("rolls back", run, 0, [&] { return " at " + place_name(coordinator().place()); });
   Coordinator& to = coordinator();
   const commit::AbortAsked asked{{}, run->transaction, requested(*run), true};
   around_.wire.ask<commit::AbortAnswer>(
@@ -201,6 +215,9 @@ void Client::send_commit(const RunPtr& run) {
   Coordinator& to = coordinator();
   const std::string asked = coordinators_.current();
   run->asked.first_in = run->first ? known_->office : 0;
+  note("asks to commit", run, run->first, [&] {
+    return " at " + place_name(to.place()) + (run->first ? ", for the first time" : ", again");
+  });
   using Heard = tl::expected<commit::CommitAnswer, Error>;
   const Micros patience = std::min<Micros>(run->plan.timeout.value * kMillisecond + 2 * kSecond,
                                            dice_.between(1, 12) * kSecond);
@@ -223,11 +240,14 @@ void Client::send_commit(const RunPtr& run) {
 void Client::take_commit(const RunPtr& run, const std::string& asked,
                          Result<tl::expected<commit::CommitAnswer, Error>> heard) {
   if (run != run_) return;
+  note("hears", run, heard && *heard,
+       [&] { return ": " + (heard ? words(*heard) : words(heard.error())); });
   if (heard && *heard) {
     around_.book.answered(run->asked, **heard);
     return end(run, (*heard)->outcome);
   }
   const Error error = heard ? heard->error() : heard.error();
+  if (error.code == ErrorCode::kOutcomeUnknown && !std::exchange(run->unknown, true)) ++unknown_;
   const bool acted =
       heard ? client::may_have_acted(error.code) : error.code != ErrorCode::kUnavailable;
   if (acted) run->first = false;

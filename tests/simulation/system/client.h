@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/rpc/replicas.h"
@@ -32,6 +33,8 @@ class Client {
 
   [[nodiscard]] bool busy() const { return run_ != nullptr; }
   [[nodiscard]] std::uint64_t finished() const { return finished_; }
+  // Transactions whose outcome it was told not to be known.
+  [[nodiscard]] std::uint64_t unknown() const { return unknown_; }
   [[nodiscard]] Micros busy_since() const { return busy_since_; }
   // In words, for a report: what it waits for.
   [[nodiscard]] std::string doing() const;
@@ -50,7 +53,8 @@ class Client {
     std::size_t branch = 0;                      // whose turn it is
     std::size_t statement = 0;
     commit::CommitAsked asked;
-    bool first = true;  // no earlier copy of the commit can have been acted upon
+    bool unknown = false;  // it was told so
+    bool first = true;     // no earlier copy of the commit can have been acted upon
     bool asked_to_commit = false;
     Micros give_up_at = 0;
     const char* doing = "";
@@ -61,6 +65,10 @@ class Client {
   void begin();
   void hello(std::function<void()> then);
   void start_run();
+
+  // An event of its transaction; `words` says more.
+  template <class Words>
+  void note(std::string_view what, const RunPtr& run, std::uint64_t number, Words words);
 
   // ── statements
   void next_statement(const RunPtr& run);
@@ -94,6 +102,7 @@ class Client {
   bool stopped_ = false;
   bool calm_ = false;
   std::uint64_t finished_ = 0;
+  std::uint64_t unknown_ = 0;
   Micros busy_since_ = 0;
   RunPtr run_;  // null: none
 

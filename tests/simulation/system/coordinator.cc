@@ -8,6 +8,7 @@
 #include "base/overloaded.h"
 #include "tests/simulation/system/agent.h"
 #include "tests/simulation/system/book.h"
+#include "tests/simulation/system/words.h"
 #include "tests/simulation/violation.h"
 
 namespace assent::simulation::system {
@@ -98,10 +99,12 @@ struct Coordinator::Term {
   std::optional<MonoTime> armed;
 };
 
-Coordinator::Coordinator(Host& host, Wire& wire, Book& book, FindAgent find_agent, Place place)
+Coordinator::Coordinator(Host& host, Wire& wire, Book& book, Trace& trace, FindAgent find_agent,
+                         Place place)
     : host_(host),
       wire_(wire),
       book_(book),
+      trace_(trace),
       find_agent_(std::move(find_agent)),
       place_(place),
       log_(std::make_unique<Log>(host, place)) {}
@@ -279,7 +282,13 @@ void Coordinator::ask_inventory(const std::string& participant) {
       });
 }
 
+template <class Words>
+void Coordinator::note(std::string_view what, const TransactionId& transaction, Words words) {
+  trace_.event(place_, what, transaction.low, 0, std::move(words));
+}
+
 void Coordinator::send(const commit::SendPrepare& prepare) {
+  note("sends PREPARE", prepare.branch.transaction, [&] { return words(prepare); });
   book_.prepare_sent(prepare);
   branch::PrepareAsked asked{.token = {}, .ballot = log_->ballot(), .branch = prepare.branch};
   asked.statements = prepare.statements;
@@ -290,6 +299,8 @@ void Coordinator::send(const commit::SendPrepare& prepare) {
       prepare.branch.participant,
       [asked](Agent& agent, Done<commit::Vote> done) { agent.prepare(asked, std::move(done)); },
       [this, branch = prepare.branch](Result<commit::Vote> vote) {
+        note("hears the vote", branch.transaction,
+             [&] { return to_string(branch) + " " + words(vote); });
         if (vote) return feed(commit::VoteArrived{branch, std::move(*vote)});
         const bool unsent =
             vote.error().code == ErrorCode::kUnavailable && vote.error().participant.empty();
@@ -298,6 +309,7 @@ void Coordinator::send(const commit::SendPrepare& prepare) {
 }
 
 void Coordinator::send(const commit::SendFinish& finish) {
+  note("sends the outcome", finish.branch.transaction, [&] { return words(finish); });
   book_.finish_sent(finish);
   const branch::FinishAsked asked{
       {}, log_->ballot(), finish.branch, finish.outcome, finish.evidence};
@@ -305,12 +317,16 @@ void Coordinator::send(const commit::SendFinish& finish) {
       finish.branch.participant,
       [asked](Agent& agent, Done<FinishResult> done) { agent.finish(asked, std::move(done)); },
       [this, branch = finish.branch](Result<FinishResult> result) {
+        note("hears of the finish", branch.transaction,
+             [&] { return to_string(branch) + " " + words(result); });
         if (result) return feed(commit::FinishArrived{branch, *result});
         feed(commit::FinishLost{branch});
       });
 }
 
 void Coordinator::send(const commit::SendSettle& settle) {
+  note("asks to settle", settle.transaction,
+       [&] { return to_string(settle.transaction) + " at " + settle.participant; });
   const branch::SettleAsked asked{{}, log_->ballot(), settle.transaction};
   ask<branch::Settled>(
       settle.participant,

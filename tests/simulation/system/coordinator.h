@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/commit/office.h"
@@ -17,6 +18,7 @@
 #include "participant/branch/branch_table.h"
 #include "tests/simulation/host.h"
 #include "tests/simulation/system/wire.h"
+#include "tests/simulation/trace.h"
 
 namespace assent::simulation::system {
 
@@ -42,7 +44,7 @@ class Coordinator {
   using FindAgent = std::function<Agent*(const std::string& address)>;
 
   // All outlive this. `place`: of the process on the wire.
-  Coordinator(Host& host, Wire& wire, Book& book, FindAgent find_agent, Place place);
+  Coordinator(Host& host, Wire& wire, Book& book, Trace& trace, FindAgent find_agent, Place place);
   ~Coordinator();
 
   // ── from its replica ──────────────────────────────────────────────────────────────────────────
@@ -84,6 +86,9 @@ class Coordinator {
   void follow(const std::string& participant, const std::string& address);
   void ask_inventories();
   void ask_inventory(const std::string& participant);
+  // An event of a transaction; `words` says more.
+  template <class Words>
+  void note(std::string_view what, const TransactionId& transaction, Words words);
   void send(const commit::SendPrepare& prepare);
   void send(const commit::SendFinish& finish);
   void send(const commit::SendSettle& settle);
@@ -97,6 +102,7 @@ class Coordinator {
   Host& host_;
   Wire& wire_;
   Book& book_;
+  Trace& trace_;
   const FindAgent find_agent_;
   const Place place_;
   std::unique_ptr<Log> log_;

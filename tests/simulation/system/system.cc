@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/gid.h"
+#include "tests/simulation/system/places.h"
+#include "tests/simulation/system/words.h"
 
 namespace assent::simulation::system {
 namespace {
@@ -21,13 +23,10 @@ constexpr Micros kRelentlessTime = 60 * kSecond;
 constexpr Micros kChangeEvery = 1'500 * kMillisecond;
 constexpr Micros kPoll = 20 * kMillisecond;
 
-constexpr Place kFirstAgent = 100;
-constexpr Place kFirstClient = 200;
-
 }  // namespace
 
-Run run_system_seed(std::uint64_t seed, bool printed) {
-  System system(seed, printed);
+Run run_system_seed(std::uint64_t seed, const TraceSink& sink) {
+  System system(seed, sink);
   std::optional<Violation> violation;
   try {
     system.run();
@@ -37,9 +36,9 @@ Run run_system_seed(std::uint64_t seed, bool printed) {
   return {system.figures(), violation};
 }
 
-System::System(std::uint64_t seed, bool printed)
+System::System(std::uint64_t seed, const TraceSink& sink)
     : setting_(system_setting_of(seed)),
-      trace_(scheduler_, printed),
+      trace_(scheduler_, sink),
       group_(
           scheduler_, trace_, setting_.group,
           [this](std::uint64_t operation, const Answer& answer) {
@@ -52,13 +51,14 @@ System::System(std::uint64_t seed, bool printed)
             coordinator.office_changed(*change);
           }),
       wire_(scheduler_, Dice(seed, 902)),
-      book_(group_.ledger, trace_, [this] { read_outcome_rows(); }) {
+      book_(group_.ledger, trace_, [this] { read_outcome_rows(); }),
+      buggify_(seed) {
   make_coordinators();
   make_sites();
   make_clients();
   group_.ledger.set_observer(
       [this](const state::Command& command, const state::CommandResult& result) {
-        book_.executed(command, result);
+        executed(command, result);
       });
 }
 
@@ -67,7 +67,8 @@ System::~System() = default;
 void System::make_coordinators() {
   for (const auto& host : group_.hosts) {
     coordinators_.push_back(std::make_unique<Coordinator>(
-        *host, wire_, book_, [this](const std::string& address) { return find_agent(address); },
+        *host, wire_, book_, trace_,
+        [this](const std::string& address) { return find_agent(address); },
         Place(host->id().value)));
   }
 }
@@ -82,8 +83,10 @@ void System::make_sites() {
     site.synchronous = setting_.databases[i].synchronous_standby;
     site.server =
         std::make_unique<model::Server>(scheduler_, Dice(seed, 910 + i), setting_.databases[i]);
-    site.server->observe_gids(
-        [this, &site](const model::GidEvent& event) { book_.happened(site.participant, event); });
+    site.server->observe_gids([this, &site](const model::GidEvent& event) {
+      tally_.happened(event, scheduler_.now());
+      book_.happened(site.participant, event);
+    });
     for (const char* const where : {"a", "b"}) {
       const auto place = static_cast<Place>(kFirstAgent + 2 * i + site.agents.size());
       site.agents.push_back(std::make_unique<Agent>(
@@ -106,6 +109,22 @@ void System::make_clients() {
         around, [this](const std::string& address) { return find_agent(address); },
         setting_.participants, Place(kFirstClient + i), setting_.group.seed, setting_.think_max));
   }
+}
+
+void System::executed(const state::Command& command, const state::CommandResult& result) {
+  if (std::holds_alternative<state::TookEffect>(result)) {
+    const auto* const commit = std::get_if<state::Committed>(&command);
+    const auto* const abort = std::get_if<state::Aborted>(&command);
+    if (commit != nullptr) {
+      trace_.event(0, "decision", commit->transaction.low, 1,
+                   [&] { return to_string(commit->transaction) + " COMMITTED"; });
+    } else if (abort != nullptr) {
+      trace_.event(0, "decision", abort->transaction.low, 2, [&] {
+        return to_string(abort->transaction) + " ABORTED: " + words(abort->reason);
+      });
+    }
+  }
+  book_.executed(command, result);
 }
 
 void System::read_outcome_rows() {
@@ -134,8 +153,8 @@ void System::run() {
   group_.operators.start();
   troubles_->start();
   change_group();
-  if (setting_.relentless) return scheduler_.run_until(kRelentlessTime);
   break_things();
+  if (setting_.relentless) return;
   settle();
   check_end();
 }
@@ -156,7 +175,8 @@ void System::break_things() {
     return book_.committed() + book_.aborted() >= kTransactionsMin &&
            group_.faults.total() + troubles_->total() >= kFaultsMin;
   };
-  while (scheduler_.now() < kTroubleTimeMin || (!enough() && scheduler_.now() < kTroubleTimeMax)) {
+  const Micros at_least = setting_.relentless ? kRelentlessTime : kTroubleTimeMin;
+  while (scheduler_.now() < at_least || (!enough() && scheduler_.now() < kTroubleTimeMax)) {
     scheduler_.run_until(scheduler_.now() + 100 * kMillisecond);
   }
   if (enough()) return;
@@ -171,6 +191,8 @@ void System::settle() {
   group_.operators.stop();
   group_.faults.heal();
   troubles_->heal();
+  buggify_.stop();
+  tally_.healed(scheduler_.now());
   for (const auto& client : clients_) {
     client->calm();
     client->stop();
@@ -249,6 +271,22 @@ void System::check_end() {
   book_.check_balances(balances);
 }
 
+void System::fill(SystemFigures& out) const {
+  out.transactions = book_.transactions();
+  out.committed = book_.committed();
+  out.aborted = book_.aborted();
+  out.one_phase = book_.one_phase();
+  for (const auto& client : clients_) out.unknown += client->unknown();
+  for (const Site& site : sites_) {
+    out.server_crashes += site.server->counters().crashes;
+    for (const auto& agent : site.agents) out.agent_lives += agent->lives();
+  }
+  static_assert(kTroubleKinds <= kTroublesMax);
+  std::ranges::copy(troubles_->counts(), out.troubles.begin());
+  tally_.write(out);
+  out.buggified = buggify_.hits();
+}
+
 Figures System::figures() const {
   Figures out;
   out.seed = setting_.group.seed;
@@ -260,6 +298,8 @@ Figures System::figures() const {
   out.network = group_.network.counts();
   out.progress_after_heal = rest_after_heal_;
   out.trace_hash = trace_.hash();
+  out.changes = group_.ledger.electorates().changes();
+  fill(out.system);
   return out;
 }
 

@@ -7,25 +7,27 @@
 #include <optional>
 #include <vector>
 
+#include "tests/simulation/buggify.h"
+#include "tests/simulation/figures.h"
 #include "tests/simulation/group.h"
 #include "tests/simulation/system/book.h"
 #include "tests/simulation/system/client.h"
 #include "tests/simulation/system/coordinator.h"
 #include "tests/simulation/system/setting.h"
+#include "tests/simulation/system/tally.h"
 #include "tests/simulation/system/troubles.h"
 #include "tests/simulation/system/wire.h"
 #include "tests/simulation/trace.h"
 #include "tests/simulation/violation.h"
-#include "tests/simulation/world.h"
 
 namespace assent::simulation::system {
 
-// Runs a seed. `printed`: its trace goes to standard output.
-Run run_system_seed(std::uint64_t seed, bool printed);
+// Runs a seed.
+Run run_system_seed(std::uint64_t seed, const TraceSink& sink = nullptr);
 
 class System {
  public:
-  System(std::uint64_t seed, bool printed);
+  System(std::uint64_t seed, const TraceSink& sink);
   ~System();
 
   // Throws Violation.
@@ -38,6 +40,7 @@ class System {
   void make_clients();
   // Tells the book what has committed in one phase.
   void read_outcome_rows();
+  void executed(const state::Command& command, const state::CommandResult& result);
   void change_group();
   void break_things();
   void settle();
@@ -47,6 +50,7 @@ class System {
   [[nodiscard]] Agent* find_agent(const std::string& address) const;
   [[nodiscard]] std::vector<std::string> left_prepared(const Site& site) const;
   [[nodiscard]] std::string busy() const;
+  void fill(SystemFigures& out) const;
 
   const SystemSetting setting_;
   Scheduler scheduler_;
@@ -54,6 +58,8 @@ class System {
   Group group_;
   Wire wire_;
   Book book_;
+  Tally tally_;
+  Buggify buggify_;
   std::vector<std::unique_ptr<Coordinator>> coordinators_;
   std::vector<Site> sites_;
   std::vector<std::unique_ptr<Client>> clients_;
