@@ -32,7 +32,8 @@ class KnownDisks {
   // Nothing: this replica was never met.
   [[nodiscard]] std::optional<DiskIncarnation> find(ReplicaId replica) const;
 
-  // Durable on return. Precondition: no other disk of this replica is known.
+  // Durable on return: two flushes, once for each replica. Precondition: no other disk of this
+  // replica is known.
   [[nodiscard]] Result<void> remember(ReplicaId replica, DiskIncarnation disk);
 
  private:

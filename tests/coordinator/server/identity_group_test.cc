@@ -150,5 +150,51 @@ TEST_F(IdentityGroup, AReplicaThatLostWhomItHasMetIsRefusedWithTheFile) {
               AllOf(HasSubstr(data_directory(0) + "/peers"), HasSubstr("is damaged")));
 }
 
+// ── who joins ───────────────────────────────────────────────────────────────────────────────────
+
+// Replica 4 is to join; its configuration names some others.
+class Joining : public IdentityGroup {
+ protected:
+  Joining() {
+    config_.cluster = "demo";
+    config_.replica = ReplicaId(4);
+    config_.joins = true;
+    config_.data_directory = directory_ + "/4";
+    config_.client_address = free_address(loop_);
+    config_.peer_address = free_address(loop_);
+    config_.admin_address = free_address(loop_);
+  }
+  // Begins its next life.
+  void join(const std::map<ReplicaId, Member>& others) {
+    joiner_.reset();
+    config_.group = others;
+    config_.group[config_.replica] = {config_.client_address, config_.peer_address, {}};
+    joiner_ = std::make_unique<Replica>(loop_, config_, nullptr);
+    const auto opened = joiner_->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+  }
+  [[nodiscard]] bool joiner_says(const std::string& role) {
+    const auto reply = process_status(config_.admin_address);
+    return reply && reply->facts.at("role") == role;
+  }
+
+  Config config_;
+  std::unique_ptr<Replica> joiner_;
+};
+
+// operations.md, "A replica that joins and is not let in".
+TEST_F(Joining, IsLetInByTheReplicasThatItsConfigurationNamesAndNoOthers) {
+  const Member gone{free_address(loop_), free_address(loop_), {}};
+  join({{ReplicaId(8), gone}});
+  ASSERT_TRUE(add(leader(), 4, config_.client_address, config_.peer_address, ""));
+  ASSERT_TRUE(run_until([&] { return std::filesystem::exists(config_.data_directory + "/peers"); }))
+      << "the leader has found it";
+  EXPECT_TRUE(joiner_says("waiting"));
+
+  join(members_);
+
+  EXPECT_TRUE(run_until([&] { return joiner_says("follower"); }));
+}
+
 }  // namespace
 }  // namespace assent::coordinator

@@ -127,7 +127,10 @@ class ReplicaGroupTest : public testing::Test {
   }
 
   Result<wire::ProcessStatusReply> process_status(std::size_t i) {
-    rpc::Client client(loop_, admin_[i]);
+    return process_status(admin_[i]);
+  }
+  Result<wire::ProcessStatusReply> process_status(const std::string& admin) {
+    rpc::Client client(loop_, admin);
     wire::ProcessStatusRequest request;
     request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
     return wait_for<wire::ProcessStatusReply>([&](auto done) {
