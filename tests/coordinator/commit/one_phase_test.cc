@@ -17,6 +17,17 @@ struct OnePhaseStage : Stage {
     one[0].epoch = Epoch(2);
     request[1].epoch = Epoch(2);
   }
+
+  // Nobody knows what became of the commit in b, nobody waits for it, and its time is over.
+  void fall_below_the_floor() {
+    prepare_lost("b");
+    pass(kTimeout + Millis(1'000));
+    prepare_lost("b");
+    now.log = kLogStart + Millis(20'000);
+    execute_other(state::Forgotten{});
+    pass(Millis(60'000));
+  }
+
   Branches one = {branch("b")};
   Branches request = kRequest;
 };
@@ -328,12 +339,7 @@ TEST(Adr5Point10, BelowTheFloorASettleThatFindsNoRowLeavesItUnknown) {
 TEST(Adr5Point10, BelowTheFloorADriverWithoutCallersLeaves) {
   OnePhaseStage s({.retention = Millis(5'000)});
   s.commit(1, s.one);
-  s.prepare_lost("b");
-  s.pass(kTimeout + Millis(1'000));
-  s.prepare_lost("b");
-  s.now.log = kLogStart + Millis(20'000);
-  s.execute_other(state::Forgotten{});
-  s.pass(Millis(60'000));
+  s.fall_below_the_floor();
   EXPECT_EQ(s.office->driven_count(), 0U);
 }
 
@@ -342,12 +348,7 @@ TEST(Adr5Point10, BelowTheFloorADriverWithoutCallersLeaves) {
 TEST(Adr5Point10, R5BelowTheFloorADriversSerialLeavesWithIt) {
   OnePhaseStage s({.retention = Millis(5'000)});
   s.commit(1, {Stage::one_shot("b")});
-  s.prepare_lost("b");
-  s.pass(kTimeout + Millis(1'000));
-  s.prepare_lost("b");
-  s.now.log = kLogStart + Millis(20'000);
-  s.execute_other(state::Forgotten{});
-  s.pass(Millis(60'000));
+  s.fall_below_the_floor();
   s.office->check_invariants();
   EXPECT_EQ(s.office->driven_count(), 0U);
 }

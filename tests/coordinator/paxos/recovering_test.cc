@@ -27,29 +27,52 @@ class Recovering : public ::testing::Test {
     stage_.settle({2});
     stage_.propose(1, "three");
     stage_.settle({2});
-    lose_acceptance_of("two");
+    lose_acceptance_of("two", 3);
     stage_.drop_all();
   }
 
-  void lose_acceptance_of(const std::string& value) {
-    const std::vector<Record>& records = stage_.player(3).log.durable;
+  // The next life of the replica finds its log without the record of that.
+  void lose_acceptance_of(const std::string& value, std::uint32_t id) {
+    const std::vector<Record>& records = stage_.player(id).log.durable;
     for (std::size_t i = 0; i < records.size(); ++i) {
       const auto* accepted = std::get_if<Accepted>(&records[i]);
       if (accepted == nullptr || *accepted->value != value) continue;
-      stage_.rot(3, i, i + 1);
-      return stage_.restart(3);
+      stage_.rot(id, i, i + 1);
+      return stage_.restart(id);
     }
     FAIL() << "it has no record of " << value;
   }
 
-  // Passes time, messages of or to `cut` being lost, until it is whole or a while is over.
-  void wait_until_whole(const std::vector<std::uint32_t>& cut) {
-    for (int i = 0; i < 200 && stage_.at(3).recovering(); ++i) {
+  // What replica 3 asks its leader once it has heard of it.
+  RecoveryAsk hear_from_leader() {
+    stage_.deliver(1, 3, Accept{*stage_.at(1).leading(), Slot(), {}, Slot(1), Probe(99)});
+    stage_.persist(3);
+    return stage_.take<RecoveryAsk>(3, 1);
+  }
+
+  // Passes time, messages of or to `cut` being lost, until the replica is whole.
+  void wait_until_whole(std::uint32_t id, const std::vector<std::uint32_t>& cut) {
+    for (int i = 0; i < 300 && stage_.at(id).recovering(); ++i) {
       stage_.pass(Millis(10));
       stage_.settle(cut);
     }
+    ASSERT_FALSE(stage_.at(id).recovering());
   }
 
+  void expect_what_was_chosen(std::uint32_t id) const {
+    const Values values = stage_.values(id);
+    ASSERT_LE(3u, values.size());
+    EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
+  }
+
+  // Replica 3 before its start, its log to be restored by hand.
+  Consensus replica_3() {
+    Options options = Stage::options_of({1, 2, 3});
+    options.self = ReplicaId(3);
+    return Consensus(options, log_);
+  }
+
+  RecordedLog log_;
   Stage stage_{3};
 };
 
@@ -92,17 +115,15 @@ TEST_F(Recovering, NothingIsDecidedWithoutWhoKnows) {
 
 TEST_F(Recovering, IsMadeWholeByItsLeaderAndThenVotes) {
   rot_what_was_chosen();
-  wait_until_whole({2});
-  ASSERT_FALSE(stage_.at(3).recovering());
+  wait_until_whole(3, {2});
   EXPECT_TRUE(stage_.player(3).recovered);
   // Now the leader dies, and the two others go on from what it and replica 3 decided.
   stage_.drop_all();
   stage_.elect(2, {1});
   stage_.propose(2, "four");
   stage_.settle({1});
-  const Values values = stage_.values(2);
-  EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
-  EXPECT_EQ(values.back(), "four");
+  expect_what_was_chosen(2);
+  EXPECT_EQ(stage_.values(2).back(), "four");
 }
 
 TEST_F(Recovering, AcceptsAndItsAcceptanceCounts) {
@@ -119,10 +140,7 @@ TEST_F(Recovering, AcceptsAndItsAcceptanceCounts) {
 
 // The record that is lost replaced the first value: the mark is of what was chosen, not of that.
 TEST_F(Recovering, TrustsNoMarkBehindTheDamage) {
-  RecordedLog log;
-  Options options = Stage::options_of({1, 2, 3});
-  options.self = ReplicaId(3);
-  Consensus consensus(options, log);
+  Consensus consensus = replica_3();
   consensus.restore(Accepted{Slot(1), ballot(1, 1), make_value("never chosen")});
   consensus.restore_lost_records();
   EXPECT_TRUE(consensus.restore(ChosenMark{Slot(1)}).empty());
@@ -134,10 +152,7 @@ TEST_F(Recovering, TrustsNoMarkBehindTheDamage) {
 TEST_F(Recovering, KeepsTheMarkInFrontOfTheDamageAndASnapshots) {
   rot_what_was_chosen();
   EXPECT_EQ(stage_.at(3).chosen_through(), Slot(1));
-  RecordedLog log;
-  Options options = Stage::options_of({1, 2, 3});
-  options.self = ReplicaId(3);
-  Consensus consensus(options, log);
+  Consensus consensus = replica_3();
   consensus.restore_snapshot({Slot(7), {}});
   consensus.restore_lost_records();
   consensus.restore(Promised{ballot(3, 1)});
@@ -150,9 +165,7 @@ TEST_F(Recovering, KeepsTheMarkInFrontOfTheDamageAndASnapshots) {
 TEST_F(Recovering, WaitsForEverythingThatItsLeaderHadProposed) {
   rot_what_was_chosen();
   const Ballot leading = *stage_.at(1).leading();
-  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
-  stage_.persist(3);
-  stage_.deliver(3, 1, stage_.take<RecoveryAsk>(3, 1));
+  stage_.deliver(3, 1, hear_from_leader());
   const auto answer = stage_.take<RecoveryAnswer>(1, 3);
   EXPECT_EQ(answer.last, Slot(3));
   stage_.deliver(1, 3, answer);
@@ -178,11 +191,7 @@ TEST_F(Recovering, IsSentAgainWhatItHadTold) {
 
 TEST_F(Recovering, TakesNoAnswerThatWasGivenToAnEarlierLife) {
   rot_what_was_chosen();
-  const Ballot leading = *stage_.at(1).leading();
-  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
-  stage_.persist(3);
-  const auto asked = stage_.take<RecoveryAsk>(3, 1);
-  stage_.deliver(3, 1, asked);
+  stage_.deliver(3, 1, hear_from_leader());
   const auto stale = stage_.take<RecoveryAnswer>(1, 3);
   EXPECT_EQ(stale.last, stage_.at(1).last_proposed());
   stage_.restart(3);
@@ -193,9 +202,7 @@ TEST_F(Recovering, TakesNoAnswerThatWasGivenToAnEarlierLife) {
 TEST_F(Recovering, TakesNoAnswerOfALowerBallotThanItPromised) {
   rot_what_was_chosen();
   const Ballot leading = *stage_.at(1).leading();
-  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
-  stage_.persist(3);
-  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  const RecoveryAsk asked = hear_from_leader();
   Ballot lower = leading;
   lower.round = Round(leading.round.value - 1);
   stage_.deliver(1, 3, RecoveryAnswer{lower, asked.nonce, Slot(1), Slot(20)});
@@ -215,9 +222,7 @@ TEST_F(Recovering, OnlyTheLeaderOfThatBallotAnswers) {
 TEST_F(Recovering, ASnapshotMakesItWhole) {
   rot_what_was_chosen();
   const Ballot leading = *stage_.at(1).leading();
-  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
-  stage_.persist(3);
-  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  const RecoveryAsk asked = hear_from_leader();
   stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, Slot(9), Slot(20)});
   EXPECT_TRUE(stage_.at(3).recovering());
   stage_.step(3, SnapshotInstalled{Slot(9), {}});
@@ -235,39 +240,26 @@ TEST_F(Recovering, BeginsAgainAtTheNextStartUnlessItHadTimeToSayThatItIsOver) {
 // Its record says so, beside the damage that is there as before.
 TEST_F(Recovering, IsOverForTheNextLivesToo) {
   rot_what_was_chosen();
-  wait_until_whole({2});
-  ASSERT_FALSE(stage_.at(3).recovering());
+  wait_until_whole(3, {2});
   stage_.persist(3);
   const Slot known = stage_.at(3).chosen_through();
   stage_.restart(3);
   EXPECT_FALSE(stage_.at(3).recovering());
   EXPECT_LE(known, stage_.at(3).chosen_through());
-  const Values values = stage_.values(3);
-  EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
+  expect_what_was_chosen(3);
 }
 
 // Nobody else is there who knows: the two of them have been repaired, and restart.
 TEST_F(Recovering, TwoThatWereRepairedElectALeaderAfterTheyRestartTogether) {
   rot_what_was_chosen();
-  wait_until_whole({2});
+  wait_until_whole(3, {2});
   stage_.drop_all();
   stage_.propose(1, "four");
   stage_.settle();
-  const std::vector<Record>& records = stage_.player(1).log.durable;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const auto* accepted = std::get_if<Accepted>(&records[i]);
-    if (accepted == nullptr || *accepted->value != "two") continue;
-    stage_.rot(1, i, i + 1);
-    break;
-  }
-  stage_.restart(1);
+  lose_acceptance_of("two", 1);
   stage_.drop_all();
   ASSERT_TRUE(stage_.at(1).recovering());
-  for (int i = 0; i < 300 && stage_.at(1).recovering(); ++i) {
-    stage_.pass(Millis(10));
-    stage_.settle();
-  }
-  ASSERT_FALSE(stage_.at(1).recovering());
+  wait_until_whole(1, {});
   stage_.settle();
   stage_.restart(1);
   stage_.restart(3);
@@ -279,9 +271,8 @@ TEST_F(Recovering, TwoThatWereRepairedElectALeaderAfterTheyRestartTogether) {
   ASSERT_TRUE(stage_.at(1).leading() || stage_.at(3).leading());
   stage_.settle({2});
   for (const std::uint32_t id : {1u, 3u}) {
-    const Values values = stage_.values(id);
-    ASSERT_LE(4u, values.size());
-    EXPECT_EQ(Values(values.begin(), values.begin() + 3), (Values{"one", "two", "three"}));
+    expect_what_was_chosen(id);
+    EXPECT_LE(4u, stage_.values(id).size());
   }
 }
 
@@ -291,9 +282,7 @@ TEST_F(Recovering, ItsFirstPromiseWaitsUntilItsRepairIsDurable) {
   ASSERT_TRUE(stage_.at(3).recovering());
   const Ballot leading = *stage_.at(1).leading();
   const Slot last = stage_.at(1).last_proposed();
-  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(9'999)});
-  stage_.persist(3);
-  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  const RecoveryAsk asked = hear_from_leader();
   stage_.drop_all();
   stage_.step(3, SnapshotInstalled{last, {}});
   stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, last, Slot(last.value + 8)});
@@ -311,10 +300,7 @@ TEST_F(Recovering, ItsFirstPromiseWaitsUntilItsRepairIsDurable) {
 
 // Other records lack than those that were repaired.
 TEST_F(Recovering, BeginsAnewWithDamageBehindTheRepair) {
-  RecordedLog log;
-  Options options = Stage::options_of({1, 2, 3});
-  options.self = ReplicaId(3);
-  Consensus consensus(options, log);
+  Consensus consensus = replica_3();
   consensus.restore(Accepted{Slot(1), ballot(1, 1), make_value("never chosen")});
   consensus.restore_lost_records();
   consensus.restore(Accepted{Slot(1), ballot(2, 2), make_value("one")});
@@ -336,9 +322,7 @@ TEST_F(Recovering, BeginsAnewWithDamageBehindTheRepair) {
 TEST_F(Recovering, TakesNoBoundOverAChangeOfTheGroup) {
   rot_what_was_chosen();
   const Ballot leading = *stage_.at(1).leading();
-  stage_.deliver(1, 3, Accept{leading, Slot(), {}, Slot(1), Probe(99)});
-  stage_.persist(3);
-  const auto asked = stage_.take<RecoveryAsk>(3, 1);
+  const RecoveryAsk asked = hear_from_leader();
   stage_.deliver(1, 3, RecoveryAnswer{leading, asked.nonce, Slot(9), Slot(10)});
   const Group larger({ReplicaId(1), ReplicaId(2), ReplicaId(3), ReplicaId(4)});
   stage_.step(3, SnapshotInstalled{Slot(9), {{Slot(11), larger}}});

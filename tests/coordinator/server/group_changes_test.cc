@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <optional>
+#include <utility>
 
 #include "tests/coordinator/server/manual_log.h"
 
@@ -21,20 +23,27 @@ class GroupChangesTest : public testing::Test {
 
   GroupChangesTest() { log_.execute(state::GroupFounded{{replica(1), replica(2), replica(3)}}); }
 
-  void propose(const state::Command& command, Answer& answer) {
+  // The answer comes into what is returned.
+  const Answer& propose(const state::Command& command) {
+    Answer& answer = answers_.emplace_back();
     changes_.propose(command, [&answer](Result<Slot> from) {
       ASSERT_FALSE(answer.has_value()) << "answered twice";
       answer = std::move(from);
     });
+    return answer;
+  }
+  static void expect_failed(const Answer& answer, ErrorCode code) {
+    ASSERT_TRUE(answer && !*answer);
+    EXPECT_EQ(answer->error().code, code);
   }
 
+  std::deque<Answer> answers_;
   ManualLog log_;
   GroupChanges changes_{log_};
 };
 
 TEST_F(GroupChangesTest, AChangeIsAnsweredWhenItIsExecutedWithFromWhereOnItGoverns) {
-  Answer answer;
-  propose(state::ReplicaAdded{replica(4)}, answer);
+  const Answer& answer = propose(state::ReplicaAdded{replica(4)});
   EXPECT_FALSE(answer.has_value());
 
   log_.execute_all();
@@ -44,32 +53,25 @@ TEST_F(GroupChangesTest, AChangeIsAnsweredWhenItIsExecutedWithFromWhereOnItGover
 }
 
 TEST_F(GroupChangesTest, EveryoneIsToldOfHisOwnChange) {
-  Answer first;
-  Answer second;
-  propose(state::ReplicaAdded{replica(4)}, first);
-  propose(state::ReplicaRemoved{ReplicaId(9)}, second);
+  const Answer& first = propose(state::ReplicaAdded{replica(4)});
+  const Answer& second = propose(state::ReplicaRemoved{ReplicaId(9)});
 
   log_.execute_all();
 
   EXPECT_TRUE(first && *first);
-  ASSERT_TRUE(second && !*second);
-  EXPECT_EQ(second->error().code, ErrorCode::kInvalidArgument);
+  expect_failed(second, ErrorCode::kInvalidArgument);
   EXPECT_NE(second->error().message.find("replica 9"), std::string::npos);
 }
 
 TEST_F(GroupChangesTest, AChangeBeforeTheLastOneGovernsIsRefusedAndMayBeAskedAgain) {
-  Answer first;
-  Answer early;
-  propose(state::ReplicaAdded{replica(4)}, first);
-  propose(state::ReplicaRemoved{ReplicaId(1)}, early);
+  const Answer& first = propose(state::ReplicaAdded{replica(4)});
+  const Answer& early = propose(state::ReplicaRemoved{ReplicaId(1)});
   log_.execute_all();
-  ASSERT_TRUE(early && !*early);
-  EXPECT_EQ(early->error().code, ErrorCode::kUnavailable);
+  expect_failed(early, ErrorCode::kUnavailable);
   EXPECT_TRUE(retryable(early->error()));
 
   while (log_.state().executed() < **first) log_.execute(state::OfficeTaken{log_.ballot()});
-  Answer late;
-  propose(state::ReplicaRemoved{ReplicaId(1)}, late);
+  const Answer& late = propose(state::ReplicaRemoved{ReplicaId(1)});
   log_.execute_all();
 
   EXPECT_TRUE(late && *late);
@@ -77,27 +79,22 @@ TEST_F(GroupChangesTest, AChangeBeforeTheLastOneGovernsIsRefusedAndMayBeAskedAga
 
 TEST_F(GroupChangesTest, AFullLogRefusesAtOnce) {
   log_.full = true;
-  Answer answer;
 
-  propose(state::ReplicaAdded{replica(4)}, answer);
+  const Answer& answer = propose(state::ReplicaAdded{replica(4)});
 
-  ASSERT_TRUE(answer && !*answer);
-  EXPECT_EQ(answer->error().code, ErrorCode::kOverloaded);
+  expect_failed(answer, ErrorCode::kOverloaded);
   log_.execute_all();
   EXPECT_EQ(log_.state().membership().find(ReplicaId(4)), nullptr);
 }
 
 TEST_F(GroupChangesTest, WhoWaitsWhenTheOfficeIsLostIsToldThatNobodyKnows) {
-  Answer answer;
-  Answer other;
-  propose(state::ReplicaAdded{replica(4)}, answer);
-  propose(state::ReplicaAdded{replica(5)}, other);
+  const Answer& answer = propose(state::ReplicaAdded{replica(4)});
+  const Answer& other = propose(state::ReplicaAdded{replica(5)});
 
   changes_.lose_office();
 
-  ASSERT_TRUE(answer && !*answer);
-  EXPECT_EQ(answer->error().code, ErrorCode::kOutcomeUnknown);
-  EXPECT_TRUE(other && !*other);
+  expect_failed(answer, ErrorCode::kOutcomeUnknown);
+  expect_failed(other, ErrorCode::kOutcomeUnknown);
 }
 
 }  // namespace

@@ -18,23 +18,12 @@ class DamageFixture : public ReplicaLogFixture {
  protected:
   // A life that takes damage, as a replica with others beside it does.
   Result<void> try_open_damaged() {
-    restored_.clear();
-    persisted_.clear();
-    loaded_.clear();
     told_.clear();
-    appended_ = 0;
-    log_ = std::make_unique<ReplicaLog>(options());
-    return log_->open([this](const paxos::Record& record) { restored_.push_back(encode(record)); },
-                      [this](paxos::RecordIndex through) { persisted_.push_back(through.value); },
-                      [this](std::string_view chunk) -> Result<void> {
-                        loaded_.emplace_back(chunk);
-                        return {};
-                      },
-                      [this](const LogDamage& damage) -> Result<void> {
-                        told_.push_back(damage);
-                        restored_.push_back(kDamage);
-                        return {};
-                      });
+    return try_open(options(), [this](const LogDamage& damage) -> Result<void> {
+      told_.push_back(damage);
+      restored_.push_back(kDamage);
+      return {};
+    });
   }
   void open_damaged() {
     const auto opened = try_open_damaged();
@@ -65,6 +54,34 @@ class DamageFixture : public ReplicaLogFixture {
       ASSERT_TRUE(all_persisted());
     }
   }
+  // A first life, in which slots up to this one are chosen.
+  void write(std::uint64_t through) {
+    open();
+    choose(through);
+    close();
+  }
+  // The state after this slot comes from another replica, and the log goes on from there.
+  void rest_on_fetched(std::uint64_t through) {
+    const auto fetched =
+        write_snapshot(log_->snapshots(), loop_, Slot(through), log_->replay_from(Slot(through)),
+                       {"state " + std::to_string(through)});
+    ASSERT_TRUE(fetched.has_value()) << fetched.error().message;
+    log_->rebase(Slot(through));
+    slot_ = through;
+  }
+  // Six slots and a snapshot of five of them; then the state after slot 30 was fetched, and has
+  // rotted when the log is at slot 33.
+  void lose_fetched_snapshot() {
+    open();
+    choose(6);
+    ASSERT_TRUE(snapshot(5, {"state 5"}).has_value());
+    rest_on_fetched(30);
+    choose(33);
+    close();
+    flip(snapshot_name(Slot(30)), 100);
+    open_damaged();
+    ASSERT_EQ(told_.size(), 1u);
+  }
   static std::string value(std::uint64_t slot) {
     return std::string(900, static_cast<char>('a' + slot % 26));
   }
@@ -75,29 +92,45 @@ class DamageFixture : public ReplicaLogFixture {
     }
     return names;
   }
-  // The first record of the slot, anywhere in the log.
   struct At {
     std::string name;
     std::size_t offset = 0;
   };
-  [[nodiscard]] At find(std::uint64_t slot) const {
+  // Visits every intact record of the log, in order.
+  template <class Visit>
+  void each_record(const Visit& visit) const {
     for (const std::string& name : segments()) {
       const std::string bytes = read_file(directory_.file(name));
       const auto header = decode_segment_header(bytes);
       for (std::size_t at = kSegmentHeaderBytes; header && at < bytes.size();) {
         const auto record = find_record(bytes, at, header->salt);
-        if (!record) break;
-        const auto type = static_cast<RecordType>(record->header.type);
-        if (type == RecordType::kAccepted) {
-          const auto decoded = decode_record(type, record->payload);
-          if (std::get<paxos::Accepted>(*decoded).slot == Slot(slot)) return {name, at};
-        }
-        at = record->end;
+        if (record) visit(At{name, at}, *record);
+        at = record ? record->end : at + kRecordAlignment;
       }
     }
-    ADD_FAILURE() << "slot " << slot << " has no record";
-    return {};
   }
+  // The first record of the slot, anywhere in the log.
+  [[nodiscard]] At find(std::uint64_t slot) const {
+    At found;
+    each_record([&](const At& at, const FoundRecord& record) {
+      const auto type = static_cast<RecordType>(record.header.type);
+      if (!found.name.empty() || type != RecordType::kAccepted) return;
+      const auto decoded = decode_record(type, record.payload);
+      if (std::get<paxos::Accepted>(*decoded).slot == Slot(slot)) found = at;
+    });
+    EXPECT_FALSE(found.name.empty()) << "slot " << slot << " has no record";
+    return found;
+  }
+  // The record of this type that stands last.
+  [[nodiscard]] At last(RecordType type) const {
+    At found;
+    each_record([&](const At& at, const FoundRecord& record) {
+      if (record.header.type == static_cast<std::uint8_t>(type)) found = at;
+    });
+    EXPECT_FALSE(found.name.empty());
+    return found;
+  }
+  void spoil(const At& at) const { flip(at.name, at.offset + kRecordHeaderBytes); }
   void flip(const std::string& name, std::size_t offset) const {
     std::string bytes = read_file(directory_.file(name));
     bytes.at(offset) ^= 0x10;
@@ -105,7 +138,7 @@ class DamageFixture : public ReplicaLogFixture {
   }
   At rot(std::uint64_t slot) {
     const At at = find(slot);
-    flip(at.name, at.offset + kRecordHeaderBytes);
+    spoil(at);
     return at;
   }
   [[nodiscard]] std::size_t restored(RecordType type) const {
@@ -122,6 +155,21 @@ class DamageFixture : public ReplicaLogFixture {
   void take_snapshot() {
     ASSERT_TRUE(snapshot(slot_, {"state " + std::to_string(slot_)}).has_value());
     log_->truncate();
+  }
+
+  // Of damage that was repaired; the log is at slot 14.
+  void expect_gone_with_two_snapshots() {
+    EXPECT_TRUE(log_->wants_snapshot());
+    take_snapshot();
+    EXPECT_TRUE(log_->wants_snapshot());
+    choose(20, 3);
+    take_snapshot();
+    EXPECT_FALSE(log_->wants_snapshot());
+    ASSERT_TRUE(loop_.run_until([&] { return log_->counters().segments_deleted > 0; }));
+    choose(22, 3);
+    close();
+    open();
+    EXPECT_TRUE(log_->damage().empty());
   }
 
   std::uint64_t slot_ = 0;

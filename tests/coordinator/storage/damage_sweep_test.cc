@@ -113,6 +113,27 @@ class DamageSweep : public ReplicaLogFixture {
     EXPECT_NE(opened.error().message.find("replace this replica"), std::string::npos);
   }
 
+  // One bit at a time, in steps of so many bytes; smaller ones near the header of a segment.
+  void flip_bits(std::size_t step, std::size_t step_in_header) {
+    for (const std::string& name : segments()) {
+      for (std::size_t at = 0; at < used(name); at += at < 48 ? step_in_header : step) {
+        SCOPED_TRACE(name + " at " + std::to_string(at));
+        change(name, [&](std::string& bytes) { bytes[at] = static_cast<char>(bytes[at] ^ 0x20); });
+        if (HasFailure()) return;
+      }
+    }
+  }
+  // Sixty-four bytes at a time.
+  void zero(std::size_t step) {
+    for (const std::string& name : segments()) {
+      for (std::size_t at = 0; at < used(name); at += step) {
+        SCOPED_TRACE(name + " at " + std::to_string(at));
+        change(name, [&](std::string& bytes) { bytes.replace(at, 64, 64, '\0'); });
+        if (HasFailure()) return;
+      }
+    }
+  }
+
   void expect_nothing_lost(paxos::RecordedLog found) {
     const std::unique_ptr<Stage> stage = as_it_was();
     stage->player(kRotten).log.durable = std::move(found.durable);
@@ -144,25 +165,13 @@ class DamageSweep : public ReplicaLogFixture {
 };
 
 TEST_F(DamageSweep, OfFlippedBits) {
-  for (const std::string& name : segments()) {
-    for (std::size_t at = 0; at < used(name); at += at < 48 ? 5 : 13) {
-      SCOPED_TRACE(name + " at " + std::to_string(at));
-      change(name, [&](std::string& bytes) { bytes[at] = static_cast<char>(bytes[at] ^ 0x20); });
-      if (HasFailure()) return;
-    }
-  }
+  flip_bits(13, 5);
   EXPECT_GT(recovering_, 300);
   EXPECT_GT(refused_, 5) << "the header of the last segment, and what is near its end";
 }
 
 TEST_F(DamageSweep, OfZeros) {
-  for (const std::string& name : segments()) {
-    for (std::size_t at = 0; at < used(name); at += 96) {
-      SCOPED_TRACE(name + " at " + std::to_string(at));
-      change(name, [&](std::string& bytes) { bytes.replace(at, 64, 64, '\0'); });
-      if (HasFailure()) return;
-    }
-  }
+  zero(96);
   EXPECT_GT(recovering_, 30);
 }
 
@@ -266,25 +275,13 @@ class RepairedSweep : public DamageSweep {
 };
 
 TEST_F(RepairedSweep, OfFlippedBits) {
-  for (const std::string& name : segments()) {
-    for (std::size_t at = 0; at < used(name); at += at < 48 ? 9 : 19) {
-      SCOPED_TRACE(name + " at " + std::to_string(at));
-      change(name, [&](std::string& bytes) { bytes[at] = static_cast<char>(bytes[at] ^ 0x20); });
-      if (HasFailure()) return;
-    }
-  }
+  flip_bits(19, 9);
   EXPECT_GT(recovering_, 300) << "damage that is not the one that was repaired";
   EXPECT_GT(sound_, 20) << "more damage where it is repaired";
 }
 
 TEST_F(RepairedSweep, OfZeros) {
-  for (const std::string& name : segments()) {
-    for (std::size_t at = 0; at < used(name); at += 120) {
-      SCOPED_TRACE(name + " at " + std::to_string(at));
-      change(name, [&](std::string& bytes) { bytes.replace(at, 64, 64, '\0'); });
-      if (HasFailure()) return;
-    }
-  }
+  zero(120);
   EXPECT_GT(recovering_, 30);
   EXPECT_GT(sound_, 2);
 }

@@ -20,9 +20,7 @@ class Damage : public DamageFixture {};
 // ── what is handed on ───────────────────────────────────────────────────────────────────────────
 
 TEST_F(Damage, IsToldInItsPlaceWithFileAndOffset) {
-  open();
-  choose(12);
-  close();
+  write(12);
   const At at = rot(5);
   open_damaged();
   ASSERT_EQ(told_.size(), 1u);
@@ -37,9 +35,7 @@ TEST_F(Damage, IsToldInItsPlaceWithFileAndOffset) {
 
 // Marks behind it may be of a value that stands there no more.
 TEST_F(Damage, HidesTheMarksBehindIt) {
-  open();
-  choose(12);
-  close();
+  write(12);
   rot(5);
   open_damaged();
   EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
@@ -48,9 +44,7 @@ TEST_F(Damage, HidesTheMarksBehindIt) {
 }
 
 TEST_F(Damage, OfManyPlacesIsToldAsOften) {
-  open();
-  choose(16);
-  close();
+  write(16);
   for (const std::uint64_t slot : {9, 4, 3}) rot(slot);
   open_damaged();
   EXPECT_EQ(told_.size(), 3u) << "the marks between are intact";
@@ -58,9 +52,7 @@ TEST_F(Damage, OfManyPlacesIsToldAsOften) {
 }
 
 TEST_F(Damage, AWholeSegmentWithoutItsHeaderIsOne) {
-  open();
-  choose(20);
-  close();
+  write(20);
   const std::vector<std::string> names = segments();
   ASSERT_GE(names.size(), 4u);
   flip(names[1], 20);
@@ -72,9 +64,7 @@ TEST_F(Damage, AWholeSegmentWithoutItsHeaderIsOne) {
 }
 
 TEST_F(Damage, AMissingSegmentIsOne) {
-  open();
-  choose(20);
-  close();
+  write(20);
   const std::vector<std::string> names = segments();
   ASSERT_EQ(::unlink(directory_.file(names[2]).c_str()), 0);
   open_damaged();
@@ -85,9 +75,7 @@ TEST_F(Damage, AMissingSegmentIsOne) {
 }
 
 TEST_F(Damage, GoesWithATornTailBehindIt) {
-  open();
-  choose(12);
-  close();
+  write(12);
   rot(3);
   std::string bytes = read_file(directory_.file(segments().back()));
   const std::size_t end = (bytes.find_last_not_of('\0') + 8) / 8 * 8;
@@ -101,9 +89,7 @@ TEST_F(Damage, GoesWithATornTailBehindIt) {
 // ── what is refused ─────────────────────────────────────────────────────────────────────────────
 
 TEST_F(Damage, IsRefusedByWhoIsAlone) {
-  open();
-  choose(12);
-  close();
+  write(12);
   const At at = rot(5);
   const auto opened = try_open(options());
   ASSERT_FALSE(opened.has_value());
@@ -120,24 +106,12 @@ TEST_F(Damage, AtTheEndIsRefused) {
   append({chosen(5)});
   ASSERT_TRUE(all_persisted());
   close();
-  const std::string name = segments().back();
-  const std::string bytes = read_file(directory_.file(name));
-  const auto header = decode_segment_header(bytes);
-  std::size_t promise = 0;
-  auto found = find_record(bytes, kSegmentHeaderBytes, header->salt);
-  for (std::size_t at = kSegmentHeaderBytes; found; found = find_record(bytes, at, header->salt)) {
-    if (found->header.type == static_cast<std::uint8_t>(RecordType::kPromised)) promise = at;
-    at = found->end;
-  }
-  ASSERT_NE(promise, 0u);
-  flip(name, promise + kRecordHeaderBytes);
+  spoil(last(RecordType::kPromised));
   expect_refused("No record with a ballot stands behind it");
 }
 
 TEST_F(Damage, OfTheLastSegmentsHeaderIsRefused) {
-  open();
-  choose(12);
-  close();
+  write(12);
   flip(segments().back(), 20);
   expect_refused("segment header of " + directory_.file(segments().back()) + " is damaged");
 }
@@ -146,9 +120,7 @@ TEST_F(Damage, OfTheLastSegmentsHeaderIsRefused) {
 
 // The life that repairs: it learns again from slot 5 on, and writes its marks behind higher ones.
 TEST_F(Damage, IsFoundAtEveryStartUntilItIsRepaired) {
-  open();
-  choose(12);
-  close();
+  write(12);
   rot(5);
   open_damaged();
   slot_ = 4;
@@ -163,35 +135,21 @@ TEST_F(Damage, IsFoundAtEveryStartUntilItIsRepaired) {
 }
 
 TEST_F(Damage, IsGoneWithTwoSnapshotsAfterItsRepair) {
-  open();
-  choose(12);
-  close();
+  write(12);
   const At at = rot(5);
   open_damaged();
   EXPECT_FALSE(log_->wants_snapshot()) << "not before it is repaired";
   slot_ = 4;
   choose(14, 3);
   append({paxos::Repaired{Slot(14)}});
-  EXPECT_TRUE(log_->wants_snapshot());
-  take_snapshot();
-  EXPECT_TRUE(log_->wants_snapshot());
-  choose(20, 3);
-  take_snapshot();
-  EXPECT_FALSE(log_->wants_snapshot());
-  ASSERT_TRUE(loop_.run_until([&] { return log_->counters().segments_deleted > 0; }));
-  choose(22, 3);
-  close();
-  open();
-  EXPECT_TRUE(log_->damage().empty());
+  expect_gone_with_two_snapshots();
   EXPECT_EQ(std::ranges::count(segments(), at.name), 0);
   EXPECT_EQ(read(21), "3:" + value(21));
 }
 
 // One snapshot is enough for a start that does not need what was lost; others still may.
 TEST_F(Damage, InFrontOfWhatASnapshotNeedsIsNone) {
-  open();
-  choose(12);
-  close();
+  write(12);
   rot(5);
   open_damaged();
   slot_ = 4;
@@ -229,19 +187,7 @@ TEST_F(Damage, OfAllSnapshotsAndATruncatedLogIsTold) {
 
 // The log rests on a snapshot that was fetched and has rotted: its own marks cannot be trusted.
 TEST_F(Damage, OfAFetchedSnapshotIsTold) {
-  open();
-  choose(6);
-  ASSERT_TRUE(snapshot(5, {"state 5"}).has_value());
-  ASSERT_TRUE(
-      write_snapshot(log_->snapshots(), loop_, Slot(30), log_->replay_from(Slot(30)), {"state 30"})
-          .has_value());
-  log_->rebase(Slot(30));
-  slot_ = 30;
-  choose(33);
-  close();
-  flip(snapshot_name(Slot(30)), 100);
-  open_damaged();
-  ASSERT_EQ(told_.size(), 1u);
+  lose_fetched_snapshot();
   EXPECT_EQ(told_[0].file, directory_.file(snapshot_name(Slot(30))));
   EXPECT_EQ(loaded_, (std::vector<std::string>{"state 5"}));
   for (const Record& record : restored_behind()) EXPECT_NE(record.type, RecordType::kChosenMark);

@@ -16,9 +16,7 @@ class Repair : public DamageFixture {
   // Slot 5 of twelve has rotted; the life that repairs it learns the slots anew, under a ballot of
   // its own, up to `through`.
   void damage_and_repair(std::uint64_t through = 14) {
-    open();
-    choose(12);
-    close();
+    write(12);
     lost_ = rot(5);
     open_damaged();
     ASSERT_EQ(told_.size(), 1u);
@@ -32,6 +30,11 @@ class Repair : public DamageFixture {
   void repair() {
     append({paxos::Repaired{Slot(slot_)}});
     ASSERT_TRUE(all_persisted());
+  }
+  // No record of a repair counts, and no mark but those in front of the damage.
+  void expect_unrepaired() {
+    EXPECT_EQ(restored(RecordType::kRepaired), 0u);
+    EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
   }
   // What stands behind the damage is handed on as from a sound log: the last record of each kind.
   void expect_sound(std::uint64_t through) {
@@ -48,23 +51,6 @@ class Repair : public DamageFixture {
       EXPECT_EQ(read(slot), round + value(slot)) << slot;
     }
   }
-  // The record of this type that stands last.
-  [[nodiscard]] At last(RecordType type) const {
-    At found;
-    for (const std::string& name : segments()) {
-      const std::string bytes = read_file(directory_.file(name));
-      const auto header = decode_segment_header(bytes);
-      for (std::size_t at = kSegmentHeaderBytes; header && at < bytes.size();
-           at += kRecordAlignment) {
-        const auto record = find_record(bytes, at, header->salt);
-        if (record && record->header.type == static_cast<std::uint8_t>(type)) found = {name, at};
-      }
-    }
-    EXPECT_FALSE(found.name.empty());
-    return found;
-  }
-  void spoil(const At& at) const { flip(at.name, at.offset + kRecordHeaderBytes); }
-
   std::uint64_t round_ = 2;
   At lost_;
 };
@@ -102,16 +88,7 @@ TEST_F(Repair, NamesWhatLacks) {
 TEST_F(Repair, LetsTheDamageGoWithTwoSnapshots) {
   damage_and_repair();
   reopen_damaged();
-  EXPECT_TRUE(log_->wants_snapshot());
-  take_snapshot();
-  choose(20, 3);
-  take_snapshot();
-  EXPECT_FALSE(log_->wants_snapshot());
-  ASSERT_TRUE(loop_.run_until([&] { return log_->counters().segments_deleted > 0; }));
-  choose(22, 3);
-  close();
-  open();
-  EXPECT_TRUE(log_->damage().empty());
+  expect_gone_with_two_snapshots();
 }
 
 // ── what is none ────────────────────────────────────────────────────────────────────────────────
@@ -123,8 +100,7 @@ TEST_F(Repair, ThatHasRottenIsNone) {
   spoil(last(RecordType::kRepaired));
   open_damaged();
   EXPECT_EQ(told_.size(), 2u);
-  EXPECT_EQ(restored(RecordType::kRepaired), 0u);
-  EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
+  expect_unrepaired();
 }
 
 TEST_F(Repair, DoesNotSpeakOfDamageInFrontOfItThatItDidNotSee) {
@@ -134,8 +110,7 @@ TEST_F(Repair, DoesNotSpeakOfDamageInFrontOfItThatItDidNotSee) {
   rot(7);
   open_damaged();
   EXPECT_EQ(told_.size(), 2u);
-  EXPECT_EQ(restored(RecordType::kRepaired), 0u);
-  EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
+  expect_unrepaired();
 }
 
 // The record beside it rots as well.
@@ -150,7 +125,7 @@ TEST_F(Repair, DoesNotSpeakOfDamageThatHasGrown) {
   flip(lost_.name, behind + kRecordHeaderBytes);
   open_damaged();
   ASSERT_EQ(told_.size(), 1u);
-  EXPECT_EQ(restored(RecordType::kRepaired), 0u);
+  expect_unrepaired();
 }
 
 // It is sound up to there, and its marks count; behind the new damage none does.
@@ -199,15 +174,10 @@ TEST_F(Repair, ThatSpeaksOfASlotWithoutAValueIsRefused) {
 
 // The state that it counts on came from another replica.
 TEST_F(Repair, WithAFetchedSnapshotNeedsThatSnapshot) {
-  open();
-  choose(12);
-  close();
+  write(12);
   rot(5);
   open_damaged();
-  ASSERT_TRUE(
-      write_snapshot(log_->snapshots(), loop_, Slot(40), log_->replay_from(Slot(40)), {"state 40"})
-          .has_value());
-  log_->rebase(Slot(40));
+  rest_on_fetched(40);
   learn_again(40, 42);
   repair();
   reopen_damaged();
@@ -217,28 +187,15 @@ TEST_F(Repair, WithAFetchedSnapshotNeedsThatSnapshot) {
   close();
   flip(snapshot_name(Slot(40)), 100);
   open_damaged();
-  EXPECT_EQ(restored(RecordType::kRepaired), 0u);
   EXPECT_EQ(told_.size(), 1u)
       << "the records: the snapshot is missed behind them, in doubt already";
-  EXPECT_EQ(restored(RecordType::kChosenMark), 4u);
+  expect_unrepaired();
 }
 
 // The snapshot under the log has rotted, and the one before it is loaded: repaired from there, the
 // next start with that one is sound.
 TEST_F(Repair, OfALostSnapshotCounts) {
-  open();
-  choose(6);
-  ASSERT_TRUE(snapshot(5, {"state 5"}).has_value());
-  ASSERT_TRUE(
-      write_snapshot(log_->snapshots(), loop_, Slot(30), log_->replay_from(Slot(30)), {"state 30"})
-          .has_value());
-  log_->rebase(Slot(30));
-  slot_ = 30;
-  choose(33);
-  close();
-  flip(snapshot_name(Slot(30)), 100);
-  open_damaged();
-  ASSERT_EQ(told_.size(), 1u);
+  lose_fetched_snapshot();
   learn_again(5, 34);
   repair();
   choose(36, 3);

@@ -35,7 +35,8 @@ class ReplicaLogFixture : public ::testing::Test {
   }
 
   // A new life.
-  Result<void> try_open(ReplicaLogOptions options) {
+  Result<void> try_open(ReplicaLogOptions options,
+                        const WriteAheadLog::OnDamage& damaged = WriteAheadLog::refuse_damage) {
     restored_.clear();
     persisted_.clear();
     loaded_.clear();
@@ -46,7 +47,8 @@ class ReplicaLogFixture : public ::testing::Test {
                       [this](std::string_view chunk) -> Result<void> {
                         loaded_.emplace_back(chunk);
                         return {};
-                      });
+                      },
+                      damaged);
   }
   void open() {
     const auto opened = try_open(options());
