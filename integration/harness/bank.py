@@ -15,3 +15,13 @@ def open_accounts(server, accounts=ACCOUNTS):
 def balances(servers):
     """The sum of the balances on each server, in their order."""
     return [int(server.value("SELECT sum(balance) FROM accounts")) for server in servers]
+
+
+def open_receipts(server):
+    """Creates the table in which each branch writes the name of its transfer."""
+    server.execute("CREATE TABLE receipts (transfer text NOT NULL)")
+
+
+def receipts(server):
+    """The names of the transfers that a server holds; one stands twice if it was done twice."""
+    return server.execute("SELECT transfer FROM receipts").splitlines()

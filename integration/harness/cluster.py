@@ -8,8 +8,9 @@ import json
 import os
 import pathlib
 import shutil
+import time
 
-from . import interrupts, ports, status
+from . import interrupts, ports, processes, status
 from .errors import HarnessError
 from .postgres import SUPERUSER, Postgres
 from .programs import Agent, Coordinator
@@ -42,6 +43,27 @@ class Cluster:
     def kill(self, name):
         """Ends a process, of a PostgreSQL server all of them, with SIGKILL."""
         self.service(name).kill()
+
+    def kill_all(self):
+        """Ends every process of the cluster with SIGKILL, all of them at once."""
+        processes.kill([identity for service in self.services() for identity in service.doomed()])
+
+    def begin_all(self):
+        """Starts every process, in no order; returns when each one takes connections.
+
+        Returns the moment of that, in time.time(): none of them need serve yet.
+        """
+        for service in self.services():
+            service.spawn()
+        self.save()
+        for service in self.services():
+            service.wait_until_up()
+        return time.time()
+
+    def wait_ready(self):
+        """Returns when every process serves."""
+        for service in self.services():
+            service.wait_ready()
 
     def restart(self, name):
         """Begins the next life of a killed process and returns when it is ready."""

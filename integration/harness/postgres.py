@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 
-from . import processes, repository, waiting
+from . import processes, repository, sql, waiting
 from .errors import HarnessError
 from .ports import HOST
 from .service import Service
@@ -61,24 +61,26 @@ class Postgres(Service):
         return self.ports["postgres"]
 
     @property
+    def socket(self):
+        """The path of its unix socket."""
+        return self.directory / f".s.PGSQL.{self.port}"
+
+    @property
     def config(self):
         return self.data_directory / "postgresql.conf"
 
     def command(self):
         return [BIN / "postgres", "-D", self.data_directory]
 
-    def is_ready(self):
-        return self._status_says_ready() and super().is_ready()
+    def accepts(self):
+        """Its port is open before crash recovery is over; until then it refuses everybody."""
+        return self._status_says_ready() and super().accepts()
 
     def create(self):
         """Makes the data directory and the configuration."""
-        self._check_socket_path()
-        self.directory.mkdir(mode=0o755)
-        if self.user is not None:
-            shutil.chown(self.directory, self.user, self.user)
-            self._check_reachable()
+        self.make_directory()
         # Not synced: until the cluster is up there is nothing to lose.
-        self._run("initdb", "--no-sync", "-D", self.data_directory, "-U", SUPERUSER, "--auth=trust",
+        self.run("initdb", "--no-sync", "-D", self.data_directory, "-U", SUPERUSER, "--auth=trust",
                   "--encoding=UTF8", "--locale=C.UTF-8")
         settings = SETTINGS | {"port": self.port, "unix_socket_directories": self.directory}
         with open(self.config, "a", encoding="utf-8") as config:
@@ -98,28 +100,46 @@ class Postgres(Service):
             ALTER DEFAULT PRIVILEGES IN SCHEMA public
               GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {self.work_role};""")
 
-    def execute(self, sql, database=None):
+    def execute(self, statements, database=None):
         """Runs statements as the superuser, each in its own transaction; returns their output."""
-        return self._psql(database or self.database, "-qAt", "-F", "\t", input=sql)
+        return self._psql(database or self.database, "-qAt", "-F", "\t", input=statements)
 
-    def value(self, sql):
+    def value(self, query):
         """The only value of the only row, as text."""
-        return self.execute(sql).strip()
+        return self.execute(query).strip()
+
+    def connect(self):
+        """A kept connection as the superuser."""
+        return sql.Connection(self.socket, SUPERUSER, self.database)
+
+    def set(self, **settings):
+        """Changes settings for this server from now on, as ALTER SYSTEM does, and for later lives."""
+        for name, value in settings.items():
+            self.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.execute("SELECT pg_reload_conf()")
 
     def prepared_transactions(self):
         """The gids of all prepared transactions of this server, the oldest first."""
         return self.execute("SELECT gid FROM pg_prepared_xacts ORDER BY prepared").splitlines()
 
-    def kill(self):
-        """SIGKILL to the postmaster and to everything that it started, all at once.
+    def doomed(self):
+        """The postmaster and everything that it started.
 
         The postmaster is stopped first, so that it starts nobody while they are counted. Without
         the others' death a new postmaster would find the shared memory in use.
         """
         if not processes.send(self.identity, signal.SIGSTOP):
-            return
+            return []
         waiting.until(lambda: processes.is_stopped(self.identity), 10, f"{self.name} to halt")
-        processes.kill([self.identity, *processes.children_of(self.identity.pid)])
+        return [self.identity, *processes.children_of(self.identity.pid)]
+
+    def make_directory(self):
+        """Its own directory, of the user who runs it."""
+        self._check_socket_path()
+        self.directory.mkdir(mode=0o755)
+        if self.user is not None:
+            shutil.chown(self.directory, self.user, self.user)
+            self._check_reachable()
 
     def _check_reachable(self):
         seen = subprocess.run(["test", "-x", self.directory], check=False,
@@ -138,7 +158,7 @@ class Postgres(Service):
         return lines[0] == str(self.identity.pid) and lines[7:8] == ["ready   "]
 
     def _check_socket_path(self):
-        longest = len(os.fsencode(self.directory / f".s.PGSQL.{self.port}"))
+        longest = len(os.fsencode(self.socket))
         if longest > SOCKET_PATH_BYTES_MAX:
             raise HarnessError(
                 f"The path {self.directory} is too long for a unix socket in it"
@@ -147,9 +167,9 @@ class Postgres(Service):
     def _psql(self, database, *arguments, input=None):
         fixed = ["-X", "-v", "ON_ERROR_STOP=1", "-h", self.directory, "-p", self.port,
                  "-U", SUPERUSER, "-d", database]
-        return self._run("psql", *fixed, *arguments, input=input).stdout
+        return self.run("psql", *fixed, *arguments, input=input).stdout
 
-    def _run(self, program, *arguments, input=None):
+    def run(self, program, *arguments, input=None):
         """Runs a program of PostgreSQL as the user of the server; its failure is a HarnessError."""
         command = [str(word) for word in (BIN / program, *arguments)]
         try:

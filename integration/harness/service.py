@@ -54,9 +54,13 @@ class Service:
         """The words with which a command runs where it lives."""
         return self.place.inside if self.place else ()
 
+    def accepts(self):
+        """True when connections to all of its ports are taken."""
+        return all(ports.accepts(port, self.host) for port in self.ports.values())
+
     def is_ready(self):
         """True when this life of it serves; asked only while it runs."""
-        return all(ports.accepts(port, self.host) for port in self.ports.values())
+        return self.accepts()
 
     def is_running(self):
         """True while the process of its latest life runs."""
@@ -69,8 +73,20 @@ class Service:
 
     def wait_ready(self, seconds=READY_SECONDS):
         """Returns when it serves; a HarnessError with the end of its log when it does not."""
+        self._wait(self.is_ready, seconds, "be ready")
+
+    def wait_until_up(self, seconds=READY_SECONDS):
+        """As wait_ready(), when it takes connections, whether it serves yet or not."""
+        self._wait(self.accepts, seconds, "take connections")
+
+    def _wait(self, condition, seconds, what):
+        def holds():
+            if not self.is_running():
+                raise HarnessError(f"{self.name} ended before it could {what}.")
+            return condition()
+
         try:
-            waiting.until(self._is_ready_or_dead, seconds, f"{self.name} to be ready")
+            waiting.until(holds, seconds, f"{self.name} to {what}")
         except HarnessError as error:
             raise HarnessError(f"{error}\n{self.log_tail()}") from None
 
@@ -84,8 +100,12 @@ class Service:
         return problem
 
     def kill(self):
-        """SIGKILL, as if its machine had lost its power."""
-        processes.kill([self.identity])
+        """SIGKILL to all of it at once, as if its machine had lost its power."""
+        processes.kill(self.doomed())
+
+    def doomed(self):
+        """All processes that kill() ends; none of them starts another one from now on."""
+        return [self.identity]
 
     def new_log_text(self):
         """What this life has logged."""
@@ -127,8 +147,3 @@ class Service:
         if code not in (None, 0):
             return f"{self.name} stopped with exit code {code}; its log is {self.log}."
         return None
-
-    def _is_ready_or_dead(self):
-        if not self.is_running():
-            raise HarnessError(f"{self.name} ended before it was ready.")
-        return self.is_ready()

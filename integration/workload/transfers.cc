@@ -13,6 +13,9 @@ namespace {
 constexpr std::chrono::milliseconds kPauseWhenUnavailable{20};
 
 constexpr const char* kAdd = "UPDATE accounts SET balance = balance + $1 WHERE id = $2";
+constexpr const char* kAddWithReceipt =
+    "WITH receipt AS (INSERT INTO receipts (transfer) VALUES ($3)) "
+    "UPDATE accounts SET balance = balance + $1 WHERE id = $2";
 
 bool unavailable(const CommitResult& result) {
   return result.reason && !result.reason->sql && retryable(*result.reason);
@@ -20,8 +23,9 @@ bool unavailable(const CommitResult& result) {
 
 }  // namespace
 
-Transfers::Transfers(Client& client, TransferOptions options, Recorder& recorder)
-    : client_(client), options_(std::move(options)), recorder_(recorder) {
+Transfers::Transfers(Client& client, TransferOptions options, Recorder& recorder,
+                     Receipts* receipts)
+    : client_(client), options_(std::move(options)), recorder_(recorder), receipts_(receipts) {
   CHECK(!options_.participants.empty(), "a transfer needs a participant");
   for (std::uint32_t number = 0; number < options_.clients; ++number) {
     threads_.emplace_back(
@@ -58,14 +62,28 @@ CommitResult Transfers::transfer(Random& random) {
   // goes through two databases, where neither of them could see it. One-shots lock on all
   // participants at the same time; there only the votes' deadline breaks such a circle.
   if (place_of(changes[1]) < place_of(changes[0])) std::swap(changes[0], changes[1]);
-  return options_.one_shot ? transfer_at_once(changes) : transfer_in_steps(changes);
+  const std::string name = receipts_ != nullptr ? receipts_->next_name() : std::string();
+  auto result =
+      options_.one_shot ? transfer_at_once(changes, name) : transfer_in_steps(changes, name);
+  if (receipts_ != nullptr) receipts_->told(name, result);
+  return result;
 }
 
-CommitResult Transfers::transfer_in_steps(const Changes& changes) {
+const char* Transfers::statement() const {
+  return receipts_ != nullptr ? kAddWithReceipt : kAdd;
+}
+
+std::vector<Parameter> Transfers::parameters(const Change& change, const std::string& name) const {
+  std::vector<Parameter> values{change.amount, change.account};
+  if (receipts_ != nullptr) values.emplace_back(name);
+  return values;
+}
+
+CommitResult Transfers::transfer_in_steps(const Changes& changes, const std::string& name) {
   Transaction transaction = client_.start();
   for (const Change& change : changes) {
     const auto rows =
-        transaction.execute(change.participant, kAdd, {change.amount, change.account});
+        transaction.execute(change.participant, statement(), parameters(change, name));
     if (rows && rows->row_count() == 1) continue;
     auto result = transaction.abort();
     result.reason = rows ? no_account(change) : rows.error();
@@ -75,10 +93,10 @@ CommitResult Transfers::transfer_in_steps(const Changes& changes) {
 }
 
 // Not tried again, so that a conflict is counted as it is in steps.
-CommitResult Transfers::transfer_at_once(const Changes& changes) {
+CommitResult Transfers::transfer_at_once(const Changes& changes, const std::string& name) {
   OneShot transaction;
   for (const Change& change : changes) {
-    transaction.add(change.participant, kAdd, {change.amount, change.account}, 1);
+    transaction.add(change.participant, statement(), parameters(change, name), 1);
   }
   return client_.commit(transaction, options_.commit, {.attempts_max = 1});
 }

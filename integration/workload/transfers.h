@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "assent/client.h"
+#include "integration/workload/receipts.h"
 #include "integration/workload/recorder.h"
 
 namespace assent::workload {
@@ -31,8 +32,10 @@ struct TransferOptions {
 // Runs the clients, a thread each, from its construction until stop().
 class Transfers {
  public:
-  // Both references outlive this.
-  Transfers(Client& client, TransferOptions options, Recorder& recorder);
+  // The references outlive this, and so do the `receipts`, if any: then each branch writes its
+  // transfer's name into a table receipts(transfer text).
+  Transfers(Client& client, TransferOptions options, Recorder& recorder,
+            Receipts* receipts = nullptr);
 
   // Waits until every client has finished the transaction that it is at.
   void stop();
@@ -51,14 +54,18 @@ class Transfers {
   static Error no_account(const Change& change);
   static std::pair<std::string_view, std::int64_t> place_of(const Change& change);
   CommitResult transfer(Random& random);
-  CommitResult transfer_in_steps(const Changes& changes);
-  CommitResult transfer_at_once(const Changes& changes);
+  CommitResult transfer_in_steps(const Changes& changes, const std::string& name);
+  CommitResult transfer_at_once(const Changes& changes, const std::string& name);
+  [[nodiscard]] const char* statement() const;
+  [[nodiscard]] std::vector<Parameter> parameters(const Change& change,
+                                                  const std::string& name) const;
   Changes pick_changes(Random& random) const;
   std::int64_t pick_account(Random& random) const;
 
   Client& client_;
   const TransferOptions options_;
   Recorder& recorder_;
+  Receipts* const receipts_;
   std::vector<std::jthread> threads_;  // last: they use all of the above
 };
 

@@ -7,6 +7,7 @@
 #include "assent/client.h"
 #include "integration/workload/admin.h"
 #include "integration/workload/commands.h"
+#include "integration/workload/receipts.h"
 #include "integration/workload/recorder.h"
 #include "integration/workload/report.h"
 #include "integration/workload/transfers.h"
@@ -23,6 +24,7 @@ struct Arguments {
   int progress_every_ms = 1'000;
   int stall_ms = 0;
   std::string json;
+  std::string receipts;
   std::vector<std::string> admins;
 };
 
@@ -67,6 +69,9 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->check(CLI::Range(0, 60'000))
       ->capture_default_str();
   command.add_option("--json", arguments.json, "file to write the results to");
+  command.add_option("--receipts", arguments.receipts,
+                     "file for what was told of each transfer; each branch writes its transfer's "
+                     "name into a table receipts(transfer text)");
   command
       .add_option("--admin", arguments.admins,
                   "host:port of the replicas' admin ports, for the leader's counters")
@@ -119,12 +124,14 @@ void wait_for_end(const Arguments& arguments, const sigset_t& signals, Recorder&
 
 // Asks for one outcome after the other, for as long in all as the client would for one.
 Resolved resolve(Client& client, const std::vector<std::string>& transactions,
-                 Clock::duration limit) {
+                 Clock::duration limit, Receipts* receipts) {
   const auto deadline = Clock::now() + limit;
   Resolved resolved;
   for (const auto& transaction : transactions) {
     const bool late = Clock::now() >= deadline;
-    switch (late ? CommitState::kUnknown : client.outcome(transaction).state) {
+    const CommitState state = late ? CommitState::kUnknown : client.outcome(transaction).state;
+    if (receipts != nullptr) receipts->resolved(transaction, state);
+    switch (state) {
       case CommitState::kCommitted:
         ++resolved.committed;
         break;
@@ -164,12 +171,13 @@ std::map<std::string, std::int64_t> leaders_counters(
   return {};
 }
 
-Report measure(Client& client, const Arguments& arguments, const sigset_t& signals) {
+Report measure(Client& client, const Arguments& arguments, const sigset_t& signals,
+               Receipts* receipts) {
   const auto before = ask_all(arguments.admins);
   const auto started = Clock::now();
   const auto stall_min = std::chrono::milliseconds(arguments.stall_ms);
   Recorder recorder(started, arguments.stall_ms > 0 ? stall_min : Clock::duration::max());
-  Transfers transfers(client, arguments.transfers, recorder);
+  Transfers transfers(client, arguments.transfers, recorder, receipts);
   wait_for_end(arguments, signals, recorder, started);
   transfers.stop();
 
@@ -179,7 +187,7 @@ Report measure(Client& client, const Arguments& arguments, const sigset_t& signa
   report.elapsed = ended - started;
   report.longest_gap = recorder.longest_gap(ended);
   report.resolved = resolve(client, recorder.unknown_transactions(),
-                            std::chrono::milliseconds(arguments.client.unknown_after_ms));
+                            std::chrono::milliseconds(arguments.client.unknown_after_ms), receipts);
   report.counters = leaders_counters(before, ask_all(arguments.admins));
   return report;
 }
@@ -191,7 +199,14 @@ int run(const Arguments& arguments) {
     std::fprintf(stderr, "assent-bench: %s\n", client.error().message.c_str());
     return process::kExitFailure;
   }
-  const Report report = measure(*client, arguments, signals);
+  std::optional<Receipts> receipts;
+  if (!arguments.receipts.empty()) receipts.emplace(arguments.receipts);
+  const Report report = measure(*client, arguments, signals, receipts ? &*receipts : nullptr);
+  if (receipts && !receipts->close()) {
+    std::fprintf(stderr, "assent-bench: the receipts could not be written to %s\n",
+                 arguments.receipts.c_str());
+    return process::kExitFailure;
+  }
   std::fputs(summary(report).c_str(), stdout);
   if (arguments.json.empty()) return process::kExitOk;
   if (const auto written = write_json(report, arguments.json); !written) {

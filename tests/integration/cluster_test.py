@@ -32,7 +32,7 @@ class FailedStart(fixtures.DirectoryTest):
     def test_with_a_program_that_ends_at_once(self):
         (self.directory / "assent-coordinator").symlink_to("/bin/false")
 
-        with self.assertRaisesRegex(HarnessError, "coordinator-1 ended before it was ready"):
+        with self.assertRaisesRegex(HarnessError, "coordinator-1 ended before it could be ready"):
             cluster.up(self.path, "test", 1, self.directory)
 
         self.assert_nothing_left()

@@ -60,5 +60,24 @@ TEST_F(TransfersOfOneClient, TravelWithTheCommitOfAnOnlyParticipant) {
             -std::stoi(statements[1].parameters.at(0).text));
 }
 
+TEST_F(TransfersOfOneClient, WriteTheirNameInEveryBranchWhenThereAreReceipts) {
+  TransferOptions options;
+  options.participants = {"orders", "stock"};
+  options.one_shot = true;
+  options.clients = 1;
+  Recorder recorder(Clock::now());
+  Receipts receipts(testing::TempDir() + "/receipts");
+  Transfers transfers(client_, options, recorder, &receipts);
+  EXPECT_TRUE(cluster_.first.commit.wait_for(1));
+  transfers.stop();
+  const auto request = cluster_.first.commit.requests().at(0);
+  ASSERT_EQ(request.branches.size(), 2U);
+  const auto& one = request.branches[0].one_shot.statements.at(0);
+  const auto& other = request.branches[1].one_shot.statements.at(0);
+  EXPECT_NE(one.sql.find("receipts"), std::string::npos);
+  EXPECT_FALSE(one.parameters.at(2).text.empty());
+  EXPECT_EQ(one.parameters.at(2).text, other.parameters.at(2).text);
+}
+
 }  // namespace
 }  // namespace assent::workload

@@ -1,0 +1,89 @@
+"""What commands share that crash processes under load and measure what was in doubt."""
+
+from . import bank, bank_run, in_doubt, receipts
+
+PATIENCE_SECONDS = 30
+
+
+def add_options(parser):
+    """The options of all of them."""
+    parser.add_argument("--settle-max", type=int, default=2000, metavar="MS",
+                        help="a longer time until nothing is left is a failure (default: 2000)")
+
+
+def told(crash):
+    """One crash, as a text."""
+    return (f"{crash.branches} branches in doubt, for p50 {_ms(crash.age_p50)},"
+            f" max {_ms(crash.age_max)}; {crash.left} were left when all was up,"
+            f" settled {_ms(crash.settled)} later")
+
+
+class CrashAct(bank_run.Act):
+    """Clients move money, with receipts, while a subclass crashes something again and again.
+
+    It has `praise`, what a good run has proved, and crash().
+    """
+
+    praise = ""
+
+    def crash(self, number, meter):
+        """Crashes, and starts again; returns the in_doubt.Crash. Commits flow before it and after."""
+        raise NotImplementedError
+
+    def run(self):
+        """Returns the Verdict."""
+        self._money.open()
+        for server in self._cluster.servers:
+            bank.open_receipts(server)
+        path = self._cluster.directory / "receipts"
+        self._steps.say(f"{self._options.clients} clients move money until the last round is over")
+        with in_doubt.Meter(self._cluster.servers) as meter:
+            with self._money.endless_workload("--receipts", path) as workload:
+                crashes = [self._round(number, workload, meter)
+                           for number in range(1, self._options.rounds + 1)]
+                result = workload.end()
+            books = self._money.close()
+        self._show(crashes, result, books)
+        problems = books.problems() + receipts.problems(path, self._cluster.servers)
+        return bank_run.Verdict(problems + self._late(crashes), self._praise(crashes))
+
+    def _round(self, number, workload, meter):
+        workload.wait_for_commits()
+        crash = self.crash(number, meter)
+        workload.wait_for_commits()
+        return crash
+
+    def _late(self, crashes):
+        limit = self._options.settle_max
+        late = [crash for crash in crashes if crash.settled * 1000 > limit]
+        if not late:
+            return []
+        worst = max(crash.settled for crash in late)
+        return [f"In {len(late)} of {len(crashes)} rounds something was left prepared {limit:,} ms"
+                f" after the last process was up; the longest took {_ms(worst)}."]
+
+    def _praise(self, crashes):
+        return (f"{self.praise.format(times=len(crashes))}; clients were told what the databases"
+                " hold, no money was lost or made, nothing is left prepared, all replicas have"
+                " executed the same, and every process stopped in good order.")
+
+    @staticmethod
+    def _show(crashes, result, books):
+        ages = sorted(crash.age_max for crash in crashes)
+        halves = sorted(crash.age_p50 for crash in crashes)
+        settled = sorted(crash.settled for crash in crashes)
+        print(f"\n{'committed':>34} {result.committed:>12,}")
+        print(f"{'aborted':>34} {result.aborted:>12,}")
+        print(f"{'unknown to its client at first':>34} {result.unknown:>12,}")
+        for name, value in (
+                ("in doubt, median of rounds' p50", in_doubt.rank(halves, 50)),
+                ("in doubt, longest", in_doubt.rank(ages, 100)),
+                ("settled after all was up, p50", in_doubt.rank(settled, 50)),
+                ("settled after all was up, longest", in_doubt.rank(settled, 100))):
+            print(f"{name:>34} {_ms(value):>12}")
+        print(f"{'sum before and after':>34} {sum(books.before):>12,} {sum(books.after):,}")
+        print(f"{'prepared transactions left':>34} {sum(books.prepared):>12,}", flush=True)
+
+
+def _ms(seconds):
+    return "never" if seconds == float("inf") else f"{seconds * 1000:,.0f} ms"

@@ -1,0 +1,46 @@
+"""What clients were told of their transfers, against what the databases hold."""
+
+import collections
+
+from . import bank
+
+EXAMPLES_MAX = 3
+
+
+def problems(path, servers):
+    """What does not agree, as sentences; `path` is the file of `assent-bench --receipts`."""
+    return compare(_read(path), [bank.receipts(server) for server in servers])
+
+
+def compare(told, held):
+    """As problems(), of the outcome told by name, and of the names that each server holds.
+
+    Each transfer moves money between two of the servers: its name stands on both once, or on none.
+    """
+    counts = collections.Counter(name for names in held for name in names)
+    on_one_twice = {name for names in held
+                    for name, count in collections.Counter(names).items() if count > 1}
+    found = []
+    _add(found, on_one_twice, "were done twice on one server")
+    _add(found, {name for name, count in counts.items() if count != 2} - on_one_twice,
+         "are on one server only, or on more than two")
+    _add(found, {name for name, outcome in told.items()
+                 if outcome == "committed" and name not in counts},
+         "are nowhere, and their client was told that they had committed")
+    _add(found, {name for name, outcome in told.items() if outcome == "aborted" and name in counts},
+         "were done, and their client was told that they had aborted")
+    _add(found, {name for name, outcome in told.items() if outcome == "unknown"},
+         "are unknown to their clients after the run, too")
+    _add(found, set(counts) - set(told), "were done, and no client was told of them")
+    return found
+
+
+def _add(found, names, what):
+    if names:
+        examples = ", ".join(sorted(names)[:EXAMPLES_MAX])
+        found.append(f"{len(names)} transfers {what}, for example {examples}.")
+
+
+def _read(path):
+    with open(path, encoding="utf-8") as lines:
+        return dict(line.split() for line in lines)

@@ -1,0 +1,52 @@
+"""integration/faults: commands that crash what runs and measure what was in doubt, small."""
+
+import subprocess
+import unittest
+
+import fixtures
+from harness import repository
+
+FAULTS = repository.ROOT / "integration" / "faults"
+
+
+class CrashCommand(unittest.TestCase):
+    """A run of one of them with the programs of this build."""
+
+    def run_command(self, name, *options):
+        words = [FAULTS / name, "--build-dir", fixtures.BUILD_DIRECTORY, *options]
+        return subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=220, check=False)
+
+    def assert_passed(self, done):
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("PASSED", done.stdout)
+
+    def assert_failed(self, done, why):
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn(why, done.stdout)
+        kept = done.stdout.rpartition("kept in ")[2].strip()
+        subprocess.run([repository.ROOT / "integration" / "cluster", "down", "--dir", kept],
+                       stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+class EverythingKilled(CrashCommand):
+    """Every process dies at once."""
+
+    # How long it may take is measured elsewhere: here others use the machine as well.
+    def test_everything_dies_twice_and_no_money_is_lost(self):
+        done = self.run_command("everything_killed", "--rounds", 2, "--clients", 8,
+                                "--settle-max", 25_000)
+
+        self.assert_passed(done)
+        self.assertEqual(done.stdout.count("branches in doubt"), 2, done.stdout)
+        self.assertRegex(done.stdout, r"agents enrolled [+-][0-9,]+ ms")
+
+    def test_a_branch_that_stays_too_long_is_a_failure(self):
+        done = self.run_command("everything_killed", "--rounds", 1, "--clients", 8,
+                                "--settle-max", -60_000)
+
+        self.assert_failed(done, "the longest took")
+
+
+if __name__ == "__main__":
+    unittest.main()
