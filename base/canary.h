@@ -38,6 +38,7 @@ enum class Canary {
   kAnyRecoveryNonce,          // an answer to an earlier life makes a recovering acceptor whole
   kWipedDiskAccepted,         // a replica whose disk was wiped takes part under its old id
   kFullDiskVotes,             // a replica whose disk is full answers before it has written
+  kUnreadableSkipped,         // a chosen entry of a newer version is skipped
   // ── of the whole system: tests/simulation/system/mutants.cc
   kUnloggedAbort,           // R3: recovery rolls back before Aborted took effect
   kPhaseTwoWhenProposed,    // R1: phase two begins before Committed is executed

@@ -12,15 +12,6 @@
 namespace assent::replica {
 namespace {
 
-// A no-op of consensus is an entry of nothing: it only takes its slot.
-state::Entry entry_of(const paxos::ChosenValue& chosen) {
-  if (paxos::is_noop(chosen.value)) return {};
-  Result<state::Entry> entry = state::decode_entry(*chosen.value);
-  CHECK(entry, "slot " + to_string(chosen.slot) +
-                   " is chosen and cannot be read: " + (entry ? "" : entry.error().message));
-  return std::move(*entry);
-}
-
 std::vector<paxos::GovernedFrom> groups_of(const state::Membership& membership) {
   std::vector<paxos::GovernedFrom> out;
   for (state::Electorate& one : membership.electorates()) {
@@ -52,13 +43,15 @@ void Core::restore(std::shared_ptr<state::StateMachine> state) {
   consensus_.restore_snapshot({state_->executed(), groups_of(state_->membership())});
 }
 
-void Core::restore(Now now, const paxos::Record& record) {
+Result<void> Core::restore(Now now, const paxos::Record& record) {
   Effects none;
   paxos::Executed executed;
   for (const paxos::ChosenValue& chosen : consensus_.restore(record)) {
     execute(now, none, chosen, executed);
+    if (unreadable_) return tl::unexpected(*unreadable_);
   }
   if (executed.through != Slot()) consensus_.restore(executed);
+  return {};
 }
 
 // Log time goes on from the last entry; the first entry of all takes the wall clock's: there is
@@ -70,9 +63,13 @@ void Core::start(Now now) {
 }
 
 Effects Core::step(Now now, const Input& input) {
+  CHECK(!unreadable_, "no step follows an entry that cannot be read");
   Effects out;
   std::visit([&](const auto& one) { on(now, out, one); }, input);
-  return out;
+  if (!unreadable_) return out;
+  Effects end;
+  end.unreadable = unreadable_;
+  return end;
 }
 
 void Core::begin_snapshot() {
@@ -115,7 +112,7 @@ void Core::on(Now now, Effects& out, const Install& install) {
   const Slot through = install.state->executed();
   if (leads_ || through <= state_->executed()) return;
   feed(now, out, paxos::SnapshotInstalled{through, groups_of(install.state->membership())});
-  if (consensus_.chosen_through() != through) return;
+  if (unreadable_ || consensus_.chosen_through() != through) return;
   state_ = install.state;
   clock_.observe(state_->time(), now.mono);
 }
@@ -134,7 +131,10 @@ void Core::feed(Now now, Effects& out, const paxos::Input& input) {
   std::move(effects.send.begin(), effects.send.end(), std::back_inserter(out.send));
   follow_office(now, out);
   paxos::Executed executed;
-  for (const paxos::ChosenValue& chosen : effects.chosen) execute(now, out, chosen, executed);
+  for (const paxos::ChosenValue& chosen : effects.chosen) {
+    execute(now, out, chosen, executed);
+    if (unreadable_) return;
+  }
   for (const paxos::ReadReady& read : effects.reads) {
     CHECK_LE(read.index, state_->executed(), "what is chosen is executed at once");
     out.reads.push_back(read.token);
@@ -181,10 +181,24 @@ void Core::lose_office(Effects& out) {
   proposed_.clear();
 }
 
+// A no-op of consensus is an entry of nothing: it only takes its slot.
+std::optional<state::Entry> Core::read(const paxos::ChosenValue& chosen) {
+  if (paxos::is_noop(chosen.value)) return state::Entry{};
+  Result<state::Entry> entry = state::decode_entry(*chosen.value, options_.state.formats.entry);
+  if (entry) return std::move(*entry);
+  if (canary(Canary::kUnreadableSkipped)) return state::Entry{};
+  unreadable_ =
+      Error{entry.error().code, "the log cannot be executed: slot " + to_string(chosen.slot) +
+                                    " is chosen, and its " + entry.error().message};
+  return std::nullopt;
+}
+
 // What a change of the group leads to is told to consensus before anything else happens.
 void Core::execute(Now now, Effects& out, const paxos::ChosenValue& chosen,
                    paxos::Executed& executed) {
-  state::Entry entry = entry_of(chosen);
+  std::optional<state::Entry> readable = read(chosen);
+  if (!readable) return;
+  state::Entry& entry = *readable;
   if (!paxos::is_noop(chosen.value)) clock_.observe(entry.time, now.mono);
   if (canary(Canary::kLocalTime)) entry.time = now.wall;
   const Slot governed_from = state_->membership().governs_from();
@@ -221,10 +235,11 @@ void Core::answer(Effects& out, Slot slot, const std::vector<state::CommandResul
 // executed first, for log time goes on from theirs: by its own wall clock this replica might expire
 // what was acknowledged in them (R17).
 void Core::maybe_propose(Now now, Effects& out) {
+  if (unreadable_) return;
   const bool time_is_known =
       !clock_.fresh() || (leads_ && consensus_.chosen_through() == consensus_.last_proposed());
   if (!time_is_known) return;
-  while (!waiting_.commands.empty() && consensus_.can_propose()) {
+  while (!waiting_.commands.empty() && consensus_.can_propose() && !unreadable_) {
     Batch batch = std::exchange(waiting_, {});
     paxos::Value value = cut_entry(now, batch);
     const Slot slot = consensus_.last_proposed().next();
@@ -237,7 +252,7 @@ void Core::maybe_propose(Now now, Effects& out) {
 // A change of the group governs when the slots in front of it are chosen: where nobody has
 // commands for them, no-ops do.
 void Core::fill_up_to_change(Now now, Effects& out) {
-  while (consensus_.can_propose() &&
+  while (!unreadable_ && consensus_.can_propose() &&
          consensus_.last_proposed().next() < consensus_.groups().latest_from()) {
     feed(now, out, paxos::Propose{paxos::make_value({})});
   }
@@ -266,6 +281,7 @@ std::size_t Core::pending_count() const {
 }
 
 void Core::check_invariants() const {
+  if (unreadable_) return;
   consensus_.check_invariants();
   CHECK_EQ(state_->executed(), consensus_.chosen_through(), "what is chosen is executed at once");
   CHECK(!office_ || office_ == leads_, "only a leader serves");

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "coordinator/paxos/consensus.h"
@@ -90,6 +91,10 @@ struct Effects {
   std::vector<ReadToken> reads_lost;  // ask again, perhaps elsewhere
   std::optional<paxos::SnapshotOffered> offered;
   bool recovered = false;  // what the log has lost matters no more
+  // A chosen entry cannot be read: a newer version wrote it. Who skipped it would have another
+  // state than the others, so the process ends. Nothing else is to be carried out, and no step
+  // follows.
+  std::optional<Error> unreadable;
 };
 
 class Core {
@@ -100,7 +105,8 @@ class Core {
   // Before any record: the state of a snapshot.
   void restore(std::shared_ptr<state::StateMachine> state);
   // Takes in a record of an earlier life, in the order of the log.
-  void restore(Now now, const paxos::Record& record);
+  // An error as Effects::unreadable: throw this core away.
+  Result<void> restore(Now now, const paxos::Record& record);
   // In its place among the records: here some lack. See Consensus::restore_lost_records.
   void restore_lost_records() { consensus_.restore_lost_records(); }
   void start(Now now);
@@ -117,6 +123,7 @@ class Core {
   void begin_snapshot();
   std::optional<std::string> next_chunk(std::size_t records);
 
+  [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const paxos::Consensus& consensus() const { return consensus_; }
   // The log's time now: what the next entry would carry (R17). Monotone within an office.
   [[nodiscard]] LogTime log_time(Now now) { return clock_.advance(now.mono, now.wall); }
@@ -140,6 +147,7 @@ class Core {
   void feed(Now now, Effects& out, const paxos::Input& input);
   void follow_office(Now now, Effects& out);
   void execute(Now now, Effects& out, const paxos::ChosenValue& chosen, paxos::Executed& executed);
+  std::optional<state::Entry> read(const paxos::ChosenValue& chosen);
   void answer(Effects& out, Slot slot, const std::vector<state::CommandResult>& results);
   void maybe_propose(Now now, Effects& out);
   void fill_up_to_change(Now now, Effects& out);
@@ -151,6 +159,7 @@ class Core {
   std::shared_ptr<state::StateMachine> state_;        // never null; replaced by Install only
   std::shared_ptr<state::StateMachine> snapshot_of_;  // null when none is handed out
   LogClock clock_;
+  std::optional<Error> unreadable_;  // this life is over
 
   std::optional<Ballot> leads_;   // as consensus says; its no-op may not be executed yet
   std::optional<Ballot> office_;  // held and served

@@ -171,10 +171,11 @@ Result<void> GroupLog::restore() {
   const auto begin = [&] {
     if (loaded && storage_.snapshot()) core_.restore(std::exchange(loaded, nullptr));
   };
+  Result<void> readable;
   const auto opened = storage_.open(
       [&](const paxos::Record& record) {
         begin();
-        core_.restore(clocks(), record);
+        if (readable) readable = core_.restore(clocks(), record);
       },
       [this](paxos::RecordIndex through) {
         feed(paxos::Persisted{through});
@@ -185,7 +186,7 @@ Result<void> GroupLog::restore() {
         begin();
         return lose_records(damage);
       });
-  if (!opened) return opened;
+  if (!opened || !readable) return opened.and_then([&] { return readable; });
   begin();
   tell_damage();
   return {};
@@ -230,7 +231,7 @@ void GroupLog::install(std::shared_ptr<state::StateMachine> state) {
     log::info("state taken in", {{"slot", to_string(through)}, {"before", to_string(before)}});
   }
   carry_out(std::move(effects));
-  arm();
+  if (open_) arm();
 }
 
 Result<std::string> GroupLog::snapshot_part(const paxos::SnapshotInfo& snapshot,
@@ -343,7 +344,7 @@ void GroupLog::feed(const replica::Input& input) {
   // A connection can be lost, or a caller in the same turn ask, before the log has been read.
   if (!open_) return;
   carry_out(core_.step(clocks(), input));
-  arm();
+  if (open_) arm();
 }
 
 // Persist, then send: messages that say what a record says are kept back by the core until the
@@ -351,6 +352,7 @@ void GroupLog::feed(const replica::Input& input) {
 // which change no office, so nothing that is carried out here is overtaken by an effect that ends
 // it.
 void GroupLog::carry_out(replica::Effects effects) {
+  if (effects.unreadable) return end(*effects.unreadable);
   if (!effects.persist.empty()) storage_.append(effects.persist);
   if (!effects.send.empty()) schedule_turn_end();
   for (paxos::Envelope& envelope : effects.send) peers_.add(std::move(envelope));
@@ -365,6 +367,13 @@ void GroupLog::carry_out(replica::Effects effects) {
                  {{"slot", to_string(state().executed())}});
     keeper_.repaired();
   }
+}
+
+// What the core said in this step, and says from now on, is not heard.
+void GroupLog::end(const Error& why) {
+  open_ = false;
+  timer_.arm(std::nullopt);
+  if (options_.refused) options_.refused(why);
 }
 
 void GroupLog::change_office(const replica::OfficeChange& change) {

@@ -39,7 +39,8 @@ struct GroupLogOptions {
   // not current.
   std::function<void()> office_lost;
   // This replica must not take part: it has another disk than the group knows, and has forgotten
-  // what it promised. Called once, on the loop; the process should end.
+  // what it promised; or it met an entry that a newer version wrote. Called once, on the loop; the
+  // process should end.
   std::function<void(const Error&)> refused{};
 };
 
@@ -112,6 +113,7 @@ class GroupLog final : public state::ReplicatedLog {
   void install(std::shared_ptr<state::StateMachine> state);
   void feed(const replica::Input& input);
   void carry_out(replica::Effects effects);
+  void end(const Error& why);
   void change_office(const replica::OfficeChange& change);
   void answer(const std::vector<replica::Executed>& executed);
   void answer(const std::vector<replica::ReadToken>& reads, bool current);

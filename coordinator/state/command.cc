@@ -28,23 +28,6 @@ enum class Kind : std::uint8_t {
   kReplicaMoved = 10,
 };
 
-// The first format that knows the command.
-std::uint8_t format_of(const Command& command) {
-  return std::visit(Overloaded{
-                        [](const OfficeTaken&) { return kEntryFormatFirst; },
-                        [](const Committed&) { return kEntryFormatFirst; },
-                        [](const Aborted&) { return kEntryFormatFirst; },
-                        [](const Forgotten&) { return kEntryFormatFirst; },
-                        [](const Enrolled&) { return kEntryFormatFirst; },
-                        [](const GroupFounded&) { return kEntryFormatGroups; },
-                        [](const ReplicaAdded&) { return kEntryFormatGroups; },
-                        [](const ReplicaPromoted&) { return kEntryFormatGroups; },
-                        [](const ReplicaRemoved&) { return kEntryFormatGroups; },
-                        [](const ReplicaMoved&) { return kEntryFormatGroups; },
-                    },
-                    command);
-}
-
 void put_kind(Encoder& out, Kind kind) {
   out.put_u8(static_cast<std::uint8_t>(kind));
 }
@@ -181,6 +164,22 @@ Command read_command(Reader& in, std::uint8_t format) {
 
 }  // namespace
 
+std::uint8_t format_of(const Command& command) {
+  return std::visit(Overloaded{
+                        [](const OfficeTaken&) { return kEntryFormatFirst; },
+                        [](const Committed&) { return kEntryFormatFirst; },
+                        [](const Aborted&) { return kEntryFormatFirst; },
+                        [](const Forgotten&) { return kEntryFormatFirst; },
+                        [](const Enrolled&) { return kEntryFormatFirst; },
+                        [](const GroupFounded&) { return kEntryFormatGroups; },
+                        [](const ReplicaAdded&) { return kEntryFormatGroups; },
+                        [](const ReplicaPromoted&) { return kEntryFormatGroups; },
+                        [](const ReplicaRemoved&) { return kEntryFormatGroups; },
+                        [](const ReplicaMoved&) { return kEntryFormatGroups; },
+                    },
+                    command);
+}
+
 std::string encode(const Entry& entry) {
   Encoder out;
   std::uint8_t format = kEntryFormatFirst;
@@ -194,13 +193,13 @@ std::string encode(const Entry& entry) {
   return out.take();
 }
 
-Result<Entry> decode_entry(std::string_view bytes) {
+Result<Entry> decode_entry(std::string_view bytes, std::uint8_t known) {
   Reader in(bytes);
   const std::uint8_t format = in.byte();
-  if (in.ok() && (format < kEntryFormatFirst || kEntryFormat < format)) {
+  if (in.ok() && (format < kEntryFormatFirst || known < format)) {
     return failure(format == 0 ? ErrorCode::kInternal : ErrorCode::kUnsupportedVersion,
                    "log entry has format " + std::to_string(format) +
-                       ", this program reads up to " + std::to_string(kEntryFormat) +
+                       ", this program reads up to " + std::to_string(known) +
                        ": run the version that wrote it, or newer");
   }
   Entry entry;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "coordinator/state/formats.h"
 #include "coordinator/state/membership.h"
 
 namespace assent::state {
@@ -128,15 +129,15 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
-// Format version of encoded entries; a newer one is refused by name. 2 knows changes of the group;
-// an entry without any is written as 1, which earlier versions read, too.
-inline constexpr std::uint8_t kEntryFormat = 2;
+// The first format of entries that knows the command.
+std::uint8_t format_of(const Command& command);
 
+// In the earliest format that knows every command of it.
 std::string encode(const Entry& entry);
 
 // Refuses truncated, oversized and trailing bytes (kInternal with a sentence), and a newer format
-// (kUnsupportedVersion: it names both, and the remedy).
-Result<Entry> decode_entry(std::string_view bytes);
+// than `known` (kUnsupportedVersion: it names both, and the remedy).
+Result<Entry> decode_entry(std::string_view bytes, std::uint8_t known = kEntryFormat);
 
 // ── what executing a command answers ────────────────────────────────────────────────────────────
 

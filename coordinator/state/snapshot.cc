@@ -33,7 +33,7 @@ void StateMachine::begin_snapshot() {
 std::string StateMachine::beginning() const {
   Encoder out;
   out.put_u8(static_cast<std::uint8_t>(ChunkKind::kBeginning));
-  out.put_u8(kSnapshotFormat);
+  out.put_u8(options_.formats.snapshot);
   out.put_varint(executed_.value);
   put_time(out, time_);
   put_time(out, floor_);
@@ -41,7 +41,7 @@ std::string StateMachine::beginning() const {
   out.put_varint(offices_);
   out.put_varint(participants_.size());
   for (const auto& [name, record] : participants_) put_participant(out, name, record);
-  put(out, membership_);
+  if (options_.formats.snapshot >= kSnapshotFormatGroups) put(out, membership_);
   return out.take();
 }
 
@@ -100,9 +100,10 @@ Result<void> StateMachine::load(std::string_view chunk) {
 Result<void> StateMachine::load_beginning(std::string_view chunk) {
   Reader in(chunk);
   const std::uint8_t format = in.byte();
-  if (in.ok() && (format == 0 || kSnapshotFormat < format)) {
+  if (in.ok() && (format == 0 || options_.formats.snapshot < format)) {
     return refuse("has format " + std::to_string(format) + ", this program reads up to " +
-                      std::to_string(kSnapshotFormat) + ": run the version that wrote it, or newer",
+                      std::to_string(options_.formats.snapshot) +
+                      ": run the version that wrote it, or newer",
                   format == 0 ? ErrorCode::kInternal : ErrorCode::kUnsupportedVersion);
   }
   if (executed_ != Slot(0)) return refuse("begins a second time");

@@ -52,11 +52,8 @@ struct StateOptions {
   // the last `retention_min`: transactions need that long to be decided.
   std::size_t forgotten_max = 500'000;
   Millis retention_min{60'000};
+  Formats formats{};  // of this replica's program; need not be equal
 };
-
-// Format version of the chunks of a snapshot; a newer one is refused by name. 2 has the group; of 1
-// it is read as not founded.
-inline constexpr std::uint8_t kSnapshotFormat = 2;
 
 class StateMachine {
  public:

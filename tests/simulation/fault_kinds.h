@@ -31,8 +31,9 @@ enum class Fault {
   kWipe,             // a disk is lost with all that was on it
   kTransfer,         // the leader is asked to hand over; no fault, but a disturbance
   kRepairedRestart,  // of a replica whose log has damage that is repaired: all such, at the healing
+  kOtherVersion,     // a replica is started again by an older or a newer version of the program
 };
-inline constexpr std::size_t kFaultKinds = 22;
+inline constexpr std::size_t kFaultKinds = 23;
 
 std::string_view name(Fault fault);
 

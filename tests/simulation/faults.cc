@@ -52,6 +52,8 @@ std::string_view name(Fault fault) {
       return "transfer";
     case Fault::kRepairedRestart:
       return "repaired-restart";
+    case Fault::kOtherVersion:
+      return "other-version";
   }
   return "?";
 }
@@ -159,6 +161,8 @@ void Faults::strike(Fault fault) {
       return jump_clock();
     case Fault::kTransfer:
       return leader().hand_over(anyone().id());
+    case Fault::kOtherVersion:
+      return change_version(anyone());
   }
 }
 
@@ -239,6 +243,23 @@ void Faults::moment(ReplicaId replica, Moment moment) {
     count(moment == Moment::kAsksPromises ? Fault::kCrashCandidate : Fault::kCrashLeader);
     crash(host, 100 * kMillisecond);
   });
+}
+
+// Upgrades and downgrades, one replica at a time, as nobody should: one that already wrote what the
+// first version does not know is started by it again. Where nothing was chosen since the last time,
+// too few can read what the leader proposes: somebody notices, and upgrades them all.
+void Faults::change_version(Host& host) {
+  const bool stuck = std::exchange(executed_, ledger_.executed()) == ledger_.executed();
+  if (stuck) {
+    for (const auto& each : hosts_) {
+      upgrade(*each);
+      each->boot();
+    }
+    return;
+  }
+  host.crash();
+  host.run_version(dice_.percent(60) ? state::Formats() : kFirstVersion);
+  later(dice_.skewed(2 * kMillisecond, kSecond), [&host] { host.boot(); });
 }
 
 void Faults::jump_clock() {
@@ -375,8 +396,15 @@ void Faults::heal() {
     host->disk().make_room();
     host->pause_until(0);
     restart_repaired(*host);
+    upgrade(*host);
     host->boot();
   }
+}
+
+void Faults::upgrade(Host& host) {
+  if (host.formats() == state::Formats()) return;
+  host.crash();
+  host.run_version({});
 }
 
 // A minority may stay away afterwards: those that restart here must do for a majority.

@@ -60,6 +60,8 @@ class Faults {
   void fill(Host& host);
   [[nodiscard]] bool others_impaired(const Host& host) const;
   void restart_repaired(Host& host);
+  void change_version(Host& host);
+  void upgrade(Host& host);
   void part(const Pairs& pairs);
   void reset_connection();
   void bad_weather(const Weather& weather);
@@ -90,6 +92,7 @@ class Faults {
   bool trap_for_candidates_ = false;
   bool trap_for_leaders_ = false;
   Pairs cuts_;
+  Slot executed_;  // when a version was changed last
   FaultCounts counts_{};
 };
 

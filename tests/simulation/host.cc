@@ -50,8 +50,14 @@ Host::Host(Surroundings& around, const Setting& setting, ReplicaId id)
              Millis(dice_.between(-setting.wall_offset_max.value, setting.wall_offset_max.value))),
       keeper_(around.trace, around.witness, setting, id, disk_,
               {[this](Micros delay, std::function<void()> act) { later(delay, std::move(act)); },
-               [this](const replica::Input& input) { step(input); },
-               [this](const replica::PartAsked& asked) { ask_part(asked); }}) {}
+               [this](const replica::Input& input) {
+                 if (up()) step(input);
+               },
+               [this](const replica::PartAsked& asked) { ask_part(asked); }}) {
+  if (setting.mixes_versions() && Dice(setting.seed, 400 + id.value).percent(50)) {
+    run_version(kFirstVersion);
+  }
+}
 
 // ── lives ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -76,20 +82,15 @@ void Host::take_part() {
   replica::Options options = setting_.options;
   options.paxos.self = id_;
   options.paxos.seed = dice_.next();
+  options.state.formats = formats_;
+  if (formats_ == kFirstVersion) options.founders.clear();
   if (!is_founder()) {
     options.paxos.group = paxos::Group();
     options.founders.clear();
   }
   core_ = std::make_unique<replica::Core>(options, disk_);
-  const replica::Now now = clock_.read(around_.scheduler.now());
-  learned_ = executed_ = Slot();
-  if (const StoredSnapshot* newest = disk_.shelf().newest()) {
-    core_->restore(state_of(*newest->content, setting_.options.state));
-    learned_ = newest->info.through;
-  }
-  disk_.open([&](const paxos::Record& record) { core_->restore(now, record); },
-             [&] { core_->restore_lost_records(); });
-  core_->start(now);
+  if (!restore()) return end_unreadable();
+  core_->start(clock_.read(around_.scheduler.now()));
   learn();
   around_.ledger.compare(id_, core_->state(), true);
   executed_ = core_->state().executed();
@@ -98,6 +99,24 @@ void Host::take_part() {
   keeper_.boot(*core_);
   arm();
   if (disk_.full()) hear_of_space(true);
+}
+
+bool Host::restore() {
+  learned_ = executed_ = Slot();
+  if (const StoredSnapshot* newest = disk_.shelf().newest()) {
+    auto state = state_of(*newest->content, core_->options().state);
+    if (state == nullptr) return false;
+    core_->restore(std::move(state));
+    learned_ = newest->info.through;
+  }
+  const replica::Now now = clock_.read(around_.scheduler.now());
+  bool readable = true;
+  disk_.open(
+      [&](const paxos::Record& record) {
+        readable = readable && core_->restore(now, record).has_value();
+      },
+      [&] { core_->restore_lost_records(); });
+  return readable;
 }
 
 void Host::switch_off() {
@@ -166,6 +185,7 @@ void Host::arrive(const Sender& from, const paxos::Message& message) {
       ++unheard_;
       return;
     }
+    if (!can_read(arrived.message)) return;
     around_.trace.event(id_.value, "hears", arrived.from.value, arrived.message.index(), [&] {
       return "from r" + to_string(arrived.from) + ": " + words(arrived.message);
     });
@@ -185,7 +205,9 @@ void Host::hand_over(ReplicaId to) {
 
 void Host::ask(const Request& request) {
   enter([this, request] {
-    if (!serving()) return answer(request.operation, Answer::Kind::kElsewhere);
+    const bool known =
+        request.command == nullptr || state::format_of(*request.command) <= formats_.entry;
+    if (!serving() || !known) return answer(request.operation, Answer::Kind::kElsewhere);
     const std::uint64_t token = ++tokens_;
     if (request.command == nullptr) {
       reads_.emplace(token, Read{request.operation, around_.history.read_asked()});
@@ -245,6 +267,7 @@ void Host::step(const replica::Input& input) {
   if (std::holds_alternative<replica::Install>(input)) {
     learned_ = core_->consensus().chosen_through();
   }
+  if (effects.unreadable) return end_unreadable();
   const auto offered = effects.offered;
   carry_out(std::move(effects));
   core_->check_invariants();

@@ -61,6 +61,9 @@ struct Surroundings {
   std::function<void(ReplicaId to, ReplicaId by, DiskIncarnation known)> answer_greeting;
 };
 
+// What the first version of the program knew.
+inline constexpr state::Formats kFirstVersion{.entry = 1, .snapshot = 1};
+
 class Host {
  public:
   Host(Surroundings& around, const Setting& setting, ReplicaId id);
@@ -72,6 +75,11 @@ class Host {
   void crash();
   // It crashes, and never comes back.
   void switch_off();
+  // The program that boots from now on. Precondition: it is down.
+  void run_version(const state::Formats& formats) { formats_ = formats; }
+  [[nodiscard]] const state::Formats& formats() const { return formats_; }
+  // Lives that ended at something that a newer version wrote.
+  [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
   [[nodiscard]] bool switched_off() const { return switched_off_; }
   // All that was on its disk is lost. Precondition: it is down.
   void wipe();
@@ -128,6 +136,9 @@ class Host {
   [[nodiscard]] bool runs() const { return admission_.has_value(); }
   [[nodiscard]] bool is_founder() const { return id_.value <= setting_.replicas; }
   void take_part();
+  [[nodiscard]] bool restore();
+  [[nodiscard]] bool can_read(const paxos::Message& message) const;
+  void end_unreadable();
   void greet_all();
   [[nodiscard]] DiskIncarnation meet(const Sender& other);
   void hear_of_space(bool is_short);
@@ -170,6 +181,8 @@ class Host {
   std::uint64_t armed_number_ = 0;
   bool turn_open_ = false;
   bool switched_off_ = false;
+  state::Formats formats_;
+  std::uint64_t unreadable_ = 0;
   Slot groups_from_;  // the latest change when the checkers saw its groups last, and the mark then
   Slot groups_seen_;
   Slot learned_;   // up to here the checkers saw what this life learned

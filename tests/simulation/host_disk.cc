@@ -68,7 +68,7 @@ void Host::hear_of_space(bool is_short) {
 // What is reserved holds the decisions in flight, while another member takes the office: whoever is
 // furthest of those that are connected.
 void Host::step_aside() {
-  if (!disk_.full()) return;
+  if (!up() || !disk_.full()) return;
   const paxos::Group& group = core_->consensus().group();
   std::optional<ReplicaId> furthest;
   const auto chosen = core_->consensus().peers_chosen();

@@ -79,7 +79,7 @@ void Keeper::write_chunk() {
   snapshot.info.id = id_of(writing_->content);
   snapshot.info.bytes = writing_->content.size();
   snapshot.content = std::make_shared<const std::string>(std::move(writing_->content));
-  if (checked()) witness_.snapshot(id_, snapshot, writing_->hash, setting_.options.state);
+  if (checked()) witness_.snapshot(id_, snapshot, writing_->hash, core_->options().state);
   finishing_ = true;
   process_.later(dice_.skewed(kMillisecond, kWriteMax), [this] { finish(); });
 }
@@ -169,7 +169,9 @@ void Keeper::install(const StoredSnapshot& snapshot) {
   if (of_use) {
     trace_.event(id_.value, "installs", through.value, snapshot.info.id,
                  [&] { return "the state after slot " + to_string(through); });
-    auto state = state_of(*snapshot.content, setting_.options.state);
+    auto state = state_of(*snapshot.content, core_->options().state);
+    // A newer version wrote it, and this one goes on without.
+    if (state == nullptr && core_->options().state.formats != state::Formats()) return;
     CHECK(state != nullptr && id_of(*snapshot.content) == snapshot.info.id,
           "what was fetched is what was offered");
     disk_.rebase(through);

@@ -1,12 +1,15 @@
 #include "tests/simulation/setting.h"
 
 #include <algorithm>
+#include <set>
 
 #include "tests/simulation/dice.h"
 #include "tests/simulation/operators.h"
 
 namespace assent::simulation {
 namespace {
+
+constexpr std::uint64_t kVersionsStream = 9;
 
 // Mostly as in production, sometimes so small that the bound is met.
 template <class T>
@@ -40,6 +43,9 @@ Weather choose_weather(Dice& dice) {
   return weather;
 }
 
+const std::set<Fault> kChosenApart = {Fault::kRot, Fault::kWipe, Fault::kRepairedRestart,
+                                      Fault::kOtherVersion};
+
 // Each run has some kinds only: what happens often together is seldom what happens alone.
 std::vector<Fault> choose_faults(Dice& dice, std::uint32_t replicas) {
   constexpr auto kFirst = static_cast<std::size_t>(Fault::kPause);
@@ -47,7 +53,7 @@ std::vector<Fault> choose_faults(Dice& dice, std::uint32_t replicas) {
   std::vector<Fault> out{Fault::kCrash};
   for (std::size_t i = 0; i < kFaultKinds; ++i) {
     const auto fault = static_cast<Fault>(i);
-    if (fault == Fault::kRot || fault == Fault::kWipe || fault == Fault::kRepairedRestart) continue;
+    if (kChosenApart.contains(fault)) continue;
     const bool of_peers = kFirst < i && i <= kLast;
     if (replicas == 1 && of_peers) continue;
     if (dice.percent(55)) out.push_back(fault);
@@ -91,6 +97,10 @@ std::size_t Setting::members_at_least() const {
   return std::any_of(faults.begin(), faults.end(), loses_records) ? 3 : 1;
 }
 
+bool Setting::mixes_versions() const {
+  return std::find(faults.begin(), faults.end(), Fault::kOtherVersion) != faults.end();
+}
+
 Setting setting_of(std::uint64_t seed) {
   Dice dice(seed, 1);
   const std::uint32_t replicas = choose_replicas(dice);
@@ -118,6 +128,9 @@ Setting setting_of(std::uint64_t seed) {
   // members_at_least().
   if (replicas > 1 && (out.spares == 0 || dice.percent(50))) out.faults.push_back(Fault::kRot);
   if (replicas > 1 && out.spares > 0 && dice.percent(50)) out.faults.push_back(Fault::kWipe);
+  if (Dice(seed, kVersionsStream).percent(15)) {
+    for (int weight = 0; weight < 3; ++weight) out.faults.push_back(Fault::kOtherVersion);
+  }
   for (const ReplicaId member : members) out.options.founders.push_back(member_of(member));
   return out;
 }

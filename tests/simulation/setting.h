@@ -39,6 +39,9 @@ struct Setting {
   Healing healing = Healing::kWhole;
 
   [[nodiscard]] std::uint32_t hosts() const { return replicas + spares; }
+  // Until the faults end, replicas are run by this version of the program and by the first one,
+  // which knows no changes of the group.
+  [[nodiscard]] bool mixes_versions() const;
   // The fault budget of rot and of lost disks. One replica at a time has lost records; it gives no
   // promise before a leader has made it whole, or ever again when it has lost them all; and there
   // is no leader without the promises of a quorum. So a quorum

@@ -173,7 +173,7 @@ TEST(Core, ARestartRestoresTheState) {
   const NoLog log;
   Core next(Replica::options_of(), log);
   const Now now{MonoTime(5), LogTime(2'000'000)};
-  for (const paxos::Record& record : replica.records_) next.restore(now, record);
+  for (const paxos::Record& record : replica.records_) ASSERT_TRUE(next.restore(now, record));
   next.start(now);
   EXPECT_NE(next.state().find(transaction(1)), nullptr);
   EXPECT_FALSE(next.serving());
@@ -244,10 +244,56 @@ TEST_F(Founder, TheNextLifeKnowsTheGroupFromTheLog) {
   const NoLog log;
   Core next(options(), log);
   const Now now{MonoTime(5), LogTime(2'000'000)};
-  for (const paxos::Record& record : replica_.records_) next.restore(now, record);
+  for (const paxos::Record& record : replica_.records_) ASSERT_TRUE(next.restore(now, record));
   next.start(now);
   EXPECT_EQ(next.consensus().group(), paxos::Group({ReplicaId(1), ReplicaId(2)}));
   next.check_invariants();
+}
+
+// ── an earlier version of the program ───────────────────────────────────────────────────────────
+
+Options first_version() {
+  Options out = Replica::options_of();
+  out.state.formats = {.entry = 1, .snapshot = 1};
+  return out;
+}
+
+TEST_F(Founder, AnEarlierVersionDoesNotStartOnAChangeThatItCannotRead) {
+  replica_.take_office();
+  execute(1, state::ReplicaAdded{member(2)});
+  const NoLog log;
+  Core earlier(first_version(), log);
+  const Now now{MonoTime(5), LogTime(2'000'000)};
+  Result<void> restored;
+  for (const paxos::Record& record : replica_.records_) {
+    restored = earlier.restore(now, record);
+    if (!restored) break;
+  }
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().code, ErrorCode::kUnsupportedVersion);
+  EXPECT_EQ(restored.error().message,
+            "the log cannot be executed: slot 1 is chosen, and its log entry has format 2, this "
+            "program reads up to 1: run the version that wrote it, or newer");
+  EXPECT_EQ(earlier.state().executed(), Slot(0)) << "nothing is skipped";
+}
+
+// A newer version accepted the entry on this disk; an earlier one runs now, and is elected.
+TEST_F(Founder, AnEarlierVersionEndsWhenAChangeThatItCannotReadIsChosen) {
+  replica_.take_office();
+  replica_.submit(1, state::ReplicaAdded{member(2)});
+  replica_.step(TurnEnded{});
+  Replica earlier({ReplicaId(1)}, first_version());
+  const Now now{MonoTime(5), LogTime(2'000'000)};
+  for (const paxos::Record& record : replica_.records_) {
+    if (std::holds_alternative<paxos::ChosenMark>(record)) continue;
+    ASSERT_TRUE(earlier.core_.restore(now, record));
+  }
+  earlier.now_.mono = earlier.now_.mono + Millis(1'000);
+  Effects last = earlier.step(paxos::Tick{});
+  for (int i = 0; i < 5 && !last.unreadable; ++i) last = earlier.persist();
+  ASSERT_TRUE(last.unreadable);
+  EXPECT_EQ(last.unreadable->code, ErrorCode::kUnsupportedVersion);
+  EXPECT_TRUE(last.persist.empty() && last.send.empty() && last.executed.empty());
 }
 
 TEST_F(Founder, ASnapshotsGroupGovernsConsensus) {

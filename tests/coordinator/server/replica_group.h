@@ -64,6 +64,10 @@ class ReplicaGroupTest : public testing::Test {
 
   // Begins a replica's next life; `cluster` is what its configuration says.
   void start(std::size_t i, const std::string& cluster = "demo") {
+    const auto opened = try_start(i, cluster);
+    ASSERT_TRUE(opened) << opened.error().message;
+  }
+  Result<void> try_start(std::size_t i, const std::string& cluster = "demo") {
     Config config;
     config.cluster = cluster;
     config.replica = ReplicaId(static_cast<std::uint32_t>(i + 1));
@@ -75,8 +79,7 @@ class ReplicaGroupTest : public testing::Test {
     refusals_[i].reset();
     replicas_[i] = std::make_unique<Replica>(loop_, config,
                                              [this, i](const Error& why) { refusals_[i] = why; });
-    const auto opened = replicas_[i]->open();
-    ASSERT_TRUE(opened) << opened.error().message;
+    return replicas_[i]->open();
   }
 
   [[nodiscard]] std::string data_directory(std::size_t i) const {

@@ -21,6 +21,7 @@ Setting group_setting(std::uint64_t seed) {
   out.wall_offset_max = std::min(out.wall_offset_max, Millis(200));
   out.fault_gap_max *= 3;
   std::erase(out.faults, Fault::kClockJump);
+  std::erase(out.faults, Fault::kOtherVersion);
   return out;
 }
 
