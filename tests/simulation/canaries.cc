@@ -47,7 +47,7 @@ const std::vector<CanaryRecord>& log_canaries() {
       {Canary::kStandWhileRecovering, "stand-while-recovering", 2, Checker::kAgreement},
       {Canary::kPromisesOfOldGroup, "promises-of-old-group", 42, Checker::kPromisesOfGroup},
       {Canary::kWipedDiskAccepted, "wiped-disk-accepted", 14, Checker::kWipedIsSilent},
-      {Canary::kUnreadableSkipped, "unreadable-skipped", 70, Checker::kEqualStates},
+      {Canary::kUnreadableSkipped, "unreadable-skipped", 22, Checker::kEqualStates},
       {Canary::kFullDiskVotes, "full-disk-votes", 1, Checker::kDurableBeforeTold},
   };
   return records;
