@@ -1,5 +1,5 @@
-// What clients were told of each transfer, to be compared with what the databases hold: every branch
-// of a transfer writes the transfer's name into a table, and the answer goes into a file.
+// What clients were told of each transfer, to be compared with what the databases hold: every
+// branch of a transfer writes the transfer's name into a table, and the answer goes into a file.
 #pragma once
 
 #include <fstream>
