@@ -1,26 +1,23 @@
 #include "tests/simulation/postgres/commands.h"
 
 #include <cstdio>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "tests/simulation/postgres/sql_text.h"
 
 namespace assent::model {
 namespace {
 
-struct Found {
-  const Rule* rule;
-  Values values;
-};
-
-std::optional<Found> find_rule(const std::string& sql, const std::vector<Value>& parameters) {
+const Rule* find_rule(const std::string& sql, const std::vector<Value>& parameters) {
   for (const Rules rules : {bank_rules(), transaction_rules(), two_phase_rules(), session_rules(),
                             agent_rules(), preflight_rules()}) {
     for (const Rule& rule : rules) {
-      if (auto values = match(rule.pattern, sql, parameters)) return Found{&rule, *values};
+      if (match(rule.pattern, sql, parameters)) return &rule;
     }
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 // These commands run without a snapshot.
@@ -29,6 +26,28 @@ bool takes_snapshot(const std::string& sql) {
       "begin", "start", "commit",    "end",     "rollback", "abort",  "prepare", "set",
       "reset", "show",  "savepoint", "release", "listen",   "notify", "unlisten"};
   return !kWithout.contains(lower(sql.substr(0, sql.find(' '))));
+}
+
+// What a text is.
+struct Known {
+  std::string sql;   // normalised
+  const Rule* rule;  // none: the model does not know it
+  bool takes_snapshot;
+};
+
+constexpr std::size_t kKnownMax = 2'000;
+
+// The same few texts come again and again; which rule a text has depends on nothing but on it and
+// on how many parameters there are. What is returned is good until the next call.
+const Known& look_up(const Command& command) {
+  static std::map<std::pair<std::string, std::size_t>, Known> all;
+  const auto key = std::make_pair(command.sql, command.parameters.size());
+  const auto found = all.find(key);
+  if (found != all.end()) return found->second;
+  if (all.size() == kKnownMax) all.clear();
+  std::string sql = normalised(command.sql);
+  const Known known{sql, find_rule(sql, command.parameters), takes_snapshot(sql)};
+  return all.emplace(key, known).first->second;
 }
 
 }  // namespace
@@ -41,21 +60,21 @@ std::string lsn_text(Lsn position) {
 }
 
 Step run_sql(Backend& backend, const Command& command) {
-  const std::string sql = normalised(command.sql);
-  const auto found = find_rule(sql, command.parameters);
-  if (!found) {
-    backend.instance().unknown_statements.push_back(sql);
-    return error("42601", "the model server does not know: " + sql);
+  const Known& known = look_up(command);
+  if (known.rule == nullptr) {
+    backend.instance().unknown_statements.push_back(known.sql);
+    return error("42601", "the model server does not know: " + known.sql);
   }
-  if (backend.transaction().failed && !found->rule->in_failed) {
+  if (backend.transaction().failed && !known.rule->in_failed) {
     return error("25P02",
                  "current transaction is aborted, commands ignored until end of transaction block");
   }
-  if (takes_snapshot(sql)) {
+  if (known.takes_snapshot) {
     backend.transaction().queried = true;
     backend.store().take_snapshot(backend.transaction());
   }
-  return found->rule->run(backend, found->values);
+  const auto values = match(known.rule->pattern, known.sql, command.parameters);
+  return known.rule->run(backend, values.value());
 }
 
 std::optional<Answer> refuse_write(Backend& backend, const char* word) {
