@@ -1,6 +1,7 @@
 // Simulated time, and what is to happen when.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -29,7 +30,7 @@ class Scheduler {
   struct Event {
     Micros when;
     std::uint64_t number;
-    std::function<void()> act;
+    std::size_t act;  // its place in acts_
   };
   // A heap with the first event in front.
   static bool later(const Event& a, const Event& b);
@@ -38,6 +39,8 @@ class Scheduler {
   std::uint64_t number_ = 0;
   std::uint64_t steps_ = 0;
   std::vector<Event> heap_;
+  std::vector<std::function<void()>> acts_;
+  std::vector<std::size_t> free_;  // places in acts_ that hold none
 };
 
 }  // namespace assent::simulation

@@ -67,7 +67,10 @@ bool match_from(std::string_view pattern, std::string_view sql, std::size_t at,
     if (pattern[i] == '%') {
       const std::string_view rest = pattern.substr(i + 1);
       const std::size_t kept = values.size();
-      for (std::size_t from = at; from <= sql.size(); ++from) {
+      if (rest.empty()) return true;
+      const bool literal = rest[0] != '?' && rest[0] != '%';
+      for (std::size_t from = at; from < sql.size(); ++from) {
+        if (literal && lowered(sql[from]) != lowered(rest[0])) continue;
         if (match_from(rest, sql, from, parameters, values)) return true;
         values.resize(kept);
       }

@@ -136,7 +136,6 @@ void Agent::run(const std::function<void()>& act) {
   act();
   life_->loop.run_ready();
   if (!life_->table) return;
-  life_->table->check_invariants();
   arm();
 }
 
@@ -379,6 +378,7 @@ void Agent::cancel(branch::CancelAsked asked, Done<branch::Cancelled> done) {
 
 void Agent::feed(const branch::Input& input) {
   branch::Effects effects = life_->table->step(mono(), input);
+  life_->table->check_invariants();
   for (const branch::Operation& operation : effects.operations) {
     life_->database->carry_out(operation);
   }
