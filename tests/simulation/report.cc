@@ -4,6 +4,21 @@
 #include <cstdio>
 
 namespace assent::simulation {
+namespace {
+
+constexpr std::size_t kListed = 20;
+
+// The lowest of them, each with a blank in front.
+std::string lowest(std::vector<std::uint64_t> seeds) {
+  std::sort(seeds.begin(), seeds.end());
+  std::string out;
+  for (std::size_t i = 0; i < std::min(seeds.size(), kListed); ++i) {
+    out += " " + std::to_string(seeds[i]);
+  }
+  return out + (seeds.size() > kListed ? " ..." : "");
+}
+
+}  // namespace
 
 std::string replay_command(const Simulator& simulator, std::uint64_t seed,
                            const std::string& canary) {
@@ -45,11 +60,11 @@ void Report::print_failure(const Run& run) const {
 }
 
 void Report::maybe_print_progress() {
-  if (Clock::now() - told_ < std::chrono::seconds(5)) return;
+  if (Clock::now() - told_ < std::chrono::seconds(expected_ == 0 ? 60 : 5)) return;
   told_ = Clock::now();
   const std::string of = expected_ == 0 ? "" : " of " + std::to_string(expected_);
-  std::fprintf(stderr, "%6.1f s: %llu%s seeds, %llu failed\n", seconds(),
-               static_cast<unsigned long long>(runs_), of.c_str(),
+  std::fprintf(stderr, "%6.1f s: %llu%s seeds, %.2f h of simulated time, %llu failed\n", seconds(),
+               static_cast<unsigned long long>(runs_), of.c_str(), as_seconds(time_) / 3'600,
                static_cast<unsigned long long>(failures_));
 }
 
@@ -65,8 +80,8 @@ void Report::print() const {
               simulated / seconds());
   if (runs_ > failures_) summary_->print();
   for (const auto& [checker, seeds] : caught_) {
-    std::printf("caught by %s: %zu seeds, the lowest %llu\n", checker.c_str(), seeds.size(),
-                static_cast<unsigned long long>(*std::min_element(seeds.begin(), seeds.end())));
+    std::printf("caught by %s: %zu seeds:%s\n", checker.c_str(), seeds.size(),
+                lowest(seeds).c_str());
   }
   std::printf("%s: %llu of %llu seeds failed\n", failures_ == 0 ? "PASSED" : "FAILED",
               static_cast<unsigned long long>(failures_), static_cast<unsigned long long>(runs_));
