@@ -58,6 +58,8 @@ struct HeartbeatRequest {
   4: i64 epoch
   /** True in the last heartbeat before a clean stop: the next life need not wait. */
   5: bool leaving
+  /** True: what is prepared here can be ended from now on, and could not be before: the epoch was claimed, older lives were fenced, or the database is back. Absent: false. */
+  6: optional bool recovered
 }
 
 struct HeartbeatReply {
@@ -186,6 +188,23 @@ struct SettleReply {
   2: bool committed
 }
 
+/** Who answers at this address; also answered by a life that has no epoch yet. */
+struct LifeRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Cluster of the caller; another one is answered WRONG_CLUSTER. */
+  2: string cluster
+  /** Participant that is meant; another one is answered UNKNOWN_PARTICIPANT. */
+  3: string participant
+}
+
+struct LifeReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Names this life of the agent, as in its RegisterRequest. */
+  2: string nonce
+}
+
 /** What the leader asks of an agent, on the agent's peer port. */
 service Participant {
   /** Prepares a branch, or commits it in one phase, and votes. Repeating it gives the same vote. */
@@ -196,4 +215,6 @@ service Participant {
   SettleReply settle(1: SettleRequest request) throws (1: common.AssentError error)
   /** Lists what is prepared. */
   InventoryReply inventory(1: InventoryRequest request) throws (1: common.AssentError error)
+  /** Names the life that answers here: who succeeds one that is gone need not wait for its silence. */
+  LifeReply life(1: LifeRequest request) throws (1: common.AssentError error)
 }

@@ -17,6 +17,8 @@ namespace {
 
 // A call without an answer for this long is sent again by the office; agents answer repeats.
 constexpr Millis kCallTimeout{5'000};
+// Nobody waits for an inventory, and the next one cannot be asked for before its answer.
+constexpr Millis kInventoryTimeout{1'000};
 
 // After a network that was cut is whole again, phase two goes on within this.
 constexpr Millis kStalledMax{2'000};
@@ -61,6 +63,7 @@ struct AgentLinks::Link {
 
   rpc::Client client;
   bool asking = false;        // for the inventory
+  bool ask_again = false;     // what is being answered may be of before the agent recovered
   std::size_t in_flight = 0;  // prepares, finishes and settles
 };
 
@@ -93,6 +96,14 @@ void AgentLinks::follow(const std::string& participant, const std::string& addre
   } else {
     sink_(commit::AgentUp{participant});
   }
+  ask_inventory(participant, *link);
+}
+
+void AgentLinks::recovered(const std::string& participant) {
+  Link* link = find(participant);
+  if (link == nullptr) return;
+  sink_(commit::AgentUp{participant});
+  link->ask_again = link->asking;
   ask_inventory(participant, *link);
 }
 
@@ -188,9 +199,10 @@ void AgentLinks::ask_inventory(const std::string& participant, Link& link) {
   request.cluster = cluster_;
   const MonoTime asked = process::monotonic_now();
   ASSENT_CALL(wire::Participant, inventory, wire::InventoryReply)
-  (link.client, request, kCallTimeout,
+  (link.client, request, kInventoryTimeout,
    [this, participant, &link, asked](Result<wire::InventoryReply> reply) {
      link.asking = false;
+     if (std::exchange(link.ask_again, false)) ask_inventory(participant, link);
      if (!reply) {
        log::debug("no inventory", {{"participant", participant}, {"why", reply.error().message}});
        return;

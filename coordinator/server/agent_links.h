@@ -31,6 +31,10 @@ class AgentLinks {
   // Reaches this participant at this "host:port" from now on, and asks for its inventory at once.
   void follow(const std::string& participant, const std::string& address);
 
+  // The agent says that what is prepared can be ended from now on: what waits is sent again, and
+  // it is asked for its inventory, at once.
+  void recovered(const std::string& participant);
+
   void send(const commit::SendPrepare& prepare);
   void send(const commit::SendFinish& finish);
   void send(const commit::SendSettle& settle);

@@ -8,8 +8,22 @@
 
 namespace assent::coordinator {
 
-Enrolment::Enrolment(state::ReplicatedLog& log, Millis silence, MonoTime now, OnEnrolled enrolled)
-    : log_(log), silence_(silence), enrolled_(std::move(enrolled)) {
+namespace {
+
+Error displaced(const std::string& participant, const state::ParticipantRecord& life,
+                Millis silence) {
+  return {ErrorCode::kDisplaced,
+          "another agent serves participant " + participant + " (epoch " + to_string(life.epoch) +
+              ", at " + life.peer_address +
+              "); stop it first, or wait until it has been silent for " +
+              std::to_string(silence.value) + " ms",
+          participant};
+}
+
+}  // namespace
+
+Enrolment::Enrolment(state::ReplicatedLog& log, Millis silence, MonoTime now, Callbacks callbacks)
+    : log_(log), silence_(silence), callbacks_(std::move(callbacks)) {
   for (const auto& [name, participant] : log_.state().participants()) heard_[name] = now;
 }
 
@@ -21,15 +35,34 @@ bool Enrolment::alive(MonoTime now, const std::string& participant) const {
 void Enrolment::enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> done) {
   const state::ParticipantRecord* record = log_.state().participant(request.participant);
   const bool same_life = record != nullptr && record->nonce == request.nonce;
-  if (record != nullptr && !same_life && alive(now, request.participant)) {
-    return done(tl::unexpected(Error{ErrorCode::kDisplaced,
-                                     "another agent serves participant " + request.participant +
-                                         " (epoch " + to_string(record->epoch) + ", at " +
-                                         record->peer_address +
-                                         "); stop it first, or wait until it has been silent for " +
-                                         std::to_string(silence_.value) + " ms",
-                                     request.participant}));
+  if (record == nullptr || same_life || !alive(now, request.participant)) {
+    return propose(now, request, std::move(done));
   }
+  if (callbacks_.ask_life) return ask_for(now, request, *record, std::move(done));
+  done(tl::unexpected(displaced(request.participant, *record, silence_)));
+}
+
+// A life that was killed says nothing, and its successor is there long before the silence counts.
+void Enrolment::ask_for(MonoTime now, const state::Enrolled& request,
+                        const state::ParticipantRecord& life, Done<Epoch> done) {
+  const std::uint64_t waiter = ++last_waiter_;
+  waiting_.emplace(waiter, [done](Error error) { done(tl::unexpected(std::move(error))); });
+  callbacks_.ask_life(request.participant, life,
+                      [this, alive = std::weak_ptr<char>(alive_), waiter, now, request,
+                       nonce = life.nonce, done](Presence presence) {
+                        if (alive.expired() || waiting_.erase(waiter) == 0) return;
+                        const state::ParticipantRecord* record =
+                            log_.state().participant(request.participant);
+                        CHECK(record != nullptr, "a participant stays known");
+                        // Another one may have enrolled since: of that one nothing is known.
+                        const bool gone = presence == Presence::kGone && record->nonce == nonce;
+                        if (gone || record->nonce == request.nonce)
+                          return propose(now, request, done);
+                        done(tl::unexpected(displaced(request.participant, *record, silence_)));
+                      });
+}
+
+void Enrolment::propose(MonoTime now, const state::Enrolled& request, Done<Epoch> done) {
   // Two lives whose enrolments are on their way at once would both get an epoch, and the one that
   // is dead by now perhaps the higher.
   const auto [proposed, first] = proposed_.try_emplace(request.participant, request.nonce);
@@ -65,29 +98,29 @@ void Enrolment::take_result(MonoTime now, const state::Enrolled& request,
   log::info("agent enrolled", {{"participant", request.participant},
                                {"epoch", to_string(issued->epoch)},
                                {"address", request.peer_address}});
-  enrolled_(request.participant, request.peer_address);
+  callbacks_.enrolled(request.participant, request.peer_address);
   done(issued->epoch);
 }
 
-void Enrolment::heartbeat(MonoTime now, const std::string& participant, Epoch epoch, bool leaving,
+void Enrolment::heartbeat(MonoTime now, const std::string& participant, Epoch epoch, Beat beat,
                           Done<void> done) {
   const state::ParticipantRecord* record = log_.state().participant(participant);
   // Epochs only grow: what is too low here is too low everywhere.
   if (record != nullptr && epoch <= record->epoch) {
-    return done(take_heartbeat(now, participant, epoch, leaving));
+    return done(take_heartbeat(now, participant, epoch, beat));
   }
   const std::uint64_t waiter = ++last_waiter_;
   waiting_.emplace(waiter, [done](Error error) { done(tl::unexpected(std::move(error))); });
-  log_.read([this, alive = std::weak_ptr<char>(alive_), waiter, now, participant, epoch, leaving,
+  log_.read([this, alive = std::weak_ptr<char>(alive_), waiter, now, participant, epoch, beat,
              done](bool current) {
     if (alive.expired() || waiting_.erase(waiter) == 0) return;
-    if (current) return done(take_heartbeat(now, participant, epoch, leaving));
+    if (current) return done(take_heartbeat(now, participant, epoch, beat));
     done(failure(ErrorCode::kUnavailable, "this replica has no quorum now; ask again"));
   });
 }
 
 Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& participant, Epoch epoch,
-                                       bool leaving) {
+                                       Beat beat) {
   const state::ParticipantRecord* record = log_.state().participant(participant);
   if (record == nullptr) {
     return failure(ErrorCode::kUnknownParticipant,
@@ -100,11 +133,12 @@ Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& particip
                                     record->peer_address,
                                 participant});
   }
-  if (leaving) {
+  if (beat.leaving) {
     heard_.erase(participant);
   } else {
     heard_[participant] = now;
   }
+  if (beat.recovered) callbacks_.recovered(participant);
   return {};
 }
 

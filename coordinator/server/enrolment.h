@@ -14,6 +14,9 @@
 
 namespace assent::coordinator {
 
+// Whether a life of an agent still answers where it enrolled.
+enum class Presence { kThere, kGone, kUnknown };
+
 class Enrolment {
  public:
   template <class T>
@@ -22,18 +25,39 @@ class Enrolment {
   using OnEnrolled =
       std::function<void(const std::string& participant, const std::string& peer_address)>;
 
+  // Called when a life has said that what is prepared at it can be ended from now on.
+  using OnRecovered = std::function<void(const std::string& participant)>;
+  // Finds out about a life; it calls back once, or never when the office is lost first.
+  using AskLife =
+      std::function<void(const std::string& participant, const state::ParticipantRecord& life,
+                         std::function<void(Presence)> done)>;
+
+  struct Callbacks {
+    OnEnrolled enrolled;
+    OnRecovered recovered = [](const std::string&) {};
+    AskLife ask_life = nullptr;  // none: nobody is ever known to be gone
+  };
+
   // `silence`: an agent without a heartbeat for this long counts as gone. A life that this office
   // has never heard of may still be at work, so every enrolled agent counts as heard of at `now`.
-  Enrolment(state::ReplicatedLog& log, Millis silence, MonoTime now, OnEnrolled enrolled);
+  Enrolment(state::ReplicatedLog& log, Millis silence, MonoTime now, Callbacks callbacks);
 
-  // Issues an epoch through the log. kDisplaced while another life is alive.
+  // Issues an epoch through the log. kDisplaced while another life is alive: it was heard of, and
+  // is not known to be gone. That spares a life at work from one that was started by mistake; it is
+  // the fence in the database that keeps two lives apart.
   void enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> done);
+
+  // What a heartbeat says beside that the life goes on.
+  struct Beat {
+    bool leaving = false;
+    bool recovered = false;  // what is prepared can be ended from now on, and could not be before
+  };
 
   // kUnknownParticipant, or kDisplaced when a newer life was issued its epoch: only when that is
   // so, for an agent ends its life then. A leader that does not know yet that it was succeeded
   // knows nothing of epochs that its successor issued; what it does not know it reads from the log
   // first. kUnavailable: this replica cannot tell.
-  void heartbeat(MonoTime now, const std::string& participant, Epoch epoch, bool leaving,
+  void heartbeat(MonoTime now, const std::string& participant, Epoch epoch, Beat beat,
                  Done<void> done);
 
   // The office was lost: whoever waits is told to ask again. Nothing else is called afterwards.
@@ -43,13 +67,16 @@ class Enrolment {
 
  private:
   [[nodiscard]] Result<void> take_heartbeat(MonoTime now, const std::string& participant,
-                                            Epoch epoch, bool leaving);
+                                            Epoch epoch, Beat beat);
+  void ask_for(MonoTime now, const state::Enrolled& request, const state::ParticipantRecord& life,
+               Done<Epoch> done);
+  void propose(MonoTime now, const state::Enrolled& request, Done<Epoch> done);
   void take_result(MonoTime now, const state::Enrolled& request, const state::CommandResult& result,
                    const Done<Epoch>& done);
 
   state::ReplicatedLog& log_;
   const Millis silence_;
-  const OnEnrolled enrolled_;
+  const Callbacks callbacks_;
   // When each participant's present life was last heard of; absent: it said that it leaves.
   std::map<std::string, MonoTime> heard_;
   // Nonces of the enrolments that the log has not executed yet, by participant.

@@ -42,6 +42,9 @@ class OfficeRunner {
   // An agent enrolled: it is reached at this address from now on.
   void follow(const std::string& participant, const std::string& peer_address);
 
+  // An agent says that what is prepared at it can be ended from now on.
+  void recovered(const std::string& participant) { links_.recovered(participant); }
+
   [[nodiscard]] const commit::Office& office() const { return office_; }
 
  private:

@@ -77,7 +77,8 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     if (caller && !services_.term) caller = tl::unexpected(not_leader());
     if (!caller) return answer<wire::HeartbeatReply>(cob, exn, tl::unexpected(caller.error()));
     services_.term->enrolment.heartbeat(
-        process::monotonic_now(), request.participant, Epoch(*epoch), request.leaving,
+        process::monotonic_now(), request.participant, Epoch(*epoch),
+        {.leaving = request.leaving, .recovered = request.__isset.recovered && request.recovered},
         [this, cob, exn](Result<void> known) {
           answer(cob, exn, std::move(known).map([this] { return heartbeat_reply(); }));
         });

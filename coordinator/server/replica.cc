@@ -77,10 +77,17 @@ GroupLogOptions log_options(boost::asio::io_context& loop, const Config& config)
 
 Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
     : office(loop, config.cluster, log, commit::OfficeOptions{}),
-      enrolment(log, config.agent_silence, process::monotonic_now(),
-                [this](const std::string& participant, const std::string& address) {
-                  office.follow(participant, address);
-                }),
+      lives(loop, config.cluster),
+      enrolment(
+          log, config.agent_silence, process::monotonic_now(),
+          {.enrolled = [this](const std::string& participant,
+                              const std::string& address) { office.follow(participant, address); },
+           .recovered = [this](const std::string& participant) { office.recovered(participant); },
+           .ask_life =
+               [this](const std::string& participant, const state::ParticipantRecord& life,
+                      std::function<void(Presence)> done) {
+                 lives.ask(participant, life, std::move(done));
+               }}),
       changes(log) {}
 
 Term::~Term() {

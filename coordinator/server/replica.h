@@ -11,6 +11,7 @@
 #include "coordinator/server/enrolment.h"
 #include "coordinator/server/group_changes.h"
 #include "coordinator/server/group_log.h"
+#include "coordinator/server/life_inquiry.h"
 #include "coordinator/server/office_runner.h"
 #include "runtime/deadline_timer.h"
 #include "runtime/rpc/ports.h"
@@ -27,6 +28,7 @@ struct Term {
   ~Term();  // answers everyone who waits
 
   OfficeRunner office;
+  LifeInquiry lives;
   Enrolment enrolment;
   GroupChanges changes;
 };

@@ -1,14 +1,27 @@
 """What commands share that crash processes under load and measure what was in doubt."""
 
+import argparse
+
 from . import bank, bank_run, in_doubt, receipts
 
 PATIENCE_SECONDS = 30
 
 
-def add_options(parser):
-    """The options of all of them."""
+def parse(name, description, epilog, arguments, clients):
+    """The options of such a command."""
+    parser = argparse.ArgumentParser(
+        prog=f"integration/faults/{name}", description=description, epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, metavar="N",
+                        help="how many crashes (default: 5)")
     parser.add_argument("--settle-max", type=int, default=2000, metavar="MS",
                         help="a longer time until nothing is left is a failure (default: 2000)")
+    bank_run.add_options(parser, clients=clients)
+    options = parser.parse_args(arguments)
+    bank_run.check_options(parser, options)
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return options
 
 
 def told(crash):

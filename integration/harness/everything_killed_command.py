@@ -1,6 +1,5 @@
 """The command integration/faults/everything_killed: every process dies at once, under load."""
 
-import argparse
 import time
 
 from . import bank_run, crash_report, stages
@@ -21,23 +20,8 @@ processes stopped in good order."""
 
 def main(arguments):
     """Runs the command; returns its exit code."""
-    options = _parse(arguments)
+    options = crash_report.parse("everything_killed", DESCRIPTION, EPILOG, arguments, clients=16)
     return bank_run.run("everything_killed", options, _Everything)
-
-
-def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="integration/faults/everything_killed", description=DESCRIPTION, epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, metavar="N",
-                        help="how often everything dies (default: 5)")
-    crash_report.add_options(parser)
-    bank_run.add_options(parser, clients=16)
-    options = parser.parse_args(arguments)
-    bank_run.check_options(parser, options)
-    if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    return options
 
 
 class _Everything(crash_report.CrashAct):

@@ -60,6 +60,7 @@ struct Context : std::enable_shared_from_this<Context> {
   std::function<void(branch::Input)> sink;
   std::function<bool(Ballot)> may_send;
   std::function<void(Error)> displaced;
+  std::function<void()> reconnected;
 
  private:
   std::vector<std::weak_ptr<Connection>> connections_;

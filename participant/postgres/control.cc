@@ -119,7 +119,10 @@ void Control::on_lost(const Error& why) {
 asio::awaitable<void> Control::reconnect() {
   while (!context_->closed) {
     auto connected = co_await connection();
-    if (connected) co_return;
+    if (connected) {
+      if (context_->reconnected) context_->reconnected();
+      co_return;
+    }
     co_await pause(context_->loop, kReconnectPause);
   }
 }

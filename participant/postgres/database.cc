@@ -250,6 +250,10 @@ void Database::set_may_send(std::function<bool(Ballot)> may_send) {
   impl_->context()->may_send = std::move(may_send);
 }
 
+void Database::on_reconnected(std::function<void()> observer) {
+  impl_->context()->reconnected = std::move(observer);
+}
+
 void Database::on_displaced(std::function<void(Error)> observer) {
   impl_->context()->displaced = std::move(observer);
 }

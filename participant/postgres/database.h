@@ -101,6 +101,9 @@ class Database {
   // Called once when the epoch in the database is higher than ours: this life is over.
   void on_displaced(std::function<void(Error)> observer);
 
+  // Called whenever the control connection, once lost, stands again.
+  void on_reconnected(std::function<void()> observer);
+
   // Deletes the outcome rows of transactions of this time and before (R14). Call it as often as the
   // floor is heard of: it does so now and then.
   void drop_outcomes(LogTime floor);

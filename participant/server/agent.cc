@@ -33,7 +33,9 @@ Agent::Agent(boost::asio::io_context& loop, Config config)
       services_{config_, database_, {}, nullptr, false},
       ports_(loop, client_processor(services_), peer_processor(services_),
              admin_processor(services_)),
-      retry_(std::make_unique<Retry>(loop)) {}
+      retry_(std::make_unique<Retry>(loop)) {
+  services_.nonce = registration_.nonce();
+}
 
 Agent::~Agent() = default;
 
@@ -78,6 +80,7 @@ void Agent::serve(const Enrolment& enrolment) {
   database_.on_displaced(over);
   registration_.keep_alive(enrolment.epoch, over,
                            [this](LogTime floor) { database_.drop_outcomes(floor); });
+  database_.on_reconnected([this] { registration_.recovered(); });
   log::info("agent enrolled", {{"participant", config_.participant},
                                {"epoch", to_string(enrolment.epoch)},
                                {"ballot", to_string(enrolment.ballot)}});
@@ -90,6 +93,7 @@ void Agent::fence() {
   database_.fence_older_lives([this](Result<void> fenced) {
     if (!fenced) return retry_or_fail(fenced.error(), &Agent::fence);
     services_.open = true;
+    registration_.recovered();  // what a backend of an older life prepared until now is seen
     log::info("agent ready", {{"participant", config_.participant},
                               {"epoch", to_string(services_.enrolment.epoch)},
                               {"client", config_.client_address},

@@ -25,6 +25,7 @@ struct Services {
   Enrolment enrolment;                     // epoch 0 before it was issued
   std::unique_ptr<BranchRunner> branches;  // null before the epoch is ours
   bool open = false;                       // new branches may be opened (R6)
+  std::string nonce = {};                  // names this life
 };
 
 class Agent {

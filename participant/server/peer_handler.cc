@@ -105,6 +105,18 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     });
   }
 
+  void life(Cob<wire::LifeReply> cob, ExnCob exn, const wire::LifeRequest& request) override {
+    answer<wire::LifeReply>(cob, exn,
+                            rpc::check_version(request.protocol_version)
+                                .and_then([&] { return check_cluster(request.cluster); })
+                                .and_then([&] { return check_participant(request.participant); })
+                                .map([this] {
+                                  auto reply = versioned<wire::LifeReply>();
+                                  reply.nonce = services_.nonce;
+                                  return reply;
+                                }));
+  }
+
  private:
   Result<void> check(std::int32_t version) const {
     if (auto known = rpc::check_version(version); !known) return known;

@@ -55,10 +55,20 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   void keep_alive(Epoch epoch, std::function<void(Error)> displaced,
                   std::function<void(LogTime)> floor) {
     epoch_ = epoch;
+    recovered_ = true;
     displaced_ = std::move(displaced);
     floor_ = std::move(floor);
     beat();
   }
+
+  void recovered() {
+    recovered_ = true;
+    if (beating_ || left_) return;
+    timer_.cancel();
+    beat();
+  }
+
+  [[nodiscard]] const std::string& nonce() const { return nonce_; }
 
   void leave(std::function<void()> done) {
     stop();
@@ -159,15 +169,22 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   // ── heartbeats ────────────────────────────────────────────────────────────────────────────────
 
   void beat() {
+    if (beating_) return;
     const MonoTime next = process::monotonic_now() + config_.heartbeat_every;
     const std::string address = replicas_.current();
-    heartbeat(address, false, [=, this](const Result<wire::HeartbeatReply>& reply) {
+    beating_ = true;
+    const bool told = std::exchange(recovered_, false);
+    heartbeat(address, {.recovered = told}, [=, this](const Result<wire::HeartbeatReply>& reply) {
+      beating_ = false;
       if (left_) return;
       if (reply) {
         hinted_ = false;
-        after(std::max(next - process::monotonic_now(), Millis(0)), &Impl::beat);
+        // It may have recovered while this one was on its way.
+        const Millis pause = recovered_ ? Millis(0) : next - process::monotonic_now();
+        after(std::max(pause, Millis(0)), &Impl::beat);
         return floor_(LogTime(reply->floor_ms));
       }
+      recovered_ = recovered_ || told;
       if (reply.error().code == ErrorCode::kDisplaced) {
         stop();
         return displaced_(reply.error());
@@ -179,7 +196,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
 
   void say_that_it_leaves(MonoTime deadline, std::function<void()> done) {
     const std::string address = replicas_.current();
-    heartbeat(address, true, [=, this](const Result<wire::HeartbeatReply>& reply) {
+    heartbeat(address, {.leaving = true}, [=, this](const Result<wire::HeartbeatReply>& reply) {
       const bool elsewhere = !reply && reply.error().code == ErrorCode::kNotLeader &&
                              replicas_.failed(address, reply.error().leader);
       if (!elsewhere || process::monotonic_now() >= deadline) return done();
@@ -187,15 +204,22 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
-  void heartbeat(const std::string& address, bool leaving, Done<wire::HeartbeatReply> done) {
+  struct Beat {
+    bool leaving = false;
+    bool recovered = false;
+  };
+
+  void heartbeat(const std::string& address, Beat beat, Done<wire::HeartbeatReply> done) {
     wire::HeartbeatRequest request;
     request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
     request.cluster = config_.cluster;
     request.participant = config_.participant;
     request.epoch = static_cast<std::int64_t>(epoch_.value);
-    request.leaving = leaving;
+    request.leaving = beat.leaving;
+    if (beat.recovered) request.__set_recovered(true);
     ASSENT_CALL(wire::Registry, heartbeat, wire::HeartbeatReply)
-    (connection(address), request, leaving ? kLeaveMax : heartbeat_max(config_), std::move(done));
+    (connection(address), request, beat.leaving ? kLeaveMax : heartbeat_max(config_),
+     std::move(done));
   }
 
   boost::asio::io_context& loop_;
@@ -206,6 +230,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   std::string nonce_;
   bool hinted_ = false;  // the next try goes to a replica that was named as the leader
   bool left_ = false;
+  bool beating_ = false;    // a heartbeat waits for its answer
+  bool recovered_ = false;  // and no leader has heard it yet
 
   wire::RegisterRequest request_;
   Done<Enrolment> enrolled_;
@@ -232,6 +258,14 @@ void Registration::enrol(const postgres::Position& position, Epoch stored_epoch,
 void Registration::keep_alive(Epoch epoch, std::function<void(Error)> displaced,
                               std::function<void(LogTime)> floor) {
   impl_->keep_alive(epoch, std::move(displaced), std::move(floor));
+}
+
+void Registration::recovered() {
+  impl_->recovered();
+}
+
+const std::string& Registration::nonce() const {
+  return impl_->nonce();
 }
 
 void Registration::leave(std::function<void()> done) {

@@ -39,11 +39,19 @@ class Registration {
   // kWrongCluster, kInvalidArgument …
   void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done);
 
-  // Heartbeats from now on, to whoever leads: no answer, and none that says so, ends this life.
+  // Heartbeats from now on, to whoever leads; the first one that is heard says that this life has
+  // recovered(). No answer, and none that says so, ends this life.
   // `displaced` is called once, when a newer life was issued its epoch;
   // `floor` whenever the coordinator tells its floor (R14).
   void keep_alive(Epoch epoch, std::function<void(Error)> displaced,
                   std::function<void(LogTime)> floor);
+
+  // What is prepared can be ended from now on, and could not be before: says so at once, and again
+  // until a leader has heard it. After keep_alive().
+  void recovered();
+
+  // Names this life, for ever.
+  [[nodiscard]] const std::string& nonce() const;
 
   // Says that this life ends, so that the next need not wait; calls `done` when said, or in vain.
   void leave(std::function<void()> done);

@@ -109,6 +109,7 @@ class Client::Impl final : public Link::Owner, public std::enable_shared_from_th
   void stop();
 
   [[nodiscard]] bool connected() const { return link_ != nullptr; }
+  [[nodiscard]] bool refused() const { return refused_; }
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
@@ -136,6 +137,7 @@ class Client::Impl final : public Link::Owner, public std::enable_shared_from_th
   std::optional<FrameOutput> encoder_;
   std::function<void(bool up)> observer_;
   bool stopped_ = false;
+  bool refused_ = false;
 
   // At most one of the two is set; with neither there is no connection and none is wanted.
   std::shared_ptr<Connector> connector_;
@@ -254,6 +256,7 @@ void Client::Impl::connect() {
 }
 
 void Client::Impl::on_connected(Result<Socket> socket) {
+  refused_ = connector_->refused();
   connector_.reset();
   if (!socket) {
     waiting_.clear();
@@ -346,6 +349,10 @@ void Client::on_connection(std::function<void(bool up)> observer) {
 
 bool Client::connected() const {
   return impl_->connected();
+}
+
+bool Client::refused() const {
+  return impl_->refused();
 }
 
 const std::string& Client::address() const {

@@ -62,6 +62,8 @@ class Client {
   void on_connection(std::function<void(bool up)> observer);
 
   [[nodiscard]] bool connected() const;
+  // The latest attempt to connect failed because nobody listens there; the host itself said so.
+  [[nodiscard]] bool refused() const;
   [[nodiscard]] const std::string& address() const;
 
  private:

@@ -1,6 +1,7 @@
 #include "runtime/rpc/connector.h"
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -44,6 +45,7 @@ void Connector::connect(const Endpoints& endpoints) {
   asio::async_connect(
       socket_, endpoints,
       [self = shared_from_this()](const error_code& error, const tcp::endpoint& /* reached */) {
+        self->refused_ = error == boost::asio::error::connection_refused;
         if (error) return self->fail(error.message());
         self->finish(std::move(self->socket_));
       });

@@ -24,6 +24,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
   void start(const std::string& address, Millis limit, Done done);
   // Gives up; `done` is not called any more.
   void cancel();
+  // It failed because nobody listens there; the host itself answered.
+  [[nodiscard]] bool refused() const { return refused_; }
 
  private:
   using Endpoints = asio::ip::tcp::resolver::results_type;
@@ -39,6 +41,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   Socket socket_;
   std::string address_;
   Done done_;  // until it has been called
+  bool refused_ = false;
 };
 
 }  // namespace assent::rpc

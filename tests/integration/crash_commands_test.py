@@ -48,5 +48,17 @@ class EverythingKilled(CrashCommand):
         self.assert_failed(done, "the longest took")
 
 
+class PostgresKilled(CrashCommand):
+    """A PostgreSQL server dies."""
+
+    def test_each_server_dies_and_no_money_is_lost(self):
+        done = self.run_command("postgres_killed", "--rounds", 2, "--clients", 8,
+                                "--settle-max", 25_000)
+
+        self.assert_passed(done)
+        for name in ("postgres-db1", "postgres-db2"):
+            self.assertIn(f"{name} took connections", done.stdout)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -31,9 +31,18 @@ class EnrolmentTest : public testing::Test {
   }
 
   Enrolment make(MonoTime now) {
-    return Enrolment(log_, kSilence, now, [this](const std::string&, const std::string& address) {
-      followed_.push_back(address);
-    });
+    return Enrolment(
+        log_, kSilence, now,
+        {.enrolled = [this](const std::string&,
+                            const std::string& address) { followed_.push_back(address); },
+         .recovered = [this](const std::string& name) { recovered_.push_back(name); },
+         .ask_life =
+             [this](const std::string&, const state::ParticipantRecord& life,
+                    std::function<void(Presence)> done) {
+               asked_.push_back(life.nonce);
+               if (presence_) return done(*presence_);
+               late_.push_back(std::move(done));
+             }});
   }
 
   // Enrols and answers what came of it; nothing while the log has not executed it.
@@ -50,7 +59,7 @@ class EnrolmentTest : public testing::Test {
                                    Epoch epoch, bool leaving = false) {
     const auto kept = std::make_shared<std::optional<Result<void>>>();
     beats_.push_back(kept);
-    enrolment.heartbeat(now, name, epoch, leaving,
+    enrolment.heartbeat(now, name, epoch, {.leaving = leaving},
                         [kept](Result<void> done) { *kept = std::move(done); });
     return *kept;
   }
@@ -58,6 +67,10 @@ class EnrolmentTest : public testing::Test {
   ManualLog log_;
   std::vector<std::shared_ptr<std::optional<Result<void>>>> beats_;
   std::vector<std::string> followed_;
+  std::vector<std::string> recovered_;
+  std::optional<Presence> presence_ = Presence::kUnknown;  // of who is asked for; none: told later
+  std::vector<std::string> asked_;                         // nonces
+  std::vector<std::function<void(Presence)>> late_;
 };
 
 TEST_F(EnrolmentTest, AnswersOnlyWhenTheLogHasExecutedIt) {
@@ -112,6 +125,112 @@ TEST_F(EnrolmentTest, AnotherLifeIsTakenInAfterSilence) {
 
   EXPECT_EQ(second->value(), Epoch(2));
   EXPECT_EQ(followed_.back(), "127.0.0.1:2");
+}
+
+TEST_F(EnrolmentTest, ALifeThatIsGoneIsSucceededAtOnce) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  presence_ = Presence::kGone;
+
+  const auto second = enrol(enrolment, MonoTime(1), life("2", Epoch(1)));
+
+  EXPECT_EQ(second->value(), Epoch(2));
+  EXPECT_EQ(asked_, std::vector<std::string>{"1"});
+}
+
+TEST_F(EnrolmentTest, ALifeThatAnswersIsLeftInPeace) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  presence_ = Presence::kThere;
+
+  const auto second = enrol(enrolment, MonoTime(1), life("2", Epoch(1)));
+
+  EXPECT_EQ(second->error().code, ErrorCode::kDisplaced);
+}
+
+TEST_F(EnrolmentTest, NobodyIsAskedForAfterSilence) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+
+  EXPECT_EQ(enrol(enrolment, MonoTime(1'500), life("2", Epoch(1)))->value(), Epoch(2));
+  EXPECT_TRUE(asked_.empty());
+}
+
+TEST_F(EnrolmentTest, ALifeThatEnrolledWhileItsPredecessorWasAskedForIsNotTakenForGone) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  presence_.reset();
+  std::optional<Result<Epoch>> third;
+  enrolment.enrol(MonoTime(1), life("2", Epoch(1)), [](const Result<Epoch>&) {});
+  enrolment.enrol(MonoTime(1), life("3", Epoch(1)),
+                  [&](Result<Epoch> done) { third = std::move(done); });
+
+  late_.at(0)(Presence::kGone);
+  log_.execute_all();
+  late_.at(1)(Presence::kGone);
+  log_.execute_all();
+
+  EXPECT_EQ(log_.state().participant("orders")->nonce, "2");
+  EXPECT_EQ(third->error().code, ErrorCode::kDisplaced);
+}
+
+TEST_F(EnrolmentTest, ALifeThatAsksTwiceWhileItsPredecessorIsAskedForGetsOneEpoch) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  presence_.reset();
+  std::vector<Epoch> epochs;
+  for (int time = 0; time < 2; ++time) {
+    enrolment.enrol(MonoTime(1), life("2", Epoch(1)),
+                    [&](const Result<Epoch>& done) { epochs.push_back(done.value()); });
+  }
+
+  for (const auto& answer : late_) {
+    answer(Presence::kGone);
+    log_.execute_all();
+  }
+
+  EXPECT_EQ(epochs, (std::vector<Epoch>{Epoch(2), Epoch(2)}));
+}
+
+TEST_F(EnrolmentTest, WhoWaitsForAnAnswerAboutALifeAsksAgainWhenTheOfficeIsLost) {
+  std::optional<Enrolment> enrolment(make(MonoTime(0)));
+  enrol(*enrolment, MonoTime(0), life("1"));
+  presence_.reset();
+  std::optional<Result<Epoch>> second;
+  enrolment->enrol(MonoTime(1), life("2", Epoch(1)),
+                   [&](Result<Epoch> done) { second = std::move(done); });
+
+  enrolment->lose_office();
+  late_.at(0)(Presence::kGone);
+  enrolment.reset();
+  late_.at(0)(Presence::kGone);
+  log_.execute_all();
+
+  EXPECT_EQ(second->error().code, ErrorCode::kNotLeader);
+  EXPECT_EQ(log_.state().participant("orders")->nonce, "1");
+}
+
+TEST_F(EnrolmentTest, AHeartbeatTellsThatALifeHasRecovered) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  enrolment.heartbeat(MonoTime(1), "orders", Epoch(1), {}, [](const Result<void>&) {});
+  EXPECT_TRUE(recovered_.empty());
+
+  enrolment.heartbeat(MonoTime(2), "orders", Epoch(1), {.recovered = true},
+                      [](const Result<void>&) {});
+
+  EXPECT_EQ(recovered_, std::vector<std::string>{"orders"});
+}
+
+TEST_F(EnrolmentTest, ALifeThatWasDisplacedRecoversNothing) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  enrol(enrolment, MonoTime(5'000), life("2", Epoch(1)));
+
+  enrolment.heartbeat(MonoTime(5'001), "orders", Epoch(1), {.recovered = true},
+                      [](const Result<void>&) {});
+
+  EXPECT_TRUE(recovered_.empty());
 }
 
 TEST_F(EnrolmentTest, AnotherLifeIsTakenInAtOnceAfterALeave) {
@@ -206,7 +325,7 @@ TEST_F(EnrolmentTest, WhoWaitsWhenTheOfficeIsLostAsksAgain) {
 
 // The log answers every read, those of an office that was lost too: after the next may have begun.
 TEST_F(EnrolmentTest, AReadOfAnEarlierOfficeIsNoneOfTheNextOnes) {
-  const Enrolment::OnEnrolled nobody = [](const std::string&, const std::string&) {};
+  const Enrolment::Callbacks nobody{.enrolled = [](const std::string&, const std::string&) {}};
   std::optional<Enrolment> enrolment;
   enrolment.emplace(log_, kSilence, MonoTime(0), nobody);
   EXPECT_FALSE(beat(*enrolment, MonoTime(1), "orders", Epoch(1)).has_value());

@@ -54,10 +54,19 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
 
   void inventory(rpc::Cob<wire::InventoryReply> cob, rpc::ExnCob exn,
                  const wire::InventoryRequest&) override {
+    ++inventories;
+    if (silent_about_inventory) return held_inventories.push_back(cob);
     rpc::answer<wire::InventoryReply>(cob, exn, rpc::versioned<wire::InventoryReply>());
   }
 
+  void life(rpc::Cob<wire::LifeReply> cob, rpc::ExnCob exn, const wire::LifeRequest&) override {
+    rpc::answer<wire::LifeReply>(cob, exn, rpc::versioned<wire::LifeReply>());
+  }
+
   bool silent = false;
+  bool silent_about_inventory = false;
+  int inventories = 0;
+  std::vector<rpc::Cob<wire::InventoryReply>> held_inventories;
   wire::VoteKind::type vote = wire::VoteKind::YES;
   std::vector<wire::PrepareRequest> prepares;
   std::vector<wire::SettleRequest> settles;
@@ -70,7 +79,10 @@ struct AgentServer {
       : server(loop, "fake agent", std::make_shared<wire::ParticipantAsyncProcessor>(agent),
                rpc::ServerLimits{}),
         address("127.0.0.1:" + std::to_string(server.listen("127.0.0.1:0").value())) {}
-  ~AgentServer() { agent->held.clear(); }  // a held call keeps its connection, and it the agent
+  ~AgentServer() {  // a held call keeps its connection, and it the agent
+    agent->held.clear();
+    agent->held_inventories.clear();
+  }
 
   std::shared_ptr<FakeAgent> agent = std::make_shared<FakeAgent>();
   rpc::Server server;
@@ -201,6 +213,29 @@ TEST_F(OfficeRunnerTest, WhoWaitsWhenTheOfficeIsLostIsToldThatNothingIsKnown) {
 
   ASSERT_TRUE(answer_.has_value());
   EXPECT_EQ(answer_->error().code, ErrorCode::kOutcomeUnknown);
+}
+
+// The first inventory may have been read before the agent recovered.
+TEST_F(OfficeRunnerTest, AnAgentThatRecoversIsAskedForItsInventoryAgainAtOnce) {
+  first_.agent->silent_about_inventory = true;
+  ASSERT_TRUE(run_until([&] { return first_.agent->inventories == 1; }));
+
+  runner_->recovered("orders");
+  first_.agent->silent_about_inventory = false;
+  first_.agent->held_inventories.at(0)(rpc::versioned<wire::InventoryReply>());
+  const auto begun = process::monotonic_now();
+
+  ASSERT_TRUE(run_until([&] { return first_.agent->inventories == 2; }));
+  EXPECT_LT(process::monotonic_now() - begun, Millis(900)) << "not only with the next round";
+}
+
+TEST_F(OfficeRunnerTest, AnInventoryThatIsNotAnsweredDoesNotKeepOthersOff) {
+  first_.agent->silent_about_inventory = true;
+  ASSERT_TRUE(run_until([&] { return first_.agent->inventories == 1; }));
+  const auto begun = process::monotonic_now();
+
+  ASSERT_TRUE(run_until([&] { return first_.agent->inventories == 2; }));
+  EXPECT_LT(process::monotonic_now() - begun, Millis(4'000));
 }
 
 }  // namespace

@@ -212,6 +212,21 @@ TEST_F(LifeOfAnAgent, DisplacedLifeIsToldAndServesNoMore) {
   EXPECT_FALSE(agent->displaced);
 }
 
+// What waited for the database can be ended now: the leader wants to know.
+TEST_F(LifeOfAnAgent, AControlConnectionThatStandsAgainIsTold) {
+  const auto agent = enrolled();
+  int told = 0;
+  agent->database.on_reconnected([&] { ++told; });
+
+  admin.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'assent_agent' "
+      "AND datname = current_database()");
+
+  EXPECT_TRUE(loop.run_until([&] { return told > 0; }));
+  EXPECT_EQ(agent->stored_epoch(), agent->epoch);
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(LifeOfAnAgent, EpochThatWentBackLetsNobodyIn) {
   const auto agent = enrolled();
   admin.query("UPDATE assent.epoch SET epoch = 0");

@@ -247,5 +247,22 @@ TEST_F(HandlersTest, ASettleIsForThisParticipantUnderTheNewestBallot) {
   EXPECT_EQ(settle(settling("orders", 1)).error().code, ErrorCode::kStaleBallot);
 }
 
+TEST_F(HandlersTest, ALifeNamesItselfBeforeItHasAnEpoch) {
+  services_.nonce = "this life";
+  auto request = versioned<wire::LifeRequest>();
+  request.cluster = "demo";
+  request.participant = "orders";
+  const auto asked = [&] {
+    return ask<wire::LifeReply>(ASSENT_CALL(wire::Participant, life, wire::LifeReply), peer_,
+                                request);
+  };
+
+  EXPECT_EQ(asked()->nonce, "this life");
+  request.participant = "stock";
+  EXPECT_EQ(asked().error().code, ErrorCode::kUnknownParticipant);
+  request.cluster = "another";
+  EXPECT_EQ(asked().error().code, ErrorCode::kWrongCluster);
+}
+
 }  // namespace
 }  // namespace assent::participant

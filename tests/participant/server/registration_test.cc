@@ -308,5 +308,61 @@ TEST_F(RegistrationTest, LeavingIsSaid) {
   EXPECT_TRUE(coordinator_->heartbeats.back().leaving);
 }
 
+TEST_F(RegistrationTest, TheFirstHeartbeatSaysThatWhatIsPreparedCanBeEnded) {
+  Registration registration(loop_, config_);
+  ASSERT_TRUE(enrol(registration));
+
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() == 2; }));
+  EXPECT_TRUE(coordinator_->heartbeats[0].recovered);
+  EXPECT_FALSE(coordinator_->heartbeats[1].__isset.recovered);
+}
+
+TEST_F(RegistrationTest, ARecoveryIsToldAtOnce) {
+  config_.heartbeat_every = Millis(60'000);
+  Registration registration(loop_, config_);
+  ASSERT_TRUE(enrol(registration));
+  bool heard = false;
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [&](LogTime) { heard = true; });
+  ASSERT_TRUE(run_until([&] { return heard; }));
+
+  registration.recovered();
+
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() == 2; }));
+  EXPECT_TRUE(coordinator_->heartbeats[1].recovered);
+}
+
+TEST_F(RegistrationTest, ARecoveryDuringAHeartbeatIsToldRightAfterIt) {
+  config_.heartbeat_every = Millis(60'000);
+  Registration registration(loop_, config_);
+  ASSERT_TRUE(enrol(registration));
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+
+  registration.recovered();
+
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() == 2; }));
+  EXPECT_TRUE(coordinator_->heartbeats[1].recovered);
+}
+
+TEST_F(RegistrationTest, ARecoveryIsToldUntilALeaderHasHeardIt) {
+  coordinator_->refusal = Error{ErrorCode::kNotLeader, "no"};
+  Registration registration(loop_, config_);
+  ASSERT_TRUE(enrol(registration));
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() == 2; }));
+
+  coordinator_->refusal.reset();
+
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() == 4; }));
+  EXPECT_TRUE(coordinator_->heartbeats[1].recovered);
+  EXPECT_TRUE(coordinator_->heartbeats[2].recovered);
+  EXPECT_FALSE(coordinator_->heartbeats[3].__isset.recovered);
+}
+
 }  // namespace
 }  // namespace assent::participant

@@ -89,7 +89,7 @@ class Coordinator::Log final : public state::ReplicatedLog {
 
 struct Coordinator::Term {
   Term(Log& log, MonoTime now, coordinator::Enrolment::OnEnrolled enrolled)
-      : office(log.state(), {}), enrolment(log, kSilence, now, std::move(enrolled)) {}
+      : office(log.state(), {}), enrolment(log, kSilence, now, {.enrolled = std::move(enrolled)}) {}
 
   commit::Office office;
   coordinator::Enrolment enrolment;
@@ -396,10 +396,11 @@ void Coordinator::enrol(const state::Enrolled& life, Done<Issued> done) {
 void Coordinator::heartbeat(const std::string& participant, Epoch epoch, bool leaving,
                             Done<LogTime> done) {
   if (!term_) return done(tl::unexpected(not_leader()));
-  term_->enrolment.heartbeat(mono(), participant, epoch, leaving, [this, done](Result<void> heard) {
-    if (!heard) return done(tl::unexpected(heard.error()));
-    done(log_->state().floor());
-  });
+  term_->enrolment.heartbeat(mono(), participant, epoch, {.leaving = leaving},
+                             [this, done](Result<void> heard) {
+                               if (!heard) return done(tl::unexpected(heard.error()));
+                               done(log_->state().floor());
+                             });
 }
 
 }  // namespace assent::simulation::system
