@@ -19,7 +19,6 @@ constexpr Micros kTroubleTimeMax = 600 * kSecond;
 
 // How long after the healing what must happen.
 constexpr Micros kRestWithin = 60 * kSecond;
-constexpr Micros kRelentlessTime = 60 * kSecond;
 constexpr Micros kChangeEvery = 1'500 * kMillisecond;
 constexpr Micros kPoll = 20 * kMillisecond;
 

@@ -72,7 +72,8 @@ void Troubles::look_after_agents() {
 
 // Rarer as time goes by: a world in which nothing gets done shows little.
 void Troubles::next() {
-  const Micros grown = setting_.relentless ? 0 : around_.scheduler.now() / (10 * kSecond);
+  const Micros full = setting_.relentless ? kRelentlessTime : 0;
+  const Micros grown = std::max<Micros>(around_.scheduler.now() - full, 0) / (10 * kSecond);
   const Micros gap_max = setting_.trouble_gap_max * (1 + grown);
   later(dice_.between(20 * kMillisecond, gap_max), [this] {
     strike(dice_.pick(setting_.troubles));

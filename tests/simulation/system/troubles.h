@@ -18,6 +18,9 @@ namespace assent::simulation::system {
 
 struct SystemSetting;
 
+// For so long at least, faults of a run that never heals come as fast as at first.
+inline constexpr Micros kRelentlessTime = 60 * kSecond;
+
 enum class Trouble {
   kAgentCrash,        // the process is killed, and started again
   kAgentPause,        // it stands still; its clocks go on
