@@ -157,13 +157,19 @@ class Cluster:
 
     def add_agent(self, server):
         """Makes and starts the agent of a server."""
-        participant = participant_of(server)
+        self.begin_life(self._create_agent(server, f"agent-{participant_of(server)}"))
+
+    def create_second_agent(self, server):
+        """Makes another agent of a server that has one, on ports of its own; it does not run yet."""
+        return self._create_agent(server, f"agent-{participant_of(server)}-second")
+
+    def _create_agent(self, server, name):
         numbers = self._program_ports(ports.agent_first)
-        agent = self._new(self.agents, Agent, f"agent-{participant}", numbers)
+        agent = self._new(self.agents, Agent, name, numbers)
         if self.network:
             agent.host = self.network.host  # where replicas in namespaces of their own reach it
-        agent.create(self.name, participant, server, self.coordinators)
-        self.begin_life(agent)
+        agent.create(self.name, participant_of(server), server, self.coordinators)
+        return agent
 
     def adopt(self, entry):
         """Takes a service over from its entry in cluster.json."""

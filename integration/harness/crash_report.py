@@ -39,6 +39,10 @@ class CrashAct(bank_run.Act):
 
     praise = ""
 
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.problems = []  # that a crash() has found, as sentences
+
     def crash(self, number, meter):
         """Crashes, and starts again; returns the in_doubt.Crash. Commits flow before it and after."""
         raise NotImplementedError
@@ -58,7 +62,8 @@ class CrashAct(bank_run.Act):
             books = self._money.close()
         self._show(crashes, result, books)
         problems = books.problems() + receipts.problems(path, self._cluster.servers)
-        return bank_run.Verdict(problems + self._late(crashes), self._praise(crashes))
+        problems += self.problems + self._too_late(crashes)
+        return bank_run.Verdict(problems, self._praise(crashes))
 
     def _round(self, number, workload, meter):
         workload.wait_for_commits()
@@ -66,7 +71,7 @@ class CrashAct(bank_run.Act):
         workload.wait_for_commits()
         return crash
 
-    def _late(self, crashes):
+    def _too_late(self, crashes):
         limit = self._options.settle_max
         late = [crash for crash in crashes if crash.settled * 1000 > limit]
         if not late:

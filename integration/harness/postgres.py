@@ -108,9 +108,9 @@ class Postgres(Service):
         """The only value of the only row, as text."""
         return self.execute(query).strip()
 
-    def connect(self):
-        """A kept connection as the superuser."""
-        return sql.Connection(self.socket, SUPERUSER, self.database)
+    def connect(self, seconds=5):
+        """A kept connection as the superuser; no answer for so long counts as lost."""
+        return sql.Connection(self.socket, SUPERUSER, self.database, seconds)
 
     def set(self, **settings):
         """Changes settings for this server from now on, as ALTER SYSTEM does, and for later lives."""

@@ -99,9 +99,22 @@ class Service:
         self.identity = None
         return problem
 
+    def wait_for_end(self, seconds):
+        """Returns the exit code of a life that ends by itself; it has none from then on."""
+        if not processes.wait_until_gone(self.identity, seconds):
+            raise HarnessError(f"{self.name} runs on after {seconds:g} s.\n{self.log_tail()}")
+        code = processes.exit_code(self.identity)
+        self.identity = None
+        return code
+
     def kill(self):
         """SIGKILL to all of it at once, as if its machine had lost its power."""
         processes.kill(self.doomed())
+
+    def kill_for_good(self):
+        """As kill(); it has no life from now on, and stop() finds nothing wrong with that."""
+        self.kill()
+        self.identity = None
 
     def doomed(self):
         """All processes that kill() ends; none of them starts another one from now on."""

@@ -60,5 +60,16 @@ class PostgresKilled(CrashCommand):
             self.assertIn(f"{name} took connections", done.stdout)
 
 
+class OrphanPrepare(CrashCommand):
+    """A PREPARE lies in a stopped backend's socket, and its agent is replaced."""
+
+    def test_it_goes_on_after_the_new_agent_serves_and_before(self):
+        done = self.run_command("orphan_prepare", "--rounds", 2, "--settle-max", 25_000)
+
+        self.assert_passed(done)
+        for when in ("after", "before"):
+            self.assertIn(f"went on {when} the new agent served", done.stdout)
+
+
 if __name__ == "__main__":
     unittest.main()
