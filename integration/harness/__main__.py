@@ -19,6 +19,7 @@ from harness import (  # noqa: E402
     replace_replica_command,
     simulation_command,
     test_command,
+    two_agents_command,
 )
 
 COMMANDS = {
@@ -34,6 +35,7 @@ COMMANDS = {
     "replace_replica": replace_replica_command.main,
     "simulation": simulation_command.main,
     "test": test_command.main,
+    "two_agents": two_agents_command.main,
 }
 
 sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))

@@ -14,6 +14,7 @@ from . import interrupts, ports, processes, status
 from .errors import HarnessError
 from .postgres import SUPERUSER, Postgres
 from .programs import Agent, Coordinator
+from .standby import Standby
 
 RECORD = "cluster.json"
 
@@ -27,6 +28,7 @@ class Cluster:
         self.name = name
         self.bin_directory = pathlib.Path(bin_directory)
         self.servers = []
+        self.standbys = []
         self.coordinators = []
         self.agents = []
         self.network = network
@@ -34,7 +36,7 @@ class Cluster:
 
     def services(self):
         """All services, in the order in which they start."""
-        return [*self.servers, *self.coordinators, *self.agents]
+        return [*self.servers, *self.standbys, *self.coordinators, *self.agents]
 
     def service(self, name):
         """The service of that name, for example "agent-db1"."""
@@ -94,7 +96,7 @@ class Cluster:
         """
         problems = [service.stop() for service in [*self.coordinators, *self.agents]]
         problems += [_prepared_problem(server) for server in self.servers]
-        problems += [server.stop() for server in self.servers]
+        problems += [server.stop() for server in [*self.servers, *self.standbys]]
         problems = [problem for problem in problems if problem is not None]
         self._allocator.release()
         if keep or problems:
@@ -131,6 +133,23 @@ class Cluster:
         self.begin_life(server)
         server.create_database()
 
+    def add_standby(self, server, name):
+        """Makes a standby of a server and starts it; returns it when it streams."""
+        standby = Standby(name, self.directory / name, server)
+        standby.create()
+        self.standbys.append(standby)
+        self.begin_life(standby)
+        standby.wait_until_streaming()
+        return standby
+
+    def promote(self, standby):
+        """Puts a standby into the place of its primary, which is dead and out of the cluster then."""
+        standby.promote()
+        standby.take_place()
+        self.standbys.remove(standby)
+        self.servers[self.servers.index(standby.primary)] = standby
+        self.save()
+
     def add_coordinators(self, replicas, settings=None):
         """Makes and starts a group of replicas; returns when one leads and all others follow it."""
         for replica in range(1, replicas + 1):
@@ -159,16 +178,19 @@ class Cluster:
         """Makes and starts the agent of a server."""
         self.begin_life(self._create_agent(server, f"agent-{participant_of(server)}"))
 
-    def create_second_agent(self, server):
-        """Makes another agent of a server that has one, on ports of its own; it does not run yet."""
-        return self._create_agent(server, f"agent-{participant_of(server)}-second")
+    def create_second_agent(self, server, settings=None):
+        """Makes another agent of a server that has one, on ports of its own; it does not run yet.
 
-    def _create_agent(self, server, name):
+        `settings` are further tables of its configuration: {table: {key: value}}.
+        """
+        return self._create_agent(server, f"agent-{participant_of(server)}-second", settings)
+
+    def _create_agent(self, server, name, settings=None):
         numbers = self._program_ports(ports.agent_first)
         agent = self._new(self.agents, Agent, name, numbers)
         if self.network:
             agent.host = self.network.host  # where replicas in namespaces of their own reach it
-        agent.create(self.name, participant_of(server), server, self.coordinators)
+        agent.create(self.name, participant_of(server), server, self.coordinators, settings)
         return agent
 
     def adopt(self, entry):
@@ -210,7 +232,7 @@ class Cluster:
 
 def participant_of(server):
     """The participant's name of a PostgreSQL server: "db1" of "postgres-db1"."""
-    return server.name.removeprefix("postgres-")
+    return server.participant
 
 
 def up(directory, name, databases, bin_directory, say=lambda line: None, replicas=1,

@@ -54,6 +54,8 @@ class Postgres(Service):
     def __init__(self, name, directory, port_numbers):
         super().__init__(name, directory, port_numbers)
         self.user = system_user()
+        self.participant = name.removeprefix("postgres-")
+        self.front = self.socket  # where agents look for it
 
     @property
     def port(self):
@@ -74,7 +76,7 @@ class Postgres(Service):
 
     def accepts(self):
         """Its port is open before crash recovery is over; until then it refuses everybody."""
-        return self._status_says_ready() and super().accepts()
+        return self._status() == "ready" and super().accepts()
 
     def create(self):
         """Makes the data directory and the configuration."""
@@ -149,13 +151,13 @@ class Postgres(Service):
                 f"The user {self.user}, who runs PostgreSQL for root, may not enter"
                 f" {self.directory.parent}. Choose a directory below /tmp.")
 
-    def _status_says_ready(self):
+    def _status(self):
         """As pg_ctl does: by the first and the last line of the postmaster's own status file."""
         try:
             lines = (self.data_directory / "postmaster.pid").read_text(encoding="utf-8").split("\n")
         except FileNotFoundError:
-            return False
-        return lines[0] == str(self.identity.pid) and lines[7:8] == ["ready   "]
+            return ""
+        return lines[7].strip() if lines[0] == str(self.identity.pid) and lines[7:8] else ""
 
     def _check_socket_path(self):
         longest = len(os.fsencode(self.socket))

@@ -78,14 +78,14 @@ class Agent(Program):
 
     kind = "agent"
 
-    def create(self, cluster, participant, server, coordinators):
-        """Makes its directory and configuration."""
+    def create(self, cluster, participant, server, coordinators, settings=None):
+        """Makes its directory and configuration, with further tables {table: {key: value}}."""
         head = {
             "cluster": cluster,
             "participant": participant,
             "coordinators": [each.address("peer") for each in coordinators],
         }
-        self._write_config(head, {"postgres": self._postgres(server)})
+        self._write_config(head, {"postgres": self._postgres(server), **(settings or {})})
 
     @staticmethod
     def _postgres(server):

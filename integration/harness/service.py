@@ -99,6 +99,23 @@ class Service:
         self.identity = None
         return problem
 
+    def halt(self, seconds=GRACE_SECONDS):
+        """SIGSTOP: it stands still until go_on()."""
+        processes.send(self.identity, signal.SIGSTOP)
+        waiting.until(lambda: processes.is_stopped(self.identity), seconds, f"{self.name} to halt")
+
+    def go_on(self):
+        """Undoes halt()."""
+        processes.send(self.identity, signal.SIGCONT)
+
+    def wait_for_log(self, text, seconds):
+        """Returns when this life has logged it."""
+        try:
+            waiting.until(lambda: text in self.new_log_text(), seconds,
+                          f"{self.name} to log \"{text}\"")
+        except HarnessError as error:
+            raise HarnessError(f"{error}\n{self.log_tail()}") from None
+
     def wait_for_end(self, seconds):
         """Returns the exit code of a life that ends by itself; it has none from then on."""
         if not processes.wait_until_gone(self.identity, seconds):

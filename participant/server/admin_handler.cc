@@ -31,10 +31,11 @@ void add_branches(rpc::ProcessStatus& out, const branch::BranchTable& table) {
 
 rpc::ProcessStatus status(const Services& services) {
   const postgres::DatabaseCounters& database = services.database.counters();
-  rpc::ProcessStatus out{.ready = services.open,
+  rpc::ProcessStatus out{.ready = services.open && services.heard,
                          .facts = {{"cluster", services.config.cluster},
                                    {"participant", services.config.participant},
-                                   {"epoch", to_string(services.enrolment.epoch)}},
+                                   {"epoch", to_string(services.enrolment.epoch)},
+                                   {"coordinator", services.heard ? "heard" : "not heard"}},
                          .counters = {{"connects", count(database.connects)},
                                       {"connections_lost", count(database.connections_lost)},
                                       {"work_busy", count(database.work_busy)},

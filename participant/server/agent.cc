@@ -35,6 +35,7 @@ Agent::Agent(boost::asio::io_context& loop, Config config)
              admin_processor(services_)),
       retry_(std::make_unique<Retry>(loop)) {
   services_.nonce = registration_.nonce();
+  registration_.on_heard([this](bool heard) { services_.heard = heard; });
 }
 
 Agent::~Agent() = default;

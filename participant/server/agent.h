@@ -26,6 +26,7 @@ struct Services {
   std::unique_ptr<BranchRunner> branches;  // null before the epoch is ours
   bool open = false;                       // new branches may be opened (R6)
   std::string nonce = {};                  // names this life
+  bool heard = true;                       // the coordinator answers
 };
 
 class Agent {

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -24,6 +25,9 @@ constexpr Millis kLeaveMax{500};
 constexpr Millis kConnectMax{500};  // a host that is gone must not cost seconds
 constexpr Millis kRetryEvery{50};   // an election takes a few of these
 constexpr std::size_t kComplaintsMax = 100;
+// An election, or one lost heartbeat, is no silence yet.
+constexpr std::int64_t kSilentBeats = 5;
+constexpr Millis kComplainEvery{60'000};
 
 // True when asking again, here or at another replica, may get another answer.
 bool may_pass(ErrorCode code) {
@@ -56,6 +60,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
                   std::function<void(LogTime)> floor) {
     epoch_ = epoch;
     recovered_ = true;
+    heard_at_ = process::monotonic_now();
     displaced_ = std::move(displaced);
     floor_ = std::move(floor);
     beat();
@@ -69,6 +74,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] const std::string& nonce() const { return nonce_; }
+
+  void on_heard(std::function<void(bool heard)> observer) { heard_ = std::move(observer); }
 
   void leave(std::function<void()> done) {
     stop();
@@ -179,6 +186,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
       if (left_) return;
       if (reply) {
         hinted_ = false;
+        note_answer();
         // It may have recovered while this one was on its way.
         const Millis pause = recovered_ ? Millis(0) : next - process::monotonic_now();
         after(std::max(pause, Millis(0)), &Impl::beat);
@@ -190,8 +198,35 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
         return displaced_(reply.error());
       }
       log::debug("heartbeat not heard", {{"address", address}, {"why", reply.error().message}});
+      note_silence(address, reply.error().message);
       try_again(address, reply.error(), &Impl::beat);
     });
+  }
+
+  void note_answer() {
+    const MonoTime now = process::monotonic_now();
+    if (complained_at_) {
+      log::info("the coordinator is heard again",
+                {{"after_ms", std::to_string((now - heard_at_).value)}});
+      heard_(true);
+    }
+    complained_at_.reset();
+    heard_at_ = now;
+  }
+
+  // Branches stay prepared and hold their locks meanwhile: an operator has to know.
+  void note_silence(const std::string& address, const std::string& why) {
+    const MonoTime now = process::monotonic_now();
+    const Millis silence = now - heard_at_;
+    if (silence < Millis(kSilentBeats * config_.heartbeat_every.value)) return;
+    if (complained_at_ && now - *complained_at_ < kComplainEvery) return;
+    const bool first = !complained_at_;
+    complained_at_ = now;
+    log::warning(
+        "the coordinator is not heard: no transaction ends here; see that its replicas run and are "
+        "reached from here",
+        {{"for_ms", std::to_string(silence.value)}, {"address", address}, {"why", why}});
+    if (first) heard_(false);
   }
 
   void say_that_it_leaves(MonoTime deadline, std::function<void()> done) {
@@ -239,6 +274,9 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   std::set<std::string> complaints_;  // logged since the last success
 
   Epoch epoch_;
+  MonoTime heard_at_;                      // when a leader answered last
+  std::optional<MonoTime> complained_at_;  // of the present silence
+  std::function<void(bool heard)> heard_ = [](bool) {};
   std::function<void(Error)> displaced_;
   std::function<void(LogTime)> floor_;
 };
@@ -262,6 +300,10 @@ void Registration::keep_alive(Epoch epoch, std::function<void(Error)> displaced,
 
 void Registration::recovered() {
   impl_->recovered();
+}
+
+void Registration::on_heard(std::function<void(bool heard)> observer) {
+  impl_->on_heard(std::move(observer));
 }
 
 const std::string& Registration::nonce() const {

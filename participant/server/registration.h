@@ -50,6 +50,10 @@ class Registration {
   // until a leader has heard it. After keep_alive().
   void recovered();
 
+  // Called with false when no leader has answered for the time of several heartbeats, with true
+  // when one does again; both are logged, the silence each minute. Set it before keep_alive().
+  void on_heard(std::function<void(bool heard)> observer);
+
   // Names this life, for ever.
   [[nodiscard]] const std::string& nonce() const;
 

@@ -71,5 +71,20 @@ class OrphanPrepare(CrashCommand):
             self.assertIn(f"went on {when} the new agent served", done.stdout)
 
 
+class TwoAgents(CrashCommand):
+    """Two agents of one database, and one that has no coordinator."""
+
+    def test_one_too_many_leaves_and_one_without_a_coordinator_waits(self):
+        done = self.run_command("two_agents", "--pause", 3, "--displaced-wait", 4_000)
+
+        self.assert_passed(done)
+        self.assertEqual(done.stdout.count("exit code 3"), 4, done.stdout)
+
+    def test_a_wait_that_is_shorter_than_a_silence_is_refused(self):
+        done = self.run_command("two_agents", "--displaced-wait", 1_000)
+
+        self.assertEqual(done.returncode, 2, done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

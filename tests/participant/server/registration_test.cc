@@ -364,5 +364,25 @@ TEST_F(RegistrationTest, ARecoveryIsToldUntilALeaderHasHeardIt) {
   EXPECT_FALSE(coordinator_->heartbeats[3].__isset.recovered);
 }
 
+TEST_F(RegistrationTest, ASilentCoordinatorIsToldOnceAndSoIsItsReturn) {
+  Registration registration(loop_, config_);
+  std::vector<bool> told;
+  registration.on_heard([&](bool heard) { told.push_back(heard); });
+  ASSERT_TRUE(enrol(registration));
+  coordinator_->refusal = Error{ErrorCode::kNotLeader, "no"};
+  const auto begun = std::chrono::steady_clock::now();
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+  ASSERT_TRUE(run_until([&] { return !told.empty(); }));
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(250));
+  const std::size_t beats = coordinator_->heartbeats.size();
+  ASSERT_TRUE(run_until([&] { return coordinator_->heartbeats.size() >= beats + 3; }));
+
+  coordinator_->refusal.reset();
+
+  ASSERT_TRUE(run_until([&] { return told.size() >= 2; }));
+  EXPECT_EQ(told, (std::vector<bool>{false, true}));
+}
+
 }  // namespace
 }  // namespace assent::participant
