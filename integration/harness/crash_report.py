@@ -7,15 +7,19 @@ from . import bank, bank_run, in_doubt, receipts
 PATIENCE_SECONDS = 30
 
 
-def parse(name, description, epilog, arguments, clients):
-    """The options of such a command."""
+def parse(name, description, epilog, arguments, clients, add=lambda parser: None):
+    """The options of such a command; `add` adds those that only it has."""
     parser = argparse.ArgumentParser(
         prog=f"integration/faults/{name}", description=description, epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, metavar="N",
                         help="how many crashes (default: 5)")
+    parser.add_argument("--hazards-max", type=int, default=0, metavar="N",
+                        help="more transactions of which a client was told that a branch was ended by"
+                             " somebody else, or lost, are a failure (default: 0)")
     parser.add_argument("--settle-max", type=int, default=2000, metavar="MS",
                         help="a longer time until nothing is left is a failure (default: 2000)")
+    add(parser)
     bank_run.add_options(parser, clients=clients)
     options = parser.parse_args(arguments)
     bank_run.check_options(parser, options)
@@ -41,6 +45,7 @@ class CrashAct(bank_run.Act):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
+        self._workload = None  # while it runs
         self.problems = []  # that a crash() has found, as sentences
 
     def crash(self, number, meter):
@@ -56,19 +61,23 @@ class CrashAct(bank_run.Act):
         self._steps.say(f"{self._options.clients} clients move money until the last round is over")
         with in_doubt.Meter(self._cluster.servers) as meter:
             with self._money.endless_workload("--receipts", path) as workload:
-                crashes = [self._round(number, workload, meter)
+                self._workload = workload
+                crashes = [self._round(number, meter)
                            for number in range(1, self._options.rounds + 1)]
                 result = workload.end()
             books = self._money.close()
         self._show(crashes, result, books)
         problems = books.problems() + receipts.problems(path, self._cluster.servers)
         problems += self.problems + self._too_late(crashes)
+        if result.heuristic > self._options.hazards_max:
+            problems.append(f"Of {result.heuristic} transactions a client was told that a branch was"
+                            " ended by somebody else, or lost.")
         return bank_run.Verdict(problems, self._praise(crashes))
 
-    def _round(self, number, workload, meter):
-        workload.wait_for_commits()
+    def _round(self, number, meter):
+        self._workload.wait_for_commits()
         crash = self.crash(number, meter)
-        workload.wait_for_commits()
+        self._workload.wait_for_commits()
         return crash
 
     def _too_late(self, crashes):

@@ -63,6 +63,16 @@ class Meter:
         for watch in self._watches:
             watch.stop()
 
+    def watch(self, successor):
+        """Looks into a promoted server from now on, and no more into the one of its participant.
+
+        What that one had prepared is gone when the successor's first look does not show it.
+        """
+        for number, watch in enumerate(self._watches):
+            if watch.participant == successor.participant:
+                watch.stop()
+                self._watches[number] = _Watch(successor, watch)
+
     def branches(self):
         """All Branches that it has seen, as it knows them now."""
         return [branch for watch in self._watches for branch in watch.branches()]
@@ -74,11 +84,15 @@ class Meter:
         """
         begun = time.time()
         try:
-            waiting.until(lambda: all(watch.has_none(before, begun) for watch in self._watches),
-                          seconds, "all branches to be settled")
+            waiting.until(lambda: self.is_settled(before, begun), seconds,
+                          "all branches to be settled")
         except HarnessError:
             return False
         return True
+
+    def is_settled(self, before, since):
+        """Every server has shown, after `since`, none that was prepared before `before`."""
+        return all(watch.has_none(before, since) for watch in self._watches)
 
     def crash(self, killed, up):
         """What the crash from `killed` until the last process was `up` has left; see Crash."""
@@ -103,13 +117,15 @@ def rank(ordered, percent):
 
 
 class _Watch:
-    """The looks into one server."""
+    """The looks into one server, or into one after another."""
 
-    def __init__(self, server):
+    def __init__(self, server, earlier=None):
+        """It knows what an `earlier` one, which has stopped, has seen."""
+        self.participant = server.participant
         self._server = server
         self._lock = threading.Lock()
-        self._present = {}  # by gid
-        self._gone = []
+        self._present = dict(earlier._present) if earlier else {}  # by gid
+        self._gone = list(earlier._gone) if earlier else []
         self._looked = 0.0  # when the latest look that was answered began
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -25,6 +25,7 @@ class Result:
     committed: int
     aborted: int
     unknown: int
+    heuristic: int  # of which a branch was ended by somebody else, as clients were told
     seconds: float
     latency_p50: float
     latency_p99: float
@@ -129,6 +130,7 @@ class Workload:
                 committed=report["committed"],
                 aborted=report["aborted"],
                 unknown=report["unknown"],
+                heuristic=report["heuristic"],
                 seconds=report["seconds"],
                 latency_p50=report["latency_ms"]["p50"],
                 latency_p99=report["latency_ms"]["p99"],

@@ -86,5 +86,18 @@ class TwoAgents(CrashCommand):
         self.assertEqual(done.returncode, 2, done.stderr)
 
 
+class Promotion(CrashCommand):
+    """A server dies, and its standby takes its place."""
+
+    # A branch whose confirmation was on its way is reported as a hazard on another timeline: agents
+    # cannot prove yet that the standby had it.
+    def test_a_synchronous_standby_loses_nothing(self):
+        done = self.run_command("promotion", "--rounds", 2, "--clients", 8, "--settle-max", 25_000,
+                                "--hazards-max", 16)
+
+        self.assert_passed(done)
+        self.assertEqual(done.stdout.count("took the place"), 2, done.stdout)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -47,6 +47,22 @@ class Meter(fixtures.ServerTest):
             self.assertTrue(meter.wait_until_settled(moment, 10))
             self.assertEqual(meter.crash(moment, moment).branches, 0)
 
+    def test_a_promoted_standby_shows_what_its_primary_had(self):
+        standby = self.cluster.add_standby(self.server, "postgres-db1-standby")
+        standby.make_synchronous()
+        with in_doubt.Meter([self.server]) as meter:
+            self.prepare("assent:ours")
+            waiting.until(lambda: self.seen(meter), 10, "the meter to see it")
+            self.server.kill_for_good()
+            self.cluster.promote(standby)
+            up = time.time()
+            meter.watch(standby)
+            self.assertFalse(meter.wait_until_settled(up, 0.2))
+            standby.execute("ROLLBACK PREPARED 'assent:ours'")
+            self.assertTrue(meter.wait_until_settled(up, 10))
+
+        self.assertIsNotNone(self.seen(meter)["assent:ours"].ended)
+
     def test_a_server_that_is_down_has_not_settled_anything(self):
         with in_doubt.Meter([self.server]) as meter:
             self.server.kill()

@@ -13,7 +13,7 @@ from harness.workload import PROGRESS, Result
 
 GOOD = summary.Played(
     participants=["db1", "db2"],
-    result=Result(committed=1000, aborted=1, unknown=0, seconds=10.0, latency_p50=1.0,
+    result=Result(committed=1000, aborted=1, unknown=0, heuristic=0, seconds=10.0, latency_p50=1.0,
                   latency_p99=2.0, longest_gap=900.0, commits_per_flush=2.0,
                   unknown_resolved={}, errors={}),
     one_shot=False,
