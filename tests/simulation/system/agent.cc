@@ -79,7 +79,10 @@ struct Agent::Life {
   branch::Token last_token;
   std::optional<MonoTime> armed;
   std::string nonce;
-  Ballot highest;  // that a leader has asked under
+  std::uint64_t beats = 0;  // the latest one that is awaited, or due
+  bool beating = false;     // it waits for its answer
+  bool recovered = true;    // and no leader has heard it yet
+  Ballot highest;           // that a leader has asked under
 };
 
 Agent::Agent(Neighbours around, std::string participant, std::string address, Place place,
@@ -230,6 +233,7 @@ void Agent::serve(Epoch epoch, Ballot ballot) {
   life_->database->set_sink([this](branch::Input input) { feed(input); });
   life_->database->set_may_send([this](Ballot sender) { return life_->table->may_send(sender); });
   life_->database->on_displaced([this](const Error& why) { end(why); });
+  life_->database->on_reconnected([this] { recovered(); });
   beat();
   fence();
 }
@@ -238,30 +242,50 @@ void Agent::fence() {
   life_->database->fence_older_lives([this](Result<void> fenced) {
     if (!fenced) return retry_or_fail(fenced.error(), &Agent::fence);
     life_->open = true;
+    recovered();
+  });
+}
+
+void Agent::recovered() {
+  life_->recovered = true;
+  if (!life_->beating) beat();
+}
+
+void Agent::beat_after(Micros pause) {
+  later(pause, [this, beat = ++life_->beats] {
+    if (beat == life_->beats) this->beat();
   });
 }
 
 void Agent::beat() {
+  ++life_->beats;
+  life_->beating = true;
+  const bool told = std::exchange(life_->recovered, false);
   const std::string asked = coordinators_->current();
   Coordinator& to = coordinator_at(around_, asked);
   around_.wire.ask<LogTime>(
       place_, to.place(), to.host().up(), kHeartbeatPatience,
-      [&to, participant = participant_, epoch = life_->epoch](Done<LogTime> done) {
-        to.host().take_in(
-            [&to, participant, epoch, done] { to.heartbeat(participant, epoch, false, done); });
-      },
-      [this, asked, life = lives_](Result<LogTime> floor) {
-        if (life != lives_) return;
-        enter([this, asked, floor = std::move(floor)] {
-          if (floor) {
-            life_->database->drop_outcomes(*floor);
-            return later(kHeartbeatEvery, [this] { beat(); });
-          }
-          if (floor.error().code == ErrorCode::kDisplaced) return end(floor.error());
-          (void)coordinators_->failed(asked, floor.error().leader);
-          later(kEnrolRetryEvery, [this] { beat(); });
+      [&to, participant = participant_, epoch = life_->epoch, told](Done<LogTime> done) {
+        to.host().take_in([&to, participant, epoch, told, done] {
+          to.heartbeat(participant, epoch, {.recovered = told}, done);
         });
+      },
+      [this, asked, told, life = lives_](Result<LogTime> floor) {
+        if (life != lives_) return;
+        enter([this, asked, told, floor = std::move(floor)] { on_beat(asked, told, floor); });
       });
+}
+
+void Agent::on_beat(const std::string& asked, bool told, const Result<LogTime>& floor) {
+  life_->beating = false;
+  if (floor) {
+    life_->database->drop_outcomes(*floor);
+    return beat_after(life_->recovered ? 0 : kHeartbeatEvery);
+  }
+  life_->recovered = life_->recovered || told;
+  if (floor.error().code == ErrorCode::kDisplaced) return end(floor.error());
+  (void)coordinators_->failed(asked, floor.error().leader);
+  beat_after(kEnrolRetryEvery);
 }
 
 void Agent::retry_or_fail(const Error& error, void (Agent::*again)()) {
@@ -419,6 +443,10 @@ bool Agent::open() const {
 
 std::size_t Agent::live_branches() const {
   return up() && life_->table ? life_->table->live_count() : 0;
+}
+
+const std::string& Agent::nonce() const {
+  return life_->nonce;
 }
 
 Epoch Agent::epoch() const {

@@ -74,6 +74,8 @@ class Agent {
   // Another life has displaced it: it is not started again by itself (R16).
   [[nodiscard]] bool displaced() const { return displaced_; }
   [[nodiscard]] std::size_t live_branches() const;
+  // Names its present life; precondition: it is up.
+  [[nodiscard]] const std::string& nonce() const;
   // Of its present life; 0 before it was issued.
   [[nodiscard]] Epoch epoch() const;
 
@@ -90,7 +92,10 @@ class Agent {
   void claim(Epoch stored, Epoch epoch, Ballot ballot);
   void serve(Epoch epoch, Ballot ballot);
   void fence();
+  void recovered();
   void beat();
+  void beat_after(Micros pause);
+  void on_beat(const std::string& asked, bool told, const Result<LogTime>& floor);
   void retry_or_fail(const Error& error, void (Agent::*again)());
   void end(const Error& why);
 

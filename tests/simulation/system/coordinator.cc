@@ -15,7 +15,8 @@ namespace assent::simulation::system {
 namespace {
 
 // As in production: agent_links.cc, office_runner.cc and coordinator/server/config.cc.
-constexpr Micros kCallTimeout = 5 * kSecond;
+constexpr Micros kInventoryTimeout = 1 * kSecond;
+constexpr Micros kInquiryMax = 500 * kMillisecond;
 constexpr Micros kInventoryEvery = kSecond;
 constexpr Millis kTimeEntryEvery{10'000};
 constexpr Millis kSilence{1'500};
@@ -88,8 +89,8 @@ class Coordinator::Log final : public state::ReplicatedLog {
 };
 
 struct Coordinator::Term {
-  Term(Log& log, MonoTime now, coordinator::Enrolment::OnEnrolled enrolled)
-      : office(log.state(), {}), enrolment(log, kSilence, now, {.enrolled = std::move(enrolled)}) {}
+  Term(Log& log, MonoTime now, coordinator::Enrolment::Callbacks callbacks)
+      : office(log.state(), {}), enrolment(log, kSilence, now, std::move(callbacks)) {}
 
   commit::Office office;
   coordinator::Enrolment enrolment;
@@ -117,10 +118,7 @@ void Coordinator::office_changed(const replica::OfficeChange& change) {
   if (const auto* taken = std::get_if<replica::OfficeTaken>(&change)) {
     ++terms_;
     log_->begin(taken->ballot);
-    term_ = std::make_unique<Term>(
-        *log_, mono(), [this](const std::string& participant, const std::string& address) {
-          follow(participant, address);
-        });
+    term_ = std::make_unique<Term>(*log_, mono(), callbacks());
     // Not from inside the step that took the office: the office may propose.
     host_.later(0, [this, term = terms_] {
       if (term != terms_ || !term_) return;
@@ -141,6 +139,17 @@ void Coordinator::office_changed(const replica::OfficeChange& change) {
     std::visit([&](const auto& done) { done(tl::unexpected(unknown)); }, waiter);
   }
   log_->end(true);
+}
+
+coordinator::Enrolment::Callbacks Coordinator::callbacks() {
+  return {.enrolled = [this](const std::string& participant,
+                             const std::string& address) { follow(participant, address); },
+          .recovered = [this](const std::string& participant) { recovered(participant); },
+          .ask_life =
+              [this](const std::string& /* participant */, const state::ParticipantRecord& life,
+                     std::function<void(coordinator::Presence)> done) {
+                ask_life(life, std::move(done));
+              }};
 }
 
 void Coordinator::ended() {
@@ -226,6 +235,39 @@ void Coordinator::follow(const std::string& participant, const std::string& addr
   });
 }
 
+// As agent_links.cc does.
+void Coordinator::recovered(const std::string& participant) {
+  host_.later(0, [this, participant, term = terms_] {
+    if (term != terms_ || !term_) return;
+    feed(commit::AgentUp{participant});
+    Link& link = term_->links[participant];
+    link.ask_again = link.asking;
+    ask_inventory(participant);
+  });
+}
+
+// As life_inquiry.cc does. A link that is cut may answer for the host behind it, too: who is known
+// to be gone may be there.
+void Coordinator::ask_life(const state::ParticipantRecord& life,
+                           std::function<void(coordinator::Presence)> done) {
+  using coordinator::Presence;
+  Agent* const agent = find_agent_(life.peer_address);
+  CHECK(agent != nullptr, "an agent enrolled there");
+  wire_.ask<std::string>(
+      place_, agent->place(), agent->up(), kInquiryMax,
+      [agent](Done<std::string> answer) {
+        agent->enter([agent, answer] { answer(agent->nonce()); });
+      },
+      [this, nonce = life.nonce, done = std::move(done), term = terms_](Result<std::string> told) {
+        host_.take_in([this, nonce, done, term, told = std::move(told)] {
+          if (term != terms_ || !term_) return;
+          if (told) return done(*told == nonce ? Presence::kThere : Presence::kGone);
+          const bool refused = told.error().code == ErrorCode::kUnavailable;
+          done(refused ? Presence::kGone : Presence::kUnknown);
+        });
+      });
+}
+
 void Coordinator::ask_inventories() {
   for (const auto& [participant, link] : term_->links) ask_inventory(participant);
   if (log_->now() - log_->state().time() >= kTimeEntryEvery) propose(state::Forgotten{});
@@ -236,7 +278,7 @@ void Coordinator::ask_inventories() {
 
 template <class T>
 void Coordinator::ask(const std::string& participant, std::function<void(Agent&, Done<T>)> at,
-                      Done<T> heard) {
+                      Done<T> heard, Micros patience) {
   const auto link = term_->links.find(participant);
   Agent* const agent = link == term_->links.end() ? nullptr : find_agent_(link->second.address);
   Done<T> inside = [this, participant, heard = std::move(heard), term = terms_](Result<T> answer) {
@@ -251,7 +293,7 @@ void Coordinator::ask(const std::string& participant, std::function<void(Agent&,
         0, [inside] { inside(failure(ErrorCode::kUnavailable, "its agent never enrolled")); });
   }
   wire_.ask<T>(
-      place_, agent->place(), agent->up(), kCallTimeout,
+      place_, agent->place(), agent->up(), patience,
       [agent, at = std::move(at)](Done<T> done) {
         agent->enter([agent, at, done] { at(*agent, done); });
       },
@@ -277,9 +319,12 @@ void Coordinator::ask_inventory(const std::string& participant) {
         agent.inventory(ballot, std::move(done));
       },
       [this, participant, asked](Result<std::vector<BranchId>> prepared) {
-        term_->links[participant].asking = false;
+        Link& asked_link = term_->links[participant];
+        asked_link.asking = false;
+        if (std::exchange(asked_link.ask_again, false)) ask_inventory(participant);
         if (prepared) feed(commit::InventoryArrived{participant, asked, std::move(*prepared)});
-      });
+      },
+      kInventoryTimeout);
 }
 
 template <class Words>
@@ -393,14 +438,13 @@ void Coordinator::enrol(const state::Enrolled& life, Done<Issued> done) {
   });
 }
 
-void Coordinator::heartbeat(const std::string& participant, Epoch epoch, bool leaving,
-                            Done<LogTime> done) {
+void Coordinator::heartbeat(const std::string& participant, Epoch epoch,
+                            coordinator::Enrolment::Beat beat, Done<LogTime> done) {
   if (!term_) return done(tl::unexpected(not_leader()));
-  term_->enrolment.heartbeat(mono(), participant, epoch, {.leaving = leaving},
-                             [this, done](Result<void> heard) {
-                               if (!heard) return done(tl::unexpected(heard.error()));
-                               done(log_->state().floor());
-                             });
+  term_->enrolment.heartbeat(mono(), participant, epoch, beat, [this, done](Result<void> heard) {
+    if (!heard) return done(tl::unexpected(heard.error()));
+    done(log_->state().floor());
+  });
 }
 
 }  // namespace assent::simulation::system

@@ -59,7 +59,8 @@ class Coordinator {
   void status(const TransactionId& transaction, Done<Status> done);
   void hello(Done<Hello> done);
   void enrol(const state::Enrolled& life, Done<Issued> done);
-  void heartbeat(const std::string& participant, Epoch epoch, bool leaving, Done<LogTime> done);
+  void heartbeat(const std::string& participant, Epoch epoch, coordinator::Enrolment::Beat beat,
+                 Done<LogTime> done);
 
   [[nodiscard]] Host& host() { return host_; }
   [[nodiscard]] Place place() const { return place_; }
@@ -68,11 +69,14 @@ class Coordinator {
   [[nodiscard]] std::size_t driven() const;
 
  private:
+  static constexpr Micros kCallTimeout = 5 * kSecond;  // as in agent_links.cc
+
   class Log;
   struct Link {
     std::string address;
-    bool asking = false;  // for the inventory
-    bool silent = false;  // its last call was not answered
+    bool asking = false;     // for the inventory
+    bool ask_again = false;  // when that is answered
+    bool silent = false;     // its last call was not answered
   };
   using Waiter = std::variant<Done<commit::CommitAnswer>, Done<commit::AbortAnswer>>;
   // An office that is held, and all that ends with it.
@@ -84,6 +88,10 @@ class Coordinator {
   void reply(commit::Reply reply);
   void arm();
   void follow(const std::string& participant, const std::string& address);
+  [[nodiscard]] coordinator::Enrolment::Callbacks callbacks();
+  void recovered(const std::string& participant);
+  void ask_life(const state::ParticipantRecord& life,
+                std::function<void(coordinator::Presence)> done);
   void ask_inventories();
   void ask_inventory(const std::string& participant);
   // An event of a transaction; `words` says more.
@@ -94,7 +102,8 @@ class Coordinator {
   void send(const commit::SendSettle& settle);
   // Asks the agent; `heard` gets its answer inside this process, unless the office is lost by then.
   template <class T>
-  void ask(const std::string& participant, std::function<void(Agent&, Done<T>)> at, Done<T> heard);
+  void ask(const std::string& participant, std::function<void(Agent&, Done<T>)> at, Done<T> heard,
+           Micros patience = kCallTimeout);
   void note_answered(const std::string& participant, bool answered);
   [[nodiscard]] MonoTime mono() const;
   [[nodiscard]] Error not_leader() const;
