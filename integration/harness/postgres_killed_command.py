@@ -2,7 +2,7 @@
 
 import time
 
-from . import bank_run, crash_report
+from . import bank_run, crash_report, waiting
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
@@ -19,8 +19,14 @@ have executed the same, and all processes stopped in good order."""
 
 def main(arguments):
     """Runs the command; returns its exit code."""
-    options = crash_report.parse("postgres_killed", DESCRIPTION, EPILOG, arguments, clients=32)
+    options = crash_report.parse("postgres_killed", DESCRIPTION, EPILOG, arguments, clients=32,
+                                 add=_add_outage)
     return bank_run.run("postgres_killed", options, _Postgres)
+
+
+def _add_outage(parser):
+    parser.add_argument("--outage", type=float, default=0, metavar="S",
+                        help="seconds for which the server stays down (default: 0)")
 
 
 class _Postgres(crash_report.CrashAct):
@@ -33,6 +39,8 @@ class _Postgres(crash_report.CrashAct):
         victim = self._cluster.servers[number % len(self._cluster.servers)]
         victim.kill()
         killed = time.time()
+        waiting.until(lambda: time.time() >= killed + self._options.outage,
+                      self._options.outage + 1, "the end of the outage")
         self._cluster.spawn(victim)
         victim.wait_until_up()
         up = time.time()

@@ -81,6 +81,14 @@ asio::awaitable<Result<void>> Control::terminate(Backend backend) {
   }
 }
 
+asio::awaitable<void> Control::pause_or_reconnect(std::chrono::milliseconds time) {
+  const auto self = shared_from_this();
+  const auto pause = pauses_.emplace(pauses_.end(), context_->loop);
+  pause->expires_after(time);
+  co_await woken(*pause);
+  pauses_.erase(pause);
+}
+
 // ── the connection ──────────────────────────────────────────────────────────────────────────────
 
 asio::awaitable<Result<std::shared_ptr<Connection>>> Control::connection() {
@@ -120,6 +128,7 @@ asio::awaitable<void> Control::reconnect() {
   while (!context_->closed) {
     auto connected = co_await connection();
     if (connected) {
+      for (Timer& pause : pauses_) pause.cancel();
       if (context_->reconnected) context_->reconnected();
       co_return;
     }

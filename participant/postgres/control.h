@@ -3,6 +3,8 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +40,10 @@ class Control : public std::enable_shared_from_this<Control> {
   // take effect. A stopped backend makes it wait.
   boost::asio::awaitable<Result<void>> terminate(Backend backend);
 
+  // Pauses before another try, for `time` at most: it ends when the connection, once lost, stands
+  // again, for then the try may succeed.
+  boost::asio::awaitable<void> pause_or_reconnect(std::chrono::milliseconds time);
+
   // What the present connection knows of the server. Precondition: a query has just succeeded.
   [[nodiscard]] const Session& session() const;
 
@@ -51,6 +57,7 @@ class Control : public std::enable_shared_from_this<Control> {
 
   const std::shared_ptr<Context> context_;
   Timer opened_;  // its end wakes who waits for `opening_`
+  std::list<Timer> pauses_;  // of who waits to try again
   bool opening_ = false;
   std::optional<Session> session_;
 };

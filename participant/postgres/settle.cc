@@ -140,7 +140,7 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
     }
     log::warning("a PREPARE is unsettled",
                  {{"branch", to_string(branch)}, {"reason", settled.error().message}});
-    co_await pause(context->loop, wait);
+    co_await control->pause_or_reconnect(wait);
   }
 }
 
@@ -169,7 +169,7 @@ asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
     if (settled) co_return *settled;
     log::warning("a one-phase COMMIT is unsettled",
                  {{"transaction", to_string(transaction)}, {"reason", settled.error().message}});
-    co_await pause(context->loop, wait);
+    co_await control->pause_or_reconnect(wait);
   }
   co_return false;
 }

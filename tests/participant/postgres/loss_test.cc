@@ -1,5 +1,7 @@
 #include <signal.h>
 
+#include <filesystem>
+
 #include "tests/participant/postgres/database_fixture.h"
 
 namespace assent::postgres {
@@ -134,6 +136,30 @@ TEST_F(Loss, ServerCrashDuringPrepareIsSettledWhenItIsBack) {
   EXPECT_FALSE(agent->await<branch::PrepareDone>(other).result);
   admin = server.admin(name);
   EXPECT_EQ(prepared_count(), 1);
+}
+
+// Pauses between tries grow during an outage, and everybody waits for what is settled after it.
+TEST_F(Loss, APrepareIsSettledAtOnceWhenTheServerIsBackAfterLong) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  proxy.hold_answers();
+  agent->start_prepare(id);  // executed, not answered
+  ASSERT_TRUE(loop.run_until([&] { return prepared_count() == 1; }));
+  const auto socket = *std::filesystem::directory_iterator(proxy.directory());
+  const std::filesystem::path away = proxy.directory() + "/away";
+  std::filesystem::rename(socket, away);
+  proxy.cut_clients();
+  loop.run_for(3'400ms);
+  EXPECT_FALSE(agent->take<branch::PrepareDone>(id));
+
+  bool back = false;
+  agent->database.on_reconnected([&] { back = true; });
+  std::filesystem::rename(away, socket);
+  ASSERT_TRUE(loop.run_until([&] { return back; }));
+  const auto begun = std::chrono::steady_clock::now();
+
+  EXPECT_TRUE(agent->await<branch::PrepareDone>(id).result);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 700ms);
 }
 
 TEST_F(Loss, CommitThatWorkedButWasNotAnsweredIsDone) {
