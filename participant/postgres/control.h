@@ -56,7 +56,7 @@ class Control : public std::enable_shared_from_this<Control> {
   void on_lost(const Error& why);
 
   const std::shared_ptr<Context> context_;
-  Timer opened_;  // its end wakes who waits for `opening_`
+  Timer opened_;             // its end wakes who waits for `opening_`
   std::list<Timer> pauses_;  // of who waits to try again
   bool opening_ = false;
   std::optional<Session> session_;
