@@ -102,6 +102,7 @@ class CrashAct(bank_run.Act):
         print(f"\n{'committed':>34} {result.committed:>12,}")
         print(f"{'aborted':>34} {result.aborted:>12,}")
         print(f"{'unknown to its client at first':>34} {result.unknown:>12,}")
+        print(f"{'told of an end by somebody else':>34} {result.heuristic:>12,}")
         for name, value in (
                 ("in doubt, median of rounds' p50", in_doubt.rank(halves, 50)),
                 ("in doubt, longest", in_doubt.rank(ages, 100)),

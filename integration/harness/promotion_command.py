@@ -64,16 +64,23 @@ class _Promotion(crash_report.CrashAct):
         return found
 
     def _tend(self, agent, settled):
-        """Starts the agent again whenever it ends; returns how often, when all is settled."""
-        lives = 0
-        deadline = time.monotonic() + crash_report.PATIENCE_SECONDS
-        while not settled() and time.monotonic() < deadline:
+        """Starts the agent again whenever it ends, until all is settled; returns how often."""
+        lives = []
+
+        def tended():
             if not agent.is_running():
-                code = agent.wait_for_end(AGENT_SECONDS)
-                if code != RESTART:
-                    raise HarnessError(f"{agent.name} ended with exit code {code}."
-                                       f"\n{agent.log_tail()}")
-                self._cluster.spawn(agent)
-                lives += 1
-            time.sleep(waiting.POLL_SECONDS)
-        return lives
+                lives.append(self._begin_next_life(agent))
+            return settled()
+
+        try:
+            waiting.until(tended, crash_report.PATIENCE_SECONDS, "all branches to be settled")
+        except waiting.WaitedInVain:
+            pass  # the meter tells what is left
+        return len(lives)
+
+    def _begin_next_life(self, agent):
+        code = agent.wait_for_end(AGENT_SECONDS)
+        if code != RESTART:
+            raise HarnessError(f"{agent.name} ended with exit code {code}.\n{agent.log_tail()}")
+        self._cluster.spawn(agent)
+        return agent.identity

@@ -7,6 +7,10 @@ from .errors import HarnessError
 POLL_SECONDS = 0.02
 
 
+class WaitedInVain(HarnessError):
+    """The condition did not come true in time."""
+
+
 def until(condition, seconds, what):
     """Returns the first true value of `condition()`; a HarnessError about `what` when none came."""
     deadline = time.monotonic() + seconds
@@ -15,5 +19,5 @@ def until(condition, seconds, what):
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise HarnessError(f"Waited {seconds:g} s in vain for {what}.")
+            raise WaitedInVain(f"Waited {seconds:g} s in vain for {what}.")
         time.sleep(POLL_SECONDS)
