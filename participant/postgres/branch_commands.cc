@@ -10,12 +10,14 @@ namespace {
 
 // The role (the owner of a prepared transaction is the current role, and only that one can finish
 // it; an outcome row is written through a right of the work role), the level of messages (the
-// warning about an unreplicated PREPARE), the wait for standbys. Names are qualified, because the
-// search path is the client's too.
+// warning about an unreplicated PREPARE), the wait for standbys: the session's default, but never
+// less than `on`. Names are qualified, because the search path is the client's too.
 constexpr char kSettings[] =
     "SELECT pg_catalog.set_config('role', 'none', true),"
     " pg_catalog.set_config('client_min_messages', 'warning', true),"
-    " pg_catalog.set_config('synchronous_commit', NULL, true),";
+    " pg_catalog.set_config('synchronous_commit', CASE WHEN"
+    " pg_catalog.set_config('synchronous_commit', NULL, true)"
+    " OPERATOR(pg_catalog.=) 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),";
 
 // Why a branch without an xid may be no reader. Operators are qualified like all other names.
 constexpr char kMayWriteLater[] = " EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)";

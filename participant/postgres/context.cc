@@ -44,26 +44,32 @@ void Context::report_displaced(const Error& why) {
 }
 
 void Context::remember(const std::shared_ptr<Connection>& connection) {
-  std::erase_if(connections_, [](const auto& known) { return known.expired(); });
-  connections_.push_back(connection);
+  std::erase_if(connections_, [](const Known& known) { return known.connection.expired(); });
+  connections_.push_back({connection, ""});
   ++counters.connects;
 }
 
+void Context::spare(const std::shared_ptr<Connection>& connection, std::string backend) {
+  const auto known = std::ranges::find_if(
+      connections_, [&](const Known& one) { return one.connection.lock() == connection; });
+  if (known != connections_.end()) known->backend = std::move(backend);
+}
+
 void Context::close_connections() const {
-  for (const auto& known : connections_) {
-    if (const auto connection = known.lock()) connection->close();
+  for (const Known& known : connections_) {
+    if (const auto connection = known.connection.lock()) connection->close();
   }
 }
 
-std::string Context::own_pids() const {
-  std::string pids = "{";
-  for (const auto& known : connections_) {
-    const auto connection = known.lock();
-    if (!connection || !connection->is_open()) continue;
-    if (pids.size() > 1) pids += ",";
-    pids += std::to_string(connection->backend_pid());
+std::string Context::own_backends() const {
+  std::string backends = "{";
+  for (const Known& known : connections_) {
+    const auto connection = known.connection.lock();
+    if (!connection || !connection->is_open() || known.backend.empty()) continue;
+    if (backends.size() > 1) backends += ",";
+    backends += known.backend;
   }
-  return pids + "}";
+  return backends + "}";
 }
 
 ConnectionOptions Context::connection_options(Purpose purpose) const {

@@ -37,13 +37,16 @@ struct Context : std::enable_shared_from_this<Context> {
   // The epoch in the database is higher than ours.
   void report_displaced(const Error& why);
 
-  // Keeps account of a new connection, so that the fence spares it.
+  // Keeps account of a new connection.
   void remember(const std::shared_ptr<Connection>& connection);
+  // The fence spares it from now on. `backend` names its backend for good, as own_backends() tells
+  // it.
+  void spare(const std::shared_ptr<Connection>& connection, std::string backend);
   // Closes every connection, one that is only being greeted as well: what waits on it would keep
   // it, and it what waits, for ever.
   void close_connections() const;
-  // Backends of our open connections, as a PostgreSQL array literal of process ids.
-  [[nodiscard]] std::string own_pids() const;
+  // Backends of our open connections, as a PostgreSQL array literal.
+  [[nodiscard]] std::string own_backends() const;
 
   [[nodiscard]] ConnectionOptions connection_options(Purpose purpose) const;
 
@@ -63,7 +66,11 @@ struct Context : std::enable_shared_from_this<Context> {
   std::function<void()> reconnected;
 
  private:
-  std::vector<std::weak_ptr<Connection>> connections_;
+  struct Known {
+    std::weak_ptr<Connection> connection;
+    std::string backend;  // empty: not greeted yet
+  };
+  std::vector<Known> connections_;
 };
 
 }  // namespace assent::postgres

@@ -46,10 +46,14 @@ const Session& Control::session() const {
 }
 
 asio::awaitable<Result<StatementResult>> Control::query(std::string sql,
-                                                        std::vector<Value> parameters) {
+                                                        std::vector<Value> parameters,
+                                                        std::function<bool()> may_send) {
   const auto self = shared_from_this();
   auto connection = co_await this->connection();
   if (!connection) co_return tl::unexpected(connection.error());
+  if (may_send && !may_send()) {
+    co_return failure(ErrorCode::kStaleBallot, "its ballot was over before it was sent");
+  }
   Batch batch{{std::move(sql), std::move(parameters)}};
   co_return conclude(co_await run(**connection, std::move(batch)));
 }

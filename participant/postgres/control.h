@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -24,9 +25,11 @@ class Control : public std::enable_shared_from_this<Control> {
 
   // Runs one command. Errors: those of open_session, kUnavailable when the connection was lost
   // under it (what it did is not known then), and kSql, also for a success with a WARNING: that is
-  // how PostgreSQL tells that a commit has not reached the synchronous standby.
+  // how PostgreSQL tells that a commit has not reached the synchronous standby. kStaleBallot:
+  // `may_send`, asked immediately before the command is sent (R4), said no.
   boost::asio::awaitable<Result<StatementResult>> query(std::string sql,
-                                                        std::vector<Value> parameters = {});
+                                                        std::vector<Value> parameters = {},
+                                                        std::function<bool()> may_send = nullptr);
 
   // A write after whose success everything committed or prepared before is durable, on the
   // synchronous standby as well.

@@ -153,12 +153,11 @@ void Database::Impl::on(const branch::RunRollback& operation) {
 void Database::Impl::on(const branch::RunSettle& operation) {
   spawn(context_->loop,
         [context = context_, settler = settler_, operation]() -> asio::awaitable<void> {
-          Result<bool> settled =
-              failure(ErrorCode::kStaleBallot, "ballot " + to_string(operation.ballot) +
-                                                   " was over before the abort row was sent");
-          if (context->may_send(operation.ballot)) {
-            settled = co_await settle_outcome(settler, operation.transaction);
-          }
+          std::function<bool()> may_send = [context, ballot = operation.ballot] {
+            return context->may_send(ballot);
+          };
+          auto settled =
+              co_await settle_outcome(settler, operation.transaction, std::move(may_send));
           context->report(branch::SettleDone{operation.transaction, std::move(settled)});
         });
 }

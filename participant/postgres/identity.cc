@@ -34,12 +34,15 @@ void log_warnings(const std::vector<Finding>& findings) {
 // ── the fence ───────────────────────────────────────────────────────────────────────────────────
 
 // Ends and lists every backend of the two login roles in this database that is none of ours.
-// usesysid is the role that logged in: client SQL cannot change it.
-constexpr char kTerminateOthers[] =
-    "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+// usesysid is the role that logged in: client SQL cannot change it. Ours are known by their starts
+// as well: a connection whose loss we have not noticed yet may have left its process id to an
+// orphan. A start that we may not see is no start of ours.
+const std::string kTerminateOthers =
+    std::string("SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity") +
     " WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND usesysid IN (SELECT oid FROM pg_roles WHERE rolname IN ($1, $2))"
-    " AND pid <> ALL ($3::int[])";
+    " AND pid || ' ' || coalesce(" +
+    kBackendStarted + ", '') <> ALL ($3::text[])";
 
 void report_waiting(const std::vector<Row>& backends) {
   std::string pids;
@@ -120,7 +123,7 @@ asio::awaitable<Result<void>> fence_older_lives(std::shared_ptr<Context> context
   MonoTime report_at = process::monotonic_now() + kFenceReport;
   while (!context->closed) {
     std::vector<Value> parameters{context->options.control_role, context->options.work_role,
-                                  context->own_pids()};
+                                  context->own_backends()};
     auto others = co_await control->query(kTerminateOthers, std::move(parameters));
     if (!others && others.error().code != ErrorCode::kUnavailable) {
       co_return tl::unexpected(others.error());

@@ -254,35 +254,29 @@ asio::awaitable<bool> add_schema(Findings& out, const DatabaseOptions& options, 
 // ── client SQL's session ────────────────────────────────────────────────────────────────────────
 
 constexpr char kWorkQuery[] =
-    "SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),"
+    "SELECT current_setting('synchronous_commit'),"
     " current_setting('idle_in_transaction_session_timeout'),"
     " current_setting('default_transaction_read_only')";
 
+// What a branch promises never follows a default that is weaker than `on`.
 Finding check_synchronous_commit(const Row& row) {
   const std::string found = "synchronous_commit is " + *row[0];
-  if (*row[0] != "off" && *row[0] != "local") return good("synchronous_commit", found);
-  if (row[1]->empty()) {
-    return good("synchronous_commit",
-                found + "; what is prepared is flushed all the same, and there is no standby");
-  }
-  return warning("synchronous_commit",
-                 found +
-                     ": prepared branches do not wait for the synchronous standby, and a "
-                     "failover to it may lose them",
-                 "ALTER ROLE of the work role: SET synchronous_commit = on");
+  if (*row[0] == "on" || *row[0] == "remote_apply") return good("synchronous_commit", found);
+  return good("synchronous_commit",
+              found + "; branches are prepared and ended with on all the same");
 }
 
 Finding check_idle_timeout(const Row& row) {
-  const std::string found = "idle_in_transaction_session_timeout is " + *row[2];
-  if (*row[2] == "0") return good("idle_in_transaction_session_timeout", found);
+  const std::string found = "idle_in_transaction_session_timeout is " + *row[1];
+  if (*row[1] == "0") return good("idle_in_transaction_session_timeout", found);
   return warning("idle_in_transaction_session_timeout",
                  found + ": PostgreSQL ends branches that wait for their client that long",
                  "set it to 0 for the work role; the agent has idle deadlines of its own");
 }
 
 Finding check_read_only(const Row& row) {
-  const std::string found = "default_transaction_read_only is " + *row[3];
-  if (*row[3] == "off") return good("default_transaction_read_only", found);
+  const std::string found = "default_transaction_read_only is " + *row[2];
+  if (*row[2] == "off") return good("default_transaction_read_only", found);
   return warning("default_transaction_read_only", found + ": client SQL can write nothing",
                  "set it to off for the work role");
 }

@@ -22,6 +22,12 @@ Command hello_command(bool with_epoch) {
           " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
 }
 
+// COMMIT PREPARED and ROLLBACK PREPARED are confirmed as durable, on the synchronous standby as
+// well, whatever the work role's default is. Client SQL never gets here.
+constexpr char kDurableFinish[] =
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
+
 Hello read_hello(const std::shared_ptr<Connection>& connection, const std::vector<Value>& row) {
   Hello hello;
   hello.session.connection = connection;
@@ -83,12 +89,17 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
   if (context->closed) co_return failure(ErrorCode::kUnavailable, "closed");
   context->remember(*connection);
   Batch batch{hello_command(context->epoch.has_value())};
+  if (purpose == Purpose::kFinish) batch.push_back({kDurableFinish});
   auto answers = co_await run(**connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
-  if (!answers->front().ok()) co_return tl::unexpected(to_error(answers->front()));
+  if (const Answer* failed = first_failed(*answers)) co_return tl::unexpected(to_error(*failed));
   const Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
   const std::optional<Error> why = refusal(*context, hello);
-  if (!why) co_return hello.session;
+  if (!why) {
+    const Backend& backend = hello.session.backend;
+    context->spare(*connection, std::to_string(backend.pid) + ' ' + backend.started);
+    co_return hello.session;
+  }
   if (why->code == ErrorCode::kDisplaced) context->report_displaced(*why);
   co_return tl::unexpected(*why);
 }

@@ -145,16 +145,25 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
 }
 
 asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
-                                             TransactionId transaction) {
+                                             TransactionId transaction,
+                                             std::function<bool()> may_send) {
   const std::vector<Value> id{to_string(transaction)};
-  auto written = co_await settler->query(kWriteAbortRow, id);
+  auto written = co_await settler->query(kWriteAbortRow, id, std::move(may_send));
+  if (!written && written.error().code == ErrorCode::kStaleBallot) {
+    co_return tl::unexpected(written.error());
+  }
   if (!written) co_return failure(ErrorCode::kUnavailable, written.error().message);
   auto row = co_await settler->query(kReadOutcome, id);
   if (!row) co_return failure(ErrorCode::kUnavailable, row.error().message);
   auto durable = co_await settler->barrier();
   if (!durable) co_return failure(ErrorCode::kUnavailable, durable.error().message);
-  // Between the two, only the floor can have taken the row away: then nobody asks any more.
-  co_return !row->rows.empty() && row->rows.front().front() == "t";
+  // Only a row forbids a commit. Between the two, somebody has taken it away.
+  if (row->rows.empty()) {
+    co_return failure(ErrorCode::kUnavailable, "no outcome row of transaction " +
+                                                   to_string(transaction) +
+                                                   " is there, though one has been written");
+  }
+  co_return row->rows.front().front() == "t";
 }
 
 asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
@@ -165,7 +174,7 @@ asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
        wait = std::min(2 * wait, kPauseMax)) {
     auto gone = co_await control->terminate(backend);
     Result<bool> settled = failure(ErrorCode::kUnavailable, "its backend is not gone yet");
-    if (gone) settled = co_await settle_outcome(settler, transaction);
+    if (gone) settled = co_await settle_outcome(settler, transaction, nullptr);
     if (settled) co_return *settled;
     log::warning("a one-phase COMMIT is unsettled",
                  {{"transaction", to_string(transaction)}, {"reason", settled.error().message}});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 
 #include "base/error.h"
@@ -29,10 +30,12 @@ boost::asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
                                            TransactionId transaction, Backend backend);
 
 // Writes the abort row unless an outcome row stands, and says whether that one is a commit's; it is
-// durable then. kUnavailable: it cannot be told now. It may wait for a commit that is under way, so
-// `settler` is a connection of its own.
+// durable then. kUnavailable: it cannot be told now. kStaleBallot: `may_send`, asked immediately
+// before the row is sent (R4), said no. It may wait for a commit that is under way, so `settler` is
+// a connection of its own.
 boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
-                                                    TransactionId transaction);
+                                                    TransactionId transaction,
+                                                    std::function<bool()> may_send);
 
 // How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot
 // be told now. `fenced`: older lives were fenced before the gid was looked for.

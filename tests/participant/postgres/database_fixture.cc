@@ -1,8 +1,7 @@
 #include "tests/participant/postgres/database_fixture.h"
 
 #include <map>
-
-#include "participant/postgres/libpq_connection.h"
+#include <utility>
 
 namespace assent::postgres {
 namespace {
@@ -61,8 +60,8 @@ void Loop::run_for(std::chrono::milliseconds time) {
 
 // ── Life ────────────────────────────────────────────────────────────────────────────────────────
 
-Life::Life(Loop& on, DatabaseOptions with)
-    : loop(on), options(std::move(with)), database(on.context(), options, LibpqConnection::open) {
+Life::Life(Loop& on, DatabaseOptions with, Connect connect)
+    : loop(on), options(std::move(with)), database(on.context(), options, std::move(connect)) {
   database.set_sink([this](branch::Input input) { inputs.push_back(std::move(input)); });
   database.set_may_send([this](Ballot) { return may_send; });
   database.on_displaced([this](Error why) { displaced = std::move(why); });

@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "participant/branch/branch_table.h"
 #include "participant/postgres/database.h"
+#include "participant/postgres/libpq_connection.h"
 #include "tests/support/postgres_server.h"
 #include "tests/support/proxy.h"
 
@@ -47,7 +48,8 @@ class Loop {
 // One life of an agent: a Database, driven by hand instead of by a branch table.
 class Life {
  public:
-  Life(Loop& loop, DatabaseOptions options);
+  // `connect` opens its connections; the default is production's.
+  Life(Loop& loop, DatabaseOptions options, Connect connect = LibpqConnection::open);
 
   // identify, claim the epoch after the stored one, fence: ready to serve.
   void enrol();

@@ -197,6 +197,51 @@ TEST_F(LifeOfAnAgent, FenceEndsBackendsOfBothRolesAndNobodyElse) {
   EXPECT_EQ(elsewhere.value("SELECT 1"), "1");
 }
 
+// A connection of ours whose loss has not been noticed yet: after a restart of the server its
+// process id may be a stranger's.
+class Relabelled : public Connection {
+ public:
+  explicit Relabelled(std::shared_ptr<Connection> real) : real_(std::move(real)) {}
+
+  void send(Batch batch, Completion completion) override {
+    real_->send(std::move(batch), std::move(completion));
+  }
+  void set_on_lost(Lost on_lost) override { real_->set_on_lost(std::move(on_lost)); }
+  void fail(const Error& why) override { real_->fail(why); }
+  void close() override { real_->close(); }
+  [[nodiscard]] bool is_open() const override { return real_->is_open(); }
+  [[nodiscard]] int backend_pid() const override { return pid.value_or(real_->backend_pid()); }
+  [[nodiscard]] bool maybe_in_transaction() const override { return real_->maybe_in_transaction(); }
+  [[nodiscard]] bool in_failed_transaction() const override {
+    return real_->in_failed_transaction();
+  }
+
+  std::optional<int> pid;
+
+ private:
+  const std::shared_ptr<Connection> real_;
+};
+
+TEST_F(LifeOfAnAgent, FenceEndsAnOrphanThatHasTheProcessIdOfAConnectionOfOurs) {
+  testing::Admin orphan(server.socket_directory(), name, "assent_work");
+  std::vector<std::shared_ptr<Relabelled>> ours;
+  Life agent(loop, options(), [&](auto& on, const auto& with, Opened opened) {
+    LibpqConnection::open(on, with, [&ours, opened = std::move(opened)](auto connection) {
+      if (!connection) return opened(std::move(connection));
+      ours.push_back(std::make_shared<Relabelled>(*connection));
+      opened(ours.back());
+    });
+  });
+  ASSERT_TRUE(agent.identify());
+  ASSERT_TRUE(agent.claim(agent.stored_epoch(), Epoch(1)));
+  agent.finish(agent.name_branch(), Outcome::kAborted, std::nullopt);
+  ours.back()->pid = orphan.backend_pid();
+
+  ASSERT_TRUE(agent.fence());
+
+  EXPECT_THROW(orphan.query("SELECT 1"), std::runtime_error);
+}
+
 TEST_F(LifeOfAnAgent, DisplacedLifeIsToldAndServesNoMore) {
   const auto old = enrolled();
   const BranchId id = old->open();

@@ -250,6 +250,59 @@ TEST_F(Replication, BarrierWaitsWhateverTheRolesDefaultIs) {
   EXPECT_TRUE(loop.run_until([&] { return listed.has_value(); }));
 }
 
+// What a YES and a confirmation promise does not depend on the default of the work role's sessions.
+TEST_F(Replication, PrepareAndFinishesWaitWhateverTheRolesDefaultIs) {
+  for (const std::string weak : {"off", "local", "remote_write"}) {
+    admin.query("ALTER ROLE assent_work SET synchronous_commit = " + weak);
+    agent = enrolled();
+    const BranchId id = agent->open();
+    agent->run(id, "INSERT INTO t VALUES (1, 1)");
+    const auto [committed, one] = agent->prepared("INSERT INTO t VALUES (2, 2)");
+    const auto [aborted, two] = agent->prepared("INSERT INTO t VALUES (3, 3)");
+    hold_replication();
+
+    agent->start_prepare(id);
+    agent->database.carry_out(branch::RunFinish{committed, kBallot, Outcome::kCommitted, one});
+    agent->database.carry_out(branch::RunFinish{aborted, kBallot, Outcome::kAborted, two});
+    loop.run_for(kLongEnough);
+
+    EXPECT_FALSE(agent->take<branch::PrepareDone>(id)) << weak;
+    EXPECT_FALSE(agent->take<branch::FinishDone>(committed)) << weak;
+    EXPECT_FALSE(agent->take<branch::FinishDone>(aborted)) << weak;
+    replicate();
+    const auto voted = agent->await<branch::PrepareDone>(id);
+    ASSERT_TRUE(voted.result);
+    EXPECT_EQ(agent->await<branch::FinishDone>(committed).result, FinishResult::kDone);
+    EXPECT_EQ(agent->await<branch::FinishDone>(aborted).result, FinishResult::kDone);
+    agent->release(id);
+    agent->finish(id, Outcome::kAborted, std::get<Evidence>(*voted.result));
+    admin.query("DELETE FROM t");
+  }
+  admin.query("ALTER ROLE assent_work RESET synchronous_commit");
+}
+
+// Stronger than what is needed, and asked for by the operator: readers of a standby rely on it.
+TEST_F(Replication, RemoteApplyStaysWhatItIs) {
+  admin.query("ALTER ROLE assent_work SET synchronous_commit = remote_apply");
+  agent = enrolled();
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  hold_replication();
+  agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
+  const std::string backend = waiting_backend("COMMIT PREPARED");
+  const BranchId next = agent->open();
+  agent->run(next, "INSERT INTO t VALUES (2, 2)");
+
+  agent->start_prepare(next);
+
+  EXPECT_TRUE(loop.run_until([&] {
+    return admin.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "2";
+  })) << "both wait for what nobody has applied";
+  admin.query("ALTER ROLE assent_work RESET synchronous_commit");
+  replicate();
+  EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
+  EXPECT_TRUE(agent->await<branch::PrepareDone>(next).result);
+}
+
 TEST_F(Replication, Row10GidWhosePrepareStillWaitsIsBusyAndTriedAgain) {
   const BranchId id = agent->name_branch();
   testing::Admin orphan(server.socket_directory(), name, "assent_work");

@@ -254,6 +254,47 @@ TEST_F(OnePhase, StaleBallotSettlesNothing) {
   EXPECT_EQ(outcome(id), "");
 }
 
+// The connection on which the abort row would be sent takes time to open; meanwhile another leader
+// is elected.
+TEST_F(OnePhase, R4BallotThatEndsWhileTheSettlersConnectionIsOpenedSettlesNothing) {
+  std::unique_ptr<Life> late;
+  bool lost_office = false;
+  const auto connect = [&](boost::asio::io_context& on, const ConnectionOptions& with,
+                           Opened opened) {
+    LibpqConnection::open(on, with, [&, opened = std::move(opened)](auto connection) {
+      if (lost_office) late->may_send = false;
+      opened(std::move(connection));
+    });
+  };
+  late = std::make_unique<Life>(loop, options(), connect);
+  late->enrol();
+  const BranchId id = late->name_branch();
+  lost_office = true;
+
+  const auto settled = late->settle(id.transaction);
+
+  ASSERT_FALSE(settled);
+  EXPECT_EQ(settled.error().code, ErrorCode::kStaleBallot);
+  EXPECT_EQ(outcome(id), "");
+}
+
+// Not even the row that was to be written is there: an operator's trigger has dropped it here.
+TEST_F(OnePhase, NoRowAtAllIsNoAbort) {
+  const BranchId id = agent->name_branch();
+  admin.query(
+      "CREATE FUNCTION public.drop_row() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN RETURN NULL; END';"
+      "CREATE TRIGGER drop_row BEFORE INSERT ON assent.outcome"
+      " FOR EACH ROW EXECUTE FUNCTION public.drop_row()");
+
+  const auto settled = agent->settle(id.transaction);
+
+  admin.query("DROP FUNCTION public.drop_row() CASCADE");
+  ASSERT_FALSE(settled) << "nothing forbids a commit";
+  EXPECT_EQ(settled.error().code, ErrorCode::kUnavailable);
+  EXPECT_FALSE(agent->settle(id.transaction).value());
+}
+
 // The COMMIT waits in the socket of a stopped backend when its connection is lost.
 TEST_F(OnePhase, CommitInTheSocketOfAStoppedBackendIsSettledWhenThatIsGone) {
   const BranchId id = writing();

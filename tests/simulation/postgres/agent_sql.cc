@@ -113,7 +113,9 @@ Step terminate_others(Backend& backend, const Values& values) {
   std::vector<Row> found;
   for (const auto& other : of_roles(backend, {values[0], values[1]})) {
     const std::string pid = std::to_string(other->pid());
-    if (std::ranges::find(own, pid) != own.end()) continue;
+    std::string named = pid + other->started();
+    std::erase(named, ' ');  // array_members drops them
+    if (std::ranges::find(own, named) != own.end()) continue;
     if (!may_signal(backend, other->login().role)) return refused("signal");
     other->raise(Signal::kTerminate);
     found.push_back({pid, "t"});
@@ -150,11 +152,22 @@ Step signal_pid(Backend& backend, const Values& values) {
 
 // ── votes ───────────────────────────────────────────────────────────────────────────────────────
 
+std::string at_least_on(const Settings& settings) {
+  return settings.get("synchronous_commit") == "remote_apply" ? "remote_apply" : "on";
+}
+
 void put_settings_back(Backend& backend) {
   Settings& settings = backend.session.settings;
   settings.set("role", "none", true);
   settings.set("client_min_messages", "warning", true);
   settings.set("synchronous_commit", std::nullopt, true);
+  settings.set("synchronous_commit", at_least_on(settings), true);
+}
+
+Step make_finishes_durable(Backend& backend, const Values&) {
+  Settings& settings = backend.session.settings;
+  settings.set("synchronous_commit", at_least_on(settings), false);
+  return unnamed({{settings.get("synchronous_commit")}}, 1);
 }
 
 Step check_reader(Backend& backend, const Values&) {
@@ -404,7 +417,8 @@ constexpr Rule kRules[] = {
      "outcome_key = sha256(convert_to(?, 'UTF8')) WHERE epoch IN (?::bigint, ?::bigint)",
      claim_epoch},
     {"SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datid = % AND usesysid IN "
-     "(SELECT oid FROM pg_roles WHERE rolname IN (?, ?)) AND pid <> ALL (?::int[])",
+     "(SELECT oid FROM pg_roles WHERE rolname IN (?, ?)) AND pid || ' ' || coalesce(%, '') <> "
+     "ALL (?::text[])",
      terminate_others},
     {"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ?::int AND (% = ?) AND "
      "usesysid IN (SELECT oid FROM pg_roles WHERE rolname IN (?, ?))",
@@ -419,13 +433,16 @@ constexpr Rule kRules[] = {
      check_reader},
     {"SELECT pg_catalog.set_config('role', 'none', true), "
      "pg_catalog.set_config('client_min_messages', 'warning', true), "
-     "pg_catalog.set_config('synchronous_commit', NULL, true), pg_catalog.pg_current_xact_id()",
+     "pg_catalog.set_config('synchronous_commit', %, true), pg_catalog.pg_current_xact_id()",
      before_prepare},
     {"SELECT pg_catalog.set_config('role', 'none', true), "
      "pg_catalog.set_config('client_min_messages', 'warning', true), "
-     "pg_catalog.set_config('synchronous_commit', NULL, true), "
+     "pg_catalog.set_config('synchronous_commit', %, true), "
      "pg_catalog.set_config('statement_timeout', '0', true)",
      before_commit},
+    {"SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN "
+     "'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)",
+     make_finishes_durable},
     {"SELECT pg_catalog.pg_current_wal_flush_lsn()", flush_position},
     {"SELECT pg_current_wal_flush_lsn()", flush_position},
     {"SELECT pg_current_wal_lsn()", write_position},

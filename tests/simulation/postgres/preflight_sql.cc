@@ -45,7 +45,6 @@ Step schema(Backend& backend, const Values& values) {
 Step work(Backend& backend, const Values&) {
   const Settings& settings = backend.session.settings;
   return one_row({settings.get("synchronous_commit"),
-                  backend.instance().options.synchronous_standby ? "standby" : "",
                   settings.get("idle_in_transaction_session_timeout"),
                   settings.get("default_transaction_read_only")});
 }
@@ -57,7 +56,8 @@ constexpr Rule kRules[] = {
      "c.rolname = ? AND w.rolname = ?",
      roles},
     {"SELECT has_schema_privilege(w.oid, 'assent', 'USAGE')% WHERE w.rolname = ?", schema},
-    {"SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),%",
+    {"SELECT current_setting('synchronous_commit'), "
+     "current_setting('idle_in_transaction_session_timeout'),%",
      work},
 };
 
