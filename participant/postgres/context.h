@@ -58,6 +58,8 @@ struct Context : std::enable_shared_from_this<Context> {
   std::optional<Epoch> epoch;                      // once claimed
   std::string outcome_key;                         // lets this life write outcome rows
   bool fenced = false;                             // no backend of an older life is left
+  // WAL position that was reached when the last of them was gone.
+  std::optional<std::uint64_t> older_lives_until;
   bool closed = false;
 
   std::function<void(branch::Input)> sink;

@@ -7,7 +7,7 @@
 #include "base/buggify.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
-#include "participant/postgres/settle.h"
+#include "participant/postgres/missing_gid.h"
 #include "runtime/process.h"
 
 namespace assent::postgres {

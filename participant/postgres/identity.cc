@@ -114,6 +114,15 @@ asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
   co_return Result<void>();
 }
 
+asio::awaitable<Result<void>> end_fence(std::shared_ptr<Context> context,
+                                        std::shared_ptr<Control> control) {
+  auto position = co_await control->query("SELECT pg_current_wal_flush_lsn()");
+  if (!position) co_return tl::unexpected(position.error());
+  context->older_lives_until = parse_lsn(position->rows.at(0).at(0).value());
+  context->fenced = true;
+  co_return Result<void>();
+}
+
 // 1. A backend of an older life that has read the old epoch before the claim is in the view now,
 //    and is ended; one that reads it later sees ours and is given up by its agent.
 // 2. The view shows a backend until it can do no more harm, so when it shows none, a gid of an
@@ -128,10 +137,7 @@ asio::awaitable<Result<void>> fence_older_lives(std::shared_ptr<Context> context
     if (!others && others.error().code != ErrorCode::kUnavailable) {
       co_return tl::unexpected(others.error());
     }
-    if (others && others->rows.empty()) {
-      context->fenced = true;
-      co_return Result<void>();
-    }
+    if (others && others->rows.empty()) co_return co_await end_fence(context, control);
     if (others && process::monotonic_now() > report_at) {
       report_waiting(others->rows);
       report_at = report_at + kFenceReport;

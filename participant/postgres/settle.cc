@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/buggify.h"
-#include "base/canary.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
 #include "runtime/logging.h"
@@ -16,11 +15,9 @@ namespace assent::postgres {
 namespace {
 
 using namespace std::chrono_literals;
-using branch::FinishResult;
 
 constexpr auto kPauseMin = 100ms;
 constexpr std::chrono::milliseconds kPauseMax = 2s;
-constexpr std::string_view kXidInTheFuture = "22023";
 
 // ── a PREPARE without an answer ─────────────────────────────────────────────────────────────────
 
@@ -65,65 +62,6 @@ constexpr char kWriteAbortRow[] =
     "INSERT INTO assent.outcome (transaction, committed) VALUES ($1, false)"
     " ON CONFLICT (transaction) DO NOTHING";
 constexpr char kReadOutcome[] = "SELECT committed FROM assent.outcome WHERE transaction = $1";
-
-// ── a missing gid ───────────────────────────────────────────────────────────────────────────────
-
-// The fate of a transaction of this server, if it can tell.
-enum class Fate { kCommitted, kAborted, kInProgress, kForgotten };
-
-Fate parse_fate(const Value& status) {
-  if (status == "committed") return Fate::kCommitted;
-  if (status == "aborted") return Fate::kAborted;
-  if (status == "in progress") return Fate::kInProgress;
-  return Fate::kForgotten;
-}
-
-// Without evidence only a rollback can be judged, and only when nobody is left who could prepare
-// the branch still: our own life's branches are in the branch table, older lives must be fenced.
-Result<FinishResult> settle_without_evidence(const Context& context,
-                                             const branch::RunFinish& operation, bool fenced) {
-  if (operation.outcome == Outcome::kCommitted) return FinishResult::kHazard;
-  if (fenced || operation.branch.epoch == context.epoch) return FinishResult::kDone;
-  return failure(ErrorCode::kUnavailable,
-                 "a backend of an older agent life may still prepare the branch");
-}
-
-Result<FinishResult> judge(Fate fate, Outcome asked) {
-  const bool commit = asked == Outcome::kCommitted;
-  switch (fate) {
-    case Fate::kCommitted:
-      return commit ? FinishResult::kDone : FinishResult::kHeuristicCommit;
-    case Fate::kAborted:
-      return commit ? FinishResult::kHeuristicRollback : FinishResult::kDone;
-    case Fate::kInProgress:
-      return failure(ErrorCode::kUnavailable, "the branch is being ended by someone else");
-    case Fate::kForgotten:
-      return FinishResult::kHazard;
-  }
-  return FinishResult::kHazard;
-}
-
-// Evidence speaks only of the history that it was taken in: the same server and timeline, whose WAL
-// has not gone back behind it. In another history its xid may be another transaction's.
-bool same_history(const Session& session, std::uint64_t wal_position, const Evidence& evidence) {
-  return session.system_identifier == evidence.system_identifier &&
-         session.timeline == evidence.timeline && wal_position >= evidence.wal_position;
-}
-
-asio::awaitable<Result<Fate>> fate_of(Session session, Evidence evidence) {
-  Batch batch{{"SELECT pg_current_wal_lsn()"},
-              {"SELECT pg_xact_status($1::text::xid8)", {std::to_string(evidence.xid)}}};
-  auto answers = co_await run(*session.connection, std::move(batch));
-  if (!answers) co_return tl::unexpected(answers.error());
-  const Answer& position = answers->front();
-  const Answer& status = answers->back();
-  if (!position.ok()) co_return tl::unexpected(to_error(position));
-  const std::uint64_t wal = parse_lsn(*to_result(position).rows.at(0).at(0));
-  if (!same_history(session, wal, evidence)) co_return Fate::kForgotten;
-  if (status.sqlstate() == kXidInTheFuture) co_return Fate::kForgotten;
-  if (!status.ok()) co_return tl::unexpected(to_error(status));
-  co_return parse_fate(to_result(status).rows.at(0).at(0));
-}
 
 }  // namespace
 
@@ -181,28 +119,6 @@ asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
     co_await control->pause_or_reconnect(wait);
   }
   co_return false;
-}
-
-asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> context,
-                                                     std::shared_ptr<Control> control,
-                                                     Session finisher, branch::RunFinish operation,
-                                                     bool fenced) {
-  if (canary(Canary::kMissingIsCommitted)) co_return FinishResult::kDone;
-  if (canary(Canary::kMissingIsAborted)) co_return judge(Fate::kAborted, operation.outcome);
-  if (!operation.evidence) co_return settle_without_evidence(*context, operation, fenced);
-  auto fate = co_await fate_of(finisher, *operation.evidence);
-  if (!fate) co_return tl::unexpected(fate.error());
-  auto result = judge(*fate, operation.outcome);
-  if (result != FinishResult::kDone) {
-    log::warning("a branch that is gone did not end as decided or cannot be judged",
-                 {{"branch", to_string(operation.branch)},
-                  {"decided", std::string(name(operation.outcome))}});
-    co_return result;
-  }
-  // The commit may be our own, whose answer was lost while it waited for the synchronous standby.
-  auto durable = co_await control->barrier();
-  if (!durable) co_return tl::unexpected(durable.error());
-  co_return result;
 }
 
 }  // namespace assent::postgres

@@ -1,5 +1,5 @@
-// What became of a branch when its answer was lost: by the death of its backend (postgres.md, "The
-// fence", 4) and by its evidence (R7). Nothing is concluded from a gid's absence alone.
+// What became of a vote whose answer was lost: settled by the death of its backend (postgres.md,
+// "The fence", 4). Nothing is concluded from a gid's absence alone.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/ids.h"
-#include "participant/branch/branch_table.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/control.h"
 #include "participant/postgres/session.h"
@@ -36,11 +35,5 @@ boost::asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
 boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                                     TransactionId transaction,
                                                     std::function<bool()> may_send);
-
-// How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot
-// be told now. `fenced`: older lives were fenced before the gid was looked for.
-boost::asio::awaitable<Result<branch::FinishResult>> settle_missing(
-    std::shared_ptr<Context> context, std::shared_ptr<Control> control, Session finisher,
-    branch::RunFinish operation, bool fenced);
 
 }  // namespace assent::postgres

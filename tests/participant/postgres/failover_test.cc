@@ -24,6 +24,25 @@ class Failover : public DatabaseTest {
     return enrolled(there);
   }
 
+  // The copy is started as it is, on the same timeline, as after the restore of a snapshot.
+  std::unique_ptr<Life> life_on_restored_copy() {
+    copy->start();
+    DatabaseOptions there = options();
+    there.socket_directory = copy->socket_directory();
+    return enrolled(there);
+  }
+
+  // Transactions that commit, until one had this number, and the WAL is longer than it ever was.
+  void give_out_xids_until(std::uint64_t xid) {
+    testing::Admin there = copy->admin(name);
+    while (std::stoull(there.value("SELECT pg_current_xact_id()")) < xid) {
+    }
+    for (int segment = 0; segment < 3; ++segment) {
+      there.query("SELECT pg_current_xact_id()");
+      there.query("SELECT pg_switch_wal()");
+    }
+  }
+
   std::string content_of_copy() {
     return copy->admin(name).value("SELECT coalesce(string_agg(id || '=' || n, ' '), '') FROM t");
   }
@@ -67,14 +86,45 @@ TEST_F(Failover, AcknowledgedCommitThatCameBackAsPreparedIsReplayed) {
 
 TEST_F(Failover, AcknowledgedPrepareThatIsGoneIsAHazardAndNeverDone) {
   take_copy();
+  // The copy's own transactions, autovacuum's too, do not get as far.
+  for (int i = 0; i < 100; ++i) admin.query("SELECT pg_current_xact_id()");
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
 
   const auto next = life_on_promoted_copy();
 
   EXPECT_THAT(next->list_prepared().value(), IsEmpty());
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
-  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kHazard);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kDone)
+      << "nothing of it is committed, and nothing was to be";
   EXPECT_EQ(content_of_copy(), "");
+  agent->finish(id, Outcome::kAborted, evidence);
+}
+
+TEST_F(Failover, RollbackThatThePromotedStandbyHasIsDone) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  ASSERT_EQ(agent->finish(id, Outcome::kAborted, evidence), FinishResult::kDone);
+  take_copy();
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kDone);
+}
+
+// The copy gives the branch's xid out again, to a transaction that commits.
+TEST_F(Failover, LostPrepareWhoseXidWasGivenOutAgainIsAHazardAndNeverDone) {
+  take_copy();
+  admin.query("SELECT pg_switch_wal()");
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  const auto next = life_on_restored_copy();
+  testing::Admin there = copy->admin(name);
+
+  give_out_xids_until(evidence.xid);
+
+  EXPECT_EQ(there.value("SELECT pg_xact_status('" + std::to_string(evidence.xid) + "')"),
+            "committed");
+  EXPECT_EQ(there.value("SELECT timeline_id FROM pg_control_checkpoint()"), "1");
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kHazard);
   agent->finish(id, Outcome::kAborted, evidence);
 }
 

@@ -57,7 +57,9 @@ TEST_F(Finish, Row08CommitByHandIsAHeuristicCommit) {
   EXPECT_EQ(agent->finish(id, Outcome::kAborted, evidence), FinishResult::kHeuristicCommit);
 }
 
-TEST_F(Finish, EvidenceOfAnotherHistoryIsAHazard) {
+// "Committed" may be said of another transaction of that number; "not committed" is true in every
+// history.
+TEST_F(Finish, EvidenceOfAnotherHistoryIsAHazardUnlessItsXidIsNotCommitted) {
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
   agent->finish(id, Outcome::kCommitted, evidence);
   Evidence other_server = evidence;
@@ -69,10 +71,55 @@ TEST_F(Finish, EvidenceOfAnotherHistoryIsAHazard) {
   Evidence future = evidence;
   future.xid += 1'000'000;
 
-  for (const Evidence& wrong : {other_server, other_timeline, wal_went_back, future}) {
+  for (const Evidence& wrong : {other_server, other_timeline, wal_went_back}) {
     EXPECT_EQ(agent->finish(id, Outcome::kCommitted, wrong), FinishResult::kHazard);
     EXPECT_EQ(agent->finish(id, Outcome::kAborted, wrong), FinishResult::kHazard);
   }
+  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, future), FinishResult::kHazard);
+  EXPECT_EQ(agent->finish(id, Outcome::kAborted, future), FinishResult::kDone);
+}
+
+TEST_F(Finish, WhatAnOlderLifePreparedAndEndedIsSettledByTheNext) {
+  const auto [committed, one] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  const auto [aborted, two] = agent->prepared("INSERT INTO t VALUES (2, 2)");
+  agent->finish(committed, Outcome::kCommitted, one);
+  agent->finish(aborted, Outcome::kAborted, two);
+  agent = enrolled();
+
+  EXPECT_EQ(agent->finish(committed, Outcome::kCommitted, one), FinishResult::kDone);
+  EXPECT_EQ(agent->finish(committed, Outcome::kAborted, one), FinishResult::kHeuristicCommit);
+  EXPECT_EQ(agent->finish(aborted, Outcome::kAborted, two), FinishResult::kDone);
+  EXPECT_EQ(agent->finish(aborted, Outcome::kCommitted, two), FinishResult::kHeuristicRollback);
+}
+
+TEST_F(Finish, CommittedXidOfAnOlderLifeProvesNothingBeforeTheFence) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  agent->finish(id, Outcome::kCommitted, evidence);
+  const auto next = life();
+  ASSERT_TRUE(next->identify());
+  ASSERT_TRUE(next->claim(agent->epoch, agent->epoch.next()));
+
+  const auto before = next->finish(id, Outcome::kCommitted, evidence);
+  ASSERT_TRUE(next->fence());
+  const auto after = next->finish(id, Outcome::kCommitted, evidence);
+
+  ASSERT_FALSE(before);
+  EXPECT_EQ(before.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(after, FinishResult::kDone);
+}
+
+TEST_F(Finish, XidThatIsNotAtItsEndIsAskedForAgain) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  BranchId never = agent->name_branch();
+
+  const auto committed = agent->finish(never, Outcome::kCommitted, evidence);
+  const auto aborted = agent->finish(never, Outcome::kAborted, evidence);
+
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, ErrorCode::kUnavailable);
+  ASSERT_FALSE(aborted);
+  EXPECT_EQ(aborted.error().code, ErrorCode::kUnavailable);
+  agent->finish(id, Outcome::kAborted, evidence);
 }
 
 TEST_F(Finish, MissingGidWithoutEvidenceIsRolledBackOnceNobodyCanPrepareIt) {
