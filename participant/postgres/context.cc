@@ -38,9 +38,13 @@ void Context::later(std::function<void()> action) {
   });
 }
 
-void Context::report_displaced(const Error& why) {
-  const auto observer = std::exchange(displaced, nullptr);
+void Context::report_over(const Error& why) {
+  const auto observer = std::exchange(over, nullptr);
   if (!closed && observer) observer(why);
+}
+
+void Context::reached(std::uint64_t position) {
+  wal_reached = std::max(wal_reached, position);
 }
 
 void Context::remember(const std::shared_ptr<Connection>& connection) {

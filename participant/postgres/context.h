@@ -34,8 +34,10 @@ struct Context : std::enable_shared_from_this<Context> {
   void report(branch::Input input) const;
   // Calls `action` from the loop, unless the database is closed by then.
   void later(std::function<void()> action);
-  // The epoch in the database is higher than ours.
-  void report_displaced(const Error& why);
+  // This life is over: another has claimed the database, or its history is not ours any more.
+  void report_over(const Error& why);
+  // The server's WAL is durable up to there.
+  void reached(std::uint64_t wal_position);
 
   // Keeps account of a new connection.
   void remember(const std::shared_ptr<Connection>& connection);
@@ -54,17 +56,19 @@ struct Context : std::enable_shared_from_this<Context> {
   const DatabaseOptions options;
   const Connect connect;
   DatabaseCounters counters;
-  std::optional<std::uint64_t> system_identifier;  // of the database that identify() found
-  std::optional<Epoch> epoch;                      // once claimed
-  std::string outcome_key;                         // lets this life write outcome rows
-  bool fenced = false;                             // no backend of an older life is left
+  std::optional<Position> position;  // where identify() found the database
+  std::string postmaster;            // the start of the server of our latest session
+  std::uint64_t wal_reached = 0;     // durable at some time of this life
+  std::optional<Epoch> epoch;        // once claimed
+  std::string outcome_key;           // lets this life write outcome rows
+  bool fenced = false;               // no backend of an older life is left
   // WAL position that was reached when the last of them was gone.
   std::optional<std::uint64_t> older_lives_until;
   bool closed = false;
 
   std::function<void(branch::Input)> sink;
   std::function<bool(Ballot)> may_send;
-  std::function<void(Error)> displaced;
+  std::function<void(Error)> over;
   std::function<void()> reconnected;
 
  private:

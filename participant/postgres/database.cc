@@ -253,8 +253,8 @@ void Database::on_reconnected(std::function<void()> observer) {
   impl_->context()->reconnected = std::move(observer);
 }
 
-void Database::on_displaced(std::function<void(Error)> observer) {
-  impl_->context()->displaced = std::move(observer);
+void Database::on_over(std::function<void(Error)> observer) {
+  impl_->context()->over = std::move(observer);
 }
 
 void Database::drop_outcomes(LogTime floor) {

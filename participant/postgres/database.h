@@ -82,7 +82,7 @@ class Database {
   void stored_epoch(Done<Epoch> done);
   // Sets the epoch by compare-and-set; kDisplaced when it is not `previous` any more. From now on
   // every new connection reads the epoch and closes when it is not `mine` (reported by
-  // on_displaced).
+  // on_over).
   void claim_epoch(Epoch previous, Epoch mine, Done<void> done);
   // Terminates every backend of the two login roles in this database that is not a connection of
   // this object, and calls back when none is left. Until then no branch may be opened, and the
@@ -98,8 +98,10 @@ class Database {
   void set_sink(std::function<void(branch::Input)> sink);
   // Asked immediately before PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED is sent (R4).
   void set_may_send(std::function<bool(Ballot)> may_send);
-  // Called once when the epoch in the database is higher than ours: this life is over.
-  void on_displaced(std::function<void(Error)> observer);
+  // Called once when this life is over. kDisplaced: the epoch in the database is higher than ours.
+  // kIdentityMismatch: its history is not the one of this life any more (a standby was promoted, old
+  // data restored, another server answers); a new life has to enrol.
+  void on_over(std::function<void(Error)> observer);
 
   // Called whenever the control connection, once lost, stands again.
   void on_reconnected(std::function<void()> observer);

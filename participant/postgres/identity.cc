@@ -68,7 +68,12 @@ asio::awaitable<Result<Position>> identify(std::shared_ptr<Context> context,
   // its place: it must have it. The barrier's commit comes later in the WAL.
   auto durable = co_await control->barrier();
   if (!durable) co_return tl::unexpected(durable.error());
-  context->system_identifier = position.system_identifier;
+  // The connection may have been lost and opened again since, to the server that took its place.
+  if (control->session().timeline != position.timeline) {
+    co_return failure(ErrorCode::kUnavailable,
+                      "the server was replaced while it was looked at");
+  }
+  context->position = position;
   co_return position;
 }
 

@@ -10,6 +10,9 @@ namespace {
 struct Hello {
   Session session;
   bool standby = false;
+  std::string postmaster;        // its start
+  std::uint64_t checkpoint = 0;  // WAL position from which the server would recover
+  std::uint64_t flushed = 0;     // WAL position
   std::optional<Epoch> epoch;
 };
 
@@ -17,7 +20,10 @@ struct Hello {
 Command hello_command(bool with_epoch) {
   return {std::string("SELECT pid, ") + kBackendStarted +
           ", pg_is_in_recovery(), (pg_control_system()).system_identifier,"
-          " CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END, " +
+          " CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END,"
+          " to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),"
+          " (pg_control_checkpoint()).redo_lsn,"
+          " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END, " +
           (with_epoch ? "(SELECT epoch FROM assent.epoch)" : "NULL") +
           " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
 }
@@ -35,7 +41,10 @@ Hello read_hello(const std::shared_ptr<Connection>& connection, const std::vecto
   hello.standby = row[2] == "t";
   hello.session.system_identifier = to_bits(row[3]);
   if (row[4]) hello.session.timeline = timeline_of_wal_file(*row[4]);
-  if (row[5]) hello.epoch = Epoch(to_u64(row[5]));
+  hello.postmaster = row[5].value_or("");
+  hello.checkpoint = parse_lsn(row[6].value());
+  if (row[7]) hello.flushed = parse_lsn(*row[7]);
+  if (row[8]) hello.epoch = Epoch(to_u64(row[8]));
   return hello;
 }
 
@@ -46,10 +55,9 @@ Error displaced(const Context& context, Epoch stored) {
                                      context.options.participant + " serves"};
 }
 
-// Why the session must not be used, if so.
 // A pooler would give our session to others between two statements, with its locks and settings,
 // and leave backends of which the fence knows nothing.
-std::optional<Error> refusal(const Context& context, const Hello& hello) {
+std::optional<Error> refuse_server(const Context& context, const Hello& hello) {
   const std::string& database = context.options.database;
   if (hello.session.backend.pid != hello.session.connection->backend_pid()) {
     return Error{ErrorCode::kInvalidArgument,
@@ -60,18 +68,64 @@ std::optional<Error> refusal(const Context& context, const Hello& hello) {
     return Error{ErrorCode::kInvalidArgument,
                  "the server of database " + database + " is a standby: name the primary"};
   }
-  const std::uint64_t found = hello.session.system_identifier;
-  if (context.system_identifier && *context.system_identifier != found) {
-    return Error{ErrorCode::kIdentityMismatch, "another server answers: its system identifier is " +
-                                                   std::to_string(found) + ", not " +
-                                                   std::to_string(*context.system_identifier)};
-  }
+  return std::nullopt;
+}
+
+std::optional<Error> refuse_epoch(const Context& context, const Hello& hello) {
   if (!context.epoch || hello.epoch == context.epoch) return std::nullopt;
   const Epoch stored = hello.epoch.value_or(Epoch());
   if (stored > *context.epoch) return displaced(context, stored);
   return Error{ErrorCode::kIdentityMismatch,
                "the epoch in the database went back to " + to_string(stored) + " from " +
-                   to_string(*context.epoch) + ": database " + database + " lost data"};
+                   to_string(*context.epoch) + ": database " + context.options.database +
+                   " lost data"};
+}
+
+// A life ends with its database's history: what it has prepared and heard is of that one.
+// 1. A promoted standby is on another timeline than the server that identify() found.
+// 2. Old data on the same timeline can answer only after the server was started with it. A start
+//    ends with a checkpoint at the end of the WAL that it found, before it takes connections. That
+//    is behind all that ever was durable here, unless the data are old.
+// 3. The next checkpoints are further on and would hide it. So it is the first session after a start
+//    that sees it; the control connection is opened again at once when it was lost.
+std::optional<Error> refuse_history(const Context& context, const Hello& hello) {
+  if (!context.position) return std::nullopt;
+  const std::string& database = context.options.database;
+  const std::uint64_t found = hello.session.system_identifier;
+  if (context.position->system_identifier != found) {
+    return Error{ErrorCode::kIdentityMismatch,
+                 "another server answers: its system identifier is " + std::to_string(found) +
+                     ", not " + std::to_string(context.position->system_identifier)};
+  }
+  if (hello.session.timeline != context.position->timeline) {
+    return Error{ErrorCode::kIdentityMismatch,
+                 "database " + database + " is on timeline " +
+                     std::to_string(hello.session.timeline) + ", and was on " +
+                     std::to_string(context.position->timeline) +
+                     " when this life began: a standby was promoted, or a backup restored"};
+  }
+  const bool started = hello.postmaster != context.postmaster;
+  if (started && hello.checkpoint < context.wal_reached) {
+    return Error{ErrorCode::kIdentityMismatch,
+                 "the server of database " + database + " was started with WAL up to " +
+                     std::to_string(hello.checkpoint) + ", and had it up to " +
+                     std::to_string(context.wal_reached) + ": old data were restored"};
+  }
+  return std::nullopt;
+}
+
+// Why the session must not be used, if so.
+std::optional<Error> refusal(const Context& context, const Hello& hello) {
+  if (auto why = refuse_server(context, hello)) return why;
+  if (auto why = refuse_epoch(context, hello)) return why;
+  return refuse_history(context, hello);
+}
+
+void let_in(Context& context, const Hello& hello) {
+  const Backend& backend = hello.session.backend;
+  context.spare(hello.session.connection, std::to_string(backend.pid) + ' ' + backend.started);
+  context.postmaster = hello.postmaster;
+  context.reached(hello.flushed);
 }
 
 asio::awaitable<Result<std::shared_ptr<Connection>>> connect(Context& context, Purpose purpose) {
@@ -96,11 +150,12 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
   const Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
   const std::optional<Error> why = refusal(*context, hello);
   if (!why) {
-    const Backend& backend = hello.session.backend;
-    context->spare(*connection, std::to_string(backend.pid) + ' ' + backend.started);
+    let_in(*context, hello);
     co_return hello.session;
   }
-  if (why->code == ErrorCode::kDisplaced) context->report_displaced(*why);
+  const bool over =
+      why->code == ErrorCode::kDisplaced || why->code == ErrorCode::kIdentityMismatch;
+  if (over) context->report_over(*why);
   co_return tl::unexpected(*why);
 }
 

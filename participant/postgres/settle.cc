@@ -72,7 +72,10 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
   if (buggify(Point::kPauseBeforeSettle)) co_await pause(context->loop, kPauseMax);
   for (std::chrono::milliseconds wait = kPauseMin;; wait = std::min(2 * wait, kPauseMax)) {
     auto settled = co_await try_settle(*context, *control, gid, backend);
-    if (settled && *settled) co_return **settled;
+    if (settled && *settled) {
+      context->reached((*settled)->wal_position);
+      co_return **settled;
+    }
     if (settled || context->closed) {
       co_return failure(ErrorCode::kUnavailable, "not prepared: the connection was lost");
     }

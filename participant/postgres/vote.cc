@@ -133,8 +133,10 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
   if (!prepare.warnings.empty() || !position.ok()) {
     return start_settling({ErrorCode::kUnavailable, "its PREPARE was cut short"});
   }
-  report_vote(Evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,
-                       session_.timeline, parse_lsn(*to_result(position).rows.at(0).at(0))});
+  const Evidence evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,
+                          session_.timeline, parse_lsn(*to_result(position).rows.at(0).at(0))};
+  context_->reached(evidence.wal_position);
+  report_vote(evidence);
 }
 
 // As above. A row that stands already is of an abort, or of a commit whose answer nobody got: which

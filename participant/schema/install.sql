@@ -10,7 +10,8 @@
 --   membership of the control role in the work role;
 --   the schema assent, owned by the control role; the work role may read assent.epoch and execute
 --   assent.record_commit, which only the agent can use;
---   EXECUTE on pg_control_system() for both and on pg_logical_emit_message() for the control role.
+--   EXECUTE on pg_control_system() and pg_control_checkpoint() for both, and on
+--   pg_logical_emit_message() for the control role.
 --
 -- It may be run again: it changes nothing that is right already. It creates no superuser and gives
 -- no role a right over your own tables: GRANT those to the work role yourself, as far as client SQL
@@ -68,9 +69,11 @@ SET LOCAL ROLE :"control_role";
 \ir schema.sql
 RESET ROLE;
 
--- Everybody may run these unless somebody has revoked it. They tell which server this is, and write
--- the empty record whose durability stands for that of everything before it.
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO :"control_role", :"work_role";
+-- Everybody may run these unless somebody has revoked it. They tell which server this is and from
+-- where it would recover, and write the empty record whose durability stands for that of everything
+-- before it.
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system(), pg_catalog.pg_control_checkpoint()
+  TO :"control_role", :"work_role";
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_logical_emit_message(boolean, text, text)
   TO :"control_role";
 

@@ -34,7 +34,8 @@ DROP SCHEMA IF EXISTS assent CASCADE;
 SELECT format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), rolname)
   FROM pg_roles WHERE rolname IN (:'control_role', :'work_role')
 \gexec
-SELECT format('REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM %I', rolname)
+SELECT format('REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system(),'
+              ' pg_catalog.pg_control_checkpoint() FROM %I', rolname)
   FROM pg_roles WHERE rolname IN (:'control_role', :'work_role')
 \gexec
 SELECT format('REVOKE EXECUTE ON FUNCTION'

@@ -78,7 +78,7 @@ void Agent::serve(const Enrolment& enrolment) {
       branch::BranchTableOptions{.participant = config_.participant, .epoch = enrolment.epoch},
       enrolment.ballot);
   const auto over = [this](const Error& error) { fail(error); };
-  database_.on_displaced(over);
+  database_.on_over(over);
   registration_.keep_alive(enrolment.epoch, over,
                            [this](LogTime floor) { database_.drop_outcomes(floor); });
   database_.on_reconnected([this] { registration_.recovered(); });

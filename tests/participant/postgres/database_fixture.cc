@@ -64,7 +64,7 @@ Life::Life(Loop& on, DatabaseOptions with, Connect connect)
     : loop(on), options(std::move(with)), database(on.context(), options, std::move(connect)) {
   database.set_sink([this](branch::Input input) { inputs.push_back(std::move(input)); });
   database.set_may_send([this](Ballot) { return may_send; });
-  database.on_displaced([this](Error why) { displaced = std::move(why); });
+  database.on_over([this](Error why) { over = std::move(why); });
 }
 
 void Life::enrol() {

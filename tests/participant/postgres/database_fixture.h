@@ -126,7 +126,7 @@ class Life {
   Epoch epoch;
   bool may_send = true;
   std::vector<branch::Input> inputs;
-  std::optional<Error> displaced;
+  std::optional<Error> over;
 
  private:
   std::uint64_t last_attempt_ = 0;

@@ -1,4 +1,6 @@
 // Servers that are copies of the participant's: what of the branches they have.
+#include <filesystem>
+
 #include "tests/participant/postgres/database_fixture.h"
 
 namespace assent::postgres {
@@ -43,10 +45,27 @@ class Failover : public DatabaseTest {
     }
   }
 
+  // A life that finds at one address first the server, and the copy once it has taken its place.
+  std::unique_ptr<Life> life_at_a_moving_address() {
+    std::filesystem::create_directory_symlink(server.socket_directory(), address);
+    DatabaseOptions there = options();
+    there.socket_directory = address;
+    return enrolled(there);
+  }
+  void move_address() {
+    std::filesystem::remove(address);
+    std::filesystem::create_directory_symlink(copy->socket_directory(), address);
+    admin.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename LIKE 'assent%'");
+  }
+  ~Failover() override { std::filesystem::remove(address); }
+
   std::string content_of_copy() {
     return copy->admin(name).value("SELECT coalesce(string_agg(id || '=' || n, ' '), '') FROM t");
   }
 
+  const std::string address = server.socket_directory() + "/address";
   std::unique_ptr<testing::PostgresServer> copy;
   std::unique_ptr<Life> agent = enrolled();
 };
@@ -126,6 +145,36 @@ TEST_F(Failover, LostPrepareWhoseXidWasGivenOutAgainIsAHazardAndNeverDone) {
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
   EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kHazard);
   agent->finish(id, Outcome::kAborted, evidence);
+}
+
+TEST_F(Failover, PromotionBehindTheSameAddressEndsTheLife) {
+  agent = life_at_a_moving_address();
+  take_copy();
+  copy->start_as_standby();
+  copy->promote();
+
+  move_address();
+
+  ASSERT_TRUE(loop.run_until([&] { return agent->over.has_value(); }));
+  EXPECT_EQ(agent->over->code, ErrorCode::kIdentityMismatch);
+  EXPECT_THAT(agent->over->message, HasSubstr("timeline 2"));
+}
+
+// It has the epoch of this life, and grows longer than the server ever was.
+TEST_F(Failover, OldDataRestoredBehindTheSameAddressEndTheLife) {
+  agent = life_at_a_moving_address();
+  take_copy();
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  admin.query("SELECT pg_switch_wal()");
+  const auto [later, later_evidence] = agent->prepared("INSERT INTO t VALUES (2, 2)");
+  copy->start();
+  give_out_xids_until(later_evidence.xid);
+
+  move_address();
+
+  ASSERT_TRUE(loop.run_until([&] { return agent->over.has_value(); }));
+  EXPECT_EQ(agent->over->code, ErrorCode::kIdentityMismatch);
+  EXPECT_THAT(agent->over->message, HasSubstr("old data"));
 }
 
 // pg_control_checkpoint() tells the old timeline until the next checkpoint.

@@ -249,12 +249,12 @@ TEST_F(LifeOfAnAgent, DisplacedLifeIsToldAndServesNoMore) {
   const auto agent = enrolled();
 
   old->await<branch::ConnectionLost>(id);
-  EXPECT_TRUE(loop.run_until([&] { return old->displaced.has_value(); }));
-  EXPECT_EQ(old->displaced->code, ErrorCode::kDisplaced);
+  EXPECT_TRUE(loop.run_until([&] { return old->over.has_value(); }));
+  EXPECT_EQ(old->over->code, ErrorCode::kDisplaced);
   const BranchId late = old->name_branch();
   old->database.carry_out(branch::Acquire{late});
   EXPECT_EQ(old->await<branch::ConnectionRefused>(late).why.code, ErrorCode::kDisplaced);
-  EXPECT_FALSE(agent->displaced);
+  EXPECT_FALSE(agent->over);
 }
 
 // What waited for the database can be ended now: the leader wants to know.
@@ -272,7 +272,7 @@ TEST_F(LifeOfAnAgent, AControlConnectionThatStandsAgainIsTold) {
   EXPECT_EQ(told, 1);
 }
 
-TEST_F(LifeOfAnAgent, EpochThatWentBackLetsNobodyIn) {
+TEST_F(LifeOfAnAgent, EpochThatWentBackEndsTheLife) {
   const auto agent = enrolled();
   admin.query("UPDATE assent.epoch SET epoch = 0");
   const BranchId id = agent->name_branch();
@@ -280,7 +280,23 @@ TEST_F(LifeOfAnAgent, EpochThatWentBackLetsNobodyIn) {
   agent->database.carry_out(branch::Acquire{id});
 
   EXPECT_EQ(agent->await<branch::ConnectionRefused>(id).why.code, ErrorCode::kIdentityMismatch);
-  EXPECT_FALSE(agent->displaced);
+  ASSERT_TRUE(agent->over);
+  EXPECT_EQ(agent->over->code, ErrorCode::kIdentityMismatch) << "and not displaced: it may restart";
+}
+
+TEST_F(LifeOfAnAgent, RestartsOfTheServerDoNotEndTheLife) {
+  const auto agent = enrolled();
+  for (const bool cleanly : {true, false}) {
+    const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+
+    cleanly ? server.stop_cleanly() : server.stop_immediately();
+    server.start();
+    ASSERT_TRUE(loop.run_until([&] { return agent->list_prepared().has_value(); }));
+
+    EXPECT_FALSE(agent->over);
+    EXPECT_EQ(agent->finish(id, Outcome::kAborted, evidence), branch::FinishResult::kDone);
+  }
+  admin = server.admin(name);
 }
 
 TEST_F(LifeOfAnAgent, Row11NoPreparedTransactionsAllowedNamesTheRemedy) {

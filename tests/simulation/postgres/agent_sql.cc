@@ -54,8 +54,10 @@ Step greet(Backend& backend, bool with_epoch) {
   const auto identifier = static_cast<std::int64_t>(backend.instance().options.system_identifier);
   return unnamed({{std::to_string(backend.pid()), backend.started(), boolean(standby),
                    std::to_string(identifier), standby ? Value() : Value(wal_file(backend.store())),
+                   backend.instance().postmaster, lsn_text(backend.instance().checkpoint),
+                   standby ? Value() : Value(lsn_text(backend.store().wal.flushed())),
                    with_epoch ? epoch_row(backend).at(0) : Value()}},
-                 6);
+                 9);
 }
 
 Step greet_before_claim(Backend& backend, const Values&) {

@@ -35,7 +35,9 @@ Instance::Instance(simulation::Scheduler& its_scheduler, simulation::Dice its_di
       dice(its_dice),
       options(std::move(its_options)),
       store(Wal(initial_state(options), kBegin)),
-      replicated_(kBegin) {}
+      replicated_(kBegin) {
+  checkpoint = kBegin;
+}
 
 void Instance::after(Micros delay, std::function<void()> act) {
   scheduler.after(delay, [this, life = life_, alive = std::weak_ptr(alive_), act = std::move(act)] {
@@ -171,6 +173,8 @@ void Instance::drop_memory(const std::string& why) {
 void Instance::rebuild() {
   store.wal.flush_to(store.wal.end());
   store.recover();
+  checkpoint = store.wal.end();
+  postmaster = "start " + std::to_string(life_) + " at " + std::to_string(scheduler.now());
   replicated_ = std::min(replicated_, store.wal.end());
   for (const auto& [gid, gxact] : store.prepared) {
     for (const std::int64_t key : gxact.durable.advisory_locks) {

@@ -69,6 +69,8 @@ class Instance {
   Store store;
   Counters counters;
   bool up = true;
+  std::string postmaster = "first";  // its start
+  Lsn checkpoint = 0;                // at which it last started
   SessionId last_session = 0;
   int last_pid = 1'000;
   std::map<SessionId, std::shared_ptr<Backend>> backends;

@@ -232,7 +232,7 @@ void Agent::serve(Epoch epoch, Ballot ballot) {
       branch::BranchTableOptions{.participant = participant_, .epoch = epoch}, ballot);
   life_->database->set_sink([this](branch::Input input) { feed(input); });
   life_->database->set_may_send([this](Ballot sender) { return life_->table->may_send(sender); });
-  life_->database->on_displaced([this](const Error& why) { end(why); });
+  life_->database->on_over([this](const Error& why) { end(why); });
   life_->database->on_reconnected([this] { recovered(); });
   beat();
   fence();
