@@ -43,8 +43,12 @@ void Context::report_over(const Error& why) {
   if (!closed && observer) observer(why);
 }
 
-void Context::reached(std::uint64_t position) {
-  wal_reached = std::max(wal_reached, position);
+void Context::landmark_follows() const {
+  if (!closed && follow) follow();
+}
+
+void Context::reached(std::uint64_t wal_position) {
+  wal_reached = std::max(wal_reached, wal_position);
 }
 
 void Context::remember(const std::shared_ptr<Connection>& connection) {

@@ -23,6 +23,16 @@ enum class Purpose {
   kFinish,   // COMMIT PREPARED and ROLLBACK PREPARED, in the work role, which owns what they end
 };
 
+// One start of the server, and the WAL position from which it would have recovered just then.
+struct ServerStart {
+  std::string postmaster;  // as kPostmasterStarted writes it
+  std::uint64_t checkpoint = 0;
+};
+
+// SQL for the start of the server, free of the session's DateStyle and TimeZone.
+inline constexpr char kPostmasterStarted[] =
+    "to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')";
+
 struct Context : std::enable_shared_from_this<Context> {
   Context(boost::asio::io_context& event_loop, DatabaseOptions database_options,
           Connect opens_connections)
@@ -36,6 +46,8 @@ struct Context : std::enable_shared_from_this<Context> {
   void later(std::function<void()> action);
   // This life is over: another has claimed the database, or its history is not ours any more.
   void report_over(const Error& why);
+  // The landmark of this life is to be moved on.
+  void landmark_follows() const;
   // The server's WAL is durable up to there.
   void reached(std::uint64_t wal_position);
 
@@ -57,8 +69,10 @@ struct Context : std::enable_shared_from_this<Context> {
   const Connect connect;
   DatabaseCounters counters;
   std::optional<Position> position;  // where identify() found the database
-  std::string postmaster;            // the start of the server of our latest session
+  ServerStart started;               // of the server of our latest session
   std::uint64_t wal_reached = 0;     // durable at some time of this life
+  std::uint64_t landmark = 0;        // WAL position in this life's landmark
+  ServerStart found_started;         // of the server that identify() found
   std::optional<Epoch> epoch;        // once claimed
   std::string outcome_key;           // lets this life write outcome rows
   bool fenced = false;               // no backend of an older life is left
@@ -69,6 +83,7 @@ struct Context : std::enable_shared_from_this<Context> {
   std::function<void(branch::Input)> sink;
   std::function<bool(Ballot)> may_send;
   std::function<void(Error)> over;
+  std::function<void()> follow;  // a branch was prepared or has ended: the landmark follows
   std::function<void()> reconnected;
 
  private:

@@ -13,6 +13,7 @@
 #include "participant/postgres/control.h"
 #include "participant/postgres/finishers.h"
 #include "participant/postgres/identity.h"
+#include "participant/postgres/landmarks.h"
 #include "participant/postgres/lock_watch.h"
 #include "participant/postgres/settle.h"
 #include "participant/postgres/work_pool.h"
@@ -69,7 +70,11 @@ class Database::Impl {
             [this](const BranchId& id, Error why) {
               context_->report(branch::ConnectionRefused{id, std::move(why)});
             })),
-        lock_watch_(std::make_shared<LockWatch>(context_, control_, [this] { return at_work(); })) {
+        lock_watch_(std::make_shared<LockWatch>(context_, control_, [this] { return at_work(); })),
+        landmarks_(std::make_shared<Landmarks>(context_, settler_)) {
+    context_->follow = [landmarks = std::weak_ptr(landmarks_)] {
+      if (const auto alive = landmarks.lock()) alive->follow();
+    };
   }
 
   // Runs a coroutine, and hands its result to `done` unless the database is closed by then.
@@ -114,6 +119,9 @@ class Database::Impl {
   const std::shared_ptr<Finishers> finishers_;
   const std::shared_ptr<WorkPool> pool_;
   const std::shared_ptr<LockWatch> lock_watch_;
+  // On the settler's connection: a write that waits for the standby must not hold the control
+  // connection up, which cancels and ends backends.
+  const std::shared_ptr<Landmarks> landmarks_;
   std::map<BranchId, std::shared_ptr<BranchWork>> works_;  // of the branches that hold a session
   MonoTime drop_outcomes_at_;
 };

@@ -63,6 +63,7 @@ asio::awaitable<void> Finishers::work(Worker& worker) {
     queue_.pop_front();
     auto result = co_await finish(worker, job);
     finishing_.erase(finishing_.find(job.gid));
+    if (result) context_->landmark_follows();
     context_->report(branch::FinishDone{job.operation.branch, std::move(result)});
   }
   worker.busy = false;

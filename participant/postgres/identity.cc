@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "participant/postgres/awaiting.h"
+#include "participant/postgres/landmarks.h"
 #include "participant/postgres/preflight.h"
 #include "participant/postgres/schema.h"
 #include "runtime/logging.h"
@@ -19,6 +20,8 @@ using Row = std::vector<Value>;
 constexpr auto kFencePause = 10ms;
 constexpr auto kFenceRetryPause = 200ms;
 constexpr Millis kFenceReport{5'000};
+
+constexpr std::uint64_t kLandmarksKept = 1'000;  // of so many lives
 
 constexpr char kPositionQuery[] =
     "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -70,10 +73,10 @@ asio::awaitable<Result<Position>> identify(std::shared_ptr<Context> context,
   if (!durable) co_return tl::unexpected(durable.error());
   // The connection may have been lost and opened again since, to the server that took its place.
   if (control->session().timeline != position.timeline) {
-    co_return failure(ErrorCode::kUnavailable,
-                      "the server was replaced while it was looked at");
+    co_return failure(ErrorCode::kUnavailable, "the server was replaced while it was looked at");
   }
   context->position = position;
+  context->found_started = context->started;
   co_return position;
 }
 
@@ -116,7 +119,12 @@ asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
   if (!claimed) co_return tl::unexpected(claimed.error());
   if (claimed->row_count != 1) co_return co_await lost_claim(control, mine);
   context->epoch = mine;
-  co_return Result<void>();
+  if (mine.value > kLandmarksKept) {
+    std::vector<Value> old{std::to_string(mine.value - kLandmarksKept)};
+    co_await control->query("DELETE FROM assent.landmark WHERE epoch < $1::bigint", std::move(old));
+  }
+  // Before anything is served: a history without this row is none of this life.
+  co_return co_await write_landmark(context, control);
 }
 
 asio::awaitable<Result<void>> end_fence(std::shared_ptr<Context> context,

@@ -13,11 +13,13 @@
 //    before the search had made its status final, or is waited for ("in progress").
 #include "participant/postgres/missing_gid.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "base/canary.h"
 #include "participant/postgres/awaiting.h"
+#include "participant/postgres/landmarks.h"
 #include "runtime/logging.h"
 
 namespace assent::postgres {
@@ -82,16 +84,30 @@ XidStatus parse_status(const Value& status) {
   return XidStatus::kForgotten;
 }
 
-// A position is before another only on one timeline, and only of what no restore can have taken
-// away in between:
-// 1. Of our own branches: the sessions of a life are of one history.
-// 2. Of older lives' branches: what they prepared lies before the position at which the last of
-//    their backends was gone. WAL that has grown since then proves nothing of what was before.
+// Whether the PREPARE is in the history of `session`.
+// 1. It is before the position P of the evidence. The landmark of its life, if it is beyond P, was
+//    written behind P in the history of that life; who has the landmark has the PREPARE.
+// 2. A branch of this life: the sessions of a life are all of one history (session.cc), and the WAL
+//    is beyond P.
+// 3. A branch of an older life, on the timeline on which it was prepared: what older lives prepared
+//    lies before the position at which the last of their backends was gone, so P beyond that is of
+//    another history. History changes only while no server runs:
+//    a. the server that this life found has run since the landmark was written, or
+//    b. it was started from WAL that was beyond P.
+//    (b) takes the last checkpoint for that of the start. It may be a later one: then old data that
+//    were restored, grew beyond P and were checkpointed before any agent came are not noticed here.
 bool is_proven(const Context& context, const Session& session, std::uint64_t wal_position,
-               const BranchId& branch, const Evidence& evidence) {
-  const bool own = branch.epoch == context.epoch;
-  const std::uint64_t until = own ? wal_position : context.older_lives_until.value_or(0);
-  return session.timeline == evidence.timeline && evidence.wal_position <= until;
+               const std::optional<Landmark>& landmark, const BranchId& branch,
+               const Evidence& evidence) {
+  const std::uint64_t p = evidence.wal_position;
+  const bool same_timeline = session.timeline == evidence.timeline;
+  if (landmark && landmark->timeline == evidence.timeline && p <= landmark->wal_position) {
+    return true;
+  }
+  if (branch.epoch == context.epoch) return same_timeline && p <= wal_position;
+  if (!same_timeline || p > context.older_lives_until.value_or(0)) return false;
+  const bool ran_since = landmark && landmark->postmaster == context.found_started.postmaster;
+  return ran_since || p <= context.found_started.checkpoint;
 }
 
 asio::awaitable<Result<Found>> look_at(std::shared_ptr<Context> context, Session session,
@@ -100,14 +116,20 @@ asio::awaitable<Result<Found>> look_at(std::shared_ptr<Context> context, Session
     co_return Found{XidStatus::kForgotten, false};
   }
   Batch batch{{"SELECT pg_current_wal_lsn()"},
+              landmark_query(branch.epoch),
               {"SELECT pg_xact_status($1::text::xid8)", {std::to_string(evidence.xid)}}};
   auto answers = co_await run(*session.connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
-  const Answer& position = answers->front();
-  const Answer& status = answers->back();
+  const Answer& position = (*answers)[0];
+  const Answer& found = (*answers)[1];
+  const Answer& status = (*answers)[2];
   if (!position.ok()) co_return tl::unexpected(to_error(position));
+  if (!found.ok()) co_return tl::unexpected(to_error(found));
   const std::uint64_t wal = parse_lsn(*to_result(position).rows.at(0).at(0));
-  const bool proven = is_proven(*context, session, wal, branch, evidence);
+  const StatementResult landmarks = to_result(found);
+  std::optional<Landmark> landmark;
+  if (!landmarks.rows.empty()) landmark = read_landmark(landmarks.rows.front());
+  const bool proven = is_proven(*context, session, wal, landmark, branch, evidence);
   if (status.sqlstate() == kXidInTheFuture) co_return Found{XidStatus::kInTheFuture, proven};
   if (!status.ok()) co_return tl::unexpected(to_error(status));
   co_return Found{parse_status(to_result(status).rows.at(0).at(0)), proven};

@@ -147,6 +147,7 @@ void add_server(Findings& out, const Server& server, const DatabaseOptions& opti
 // role create roles (and so become any other); is control a member of work; is work one of control.
 constexpr char kRolesQuery[] =
     "SELECT to_regclass('assent.epoch') IS NOT NULL AND to_regclass('assent.outcome') IS NOT NULL"
+    "  AND to_regclass('assent.landmark') IS NOT NULL"
     "  AND to_regprocedure('assent.record_commit(text, text)') IS NOT NULL,"
     " c.rolsuper, w.rolsuper, w.rolcreaterole, pg_has_role(c.oid, w.oid, 'USAGE'),"
     " pg_has_role(w.oid, c.oid, 'MEMBER')"
@@ -178,9 +179,12 @@ Findings check_roles(const DatabaseOptions& options, const Row& row) {
 constexpr char kSchemaQuery[] =
     "SELECT has_schema_privilege(w.oid, 'assent', 'USAGE')"
     "  AND has_table_privilege(w.oid, 'assent.epoch', 'SELECT')"
+    "  AND has_table_privilege(w.oid, 'assent.landmark', 'SELECT')"
     "  AND has_function_privilege(w.oid, 'assent.record_commit(text, text)', 'EXECUTE'),"
     " has_table_privilege(w.oid, 'assent.epoch', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
     "  OR has_table_privilege(w.oid, 'assent.outcome', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
+    "  OR has_table_privilege(w.oid, 'assent.landmark', 'INSERT, UPDATE, DELETE, TRUNCATE, "
+    "TRIGGER')"
     "  OR has_schema_privilege(w.oid, 'assent', 'CREATE'),"
     " has_table_privilege(current_user, 'assent.epoch', 'UPDATE'), e.participant,"
     " assent.schema_version()"
@@ -189,7 +193,8 @@ constexpr char kSchemaQuery[] =
 Finding check_schema(const DatabaseOptions& options, const Row& row) {
   const std::string& work = options.work_role;
   if (!is_true(row.at(0))) {
-    return failed("schema", "role " + work + " may not read assent.epoch", kInstall);
+    return failed("schema", "role " + work + " may not read assent.epoch or assent.landmark",
+                  kInstall);
   }
   if (is_true(row.at(1))) {
     return failed("schema", "role " + work + " may write the schema assent",

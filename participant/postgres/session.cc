@@ -10,22 +10,25 @@ namespace {
 struct Hello {
   Session session;
   bool standby = false;
-  std::string postmaster;        // its start
-  std::uint64_t checkpoint = 0;  // WAL position from which the server would recover
-  std::uint64_t flushed = 0;     // WAL position
+  ServerStart start;           // with the checkpoint of now
+  std::uint64_t flushed = 0;   // WAL position
+  std::uint64_t landmark = 0;  // WAL position of this life's; 0: there is none
   std::optional<Epoch> epoch;
 };
 
-// The schema may be missing before an epoch was claimed, so the epoch is asked for only after.
-Command hello_command(bool with_epoch) {
+// The schema may be missing before an epoch was claimed, so what is in it is asked for only after.
+Command hello_command(std::optional<Epoch> epoch) {
+  const std::string of_this_life =
+      epoch ? "(SELECT wal_position FROM assent.landmark WHERE epoch = " + to_string(*epoch) +
+                  "), (SELECT epoch FROM assent.epoch)"
+            : std::string("NULL, NULL");
   return {std::string("SELECT pid, ") + kBackendStarted +
           ", pg_is_in_recovery(), (pg_control_system()).system_identifier,"
-          " CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END,"
-          " to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),"
-          " (pg_control_checkpoint()).redo_lsn,"
+          " CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END, " +
+          kPostmasterStarted +
+          ", (pg_control_checkpoint()).redo_lsn,"
           " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END, " +
-          (with_epoch ? "(SELECT epoch FROM assent.epoch)" : "NULL") +
-          " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
+          of_this_life + " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
 }
 
 // COMMIT PREPARED and ROLLBACK PREPARED are confirmed as durable, on the synchronous standby as
@@ -41,10 +44,10 @@ Hello read_hello(const std::shared_ptr<Connection>& connection, const std::vecto
   hello.standby = row[2] == "t";
   hello.session.system_identifier = to_bits(row[3]);
   if (row[4]) hello.session.timeline = timeline_of_wal_file(*row[4]);
-  hello.postmaster = row[5].value_or("");
-  hello.checkpoint = parse_lsn(row[6].value());
+  hello.start = {row[5].value_or(""), parse_lsn(row[6].value())};
   if (row[7]) hello.flushed = parse_lsn(*row[7]);
-  if (row[8]) hello.epoch = Epoch(to_u64(row[8]));
+  if (row[8]) hello.landmark = parse_lsn(*row[8]);
+  if (row[9]) hello.epoch = Epoch(to_u64(row[9]));
   return hello;
 }
 
@@ -75,10 +78,10 @@ std::optional<Error> refuse_epoch(const Context& context, const Hello& hello) {
   if (!context.epoch || hello.epoch == context.epoch) return std::nullopt;
   const Epoch stored = hello.epoch.value_or(Epoch());
   if (stored > *context.epoch) return displaced(context, stored);
-  return Error{ErrorCode::kIdentityMismatch,
-               "the epoch in the database went back to " + to_string(stored) + " from " +
-                   to_string(*context.epoch) + ": database " + context.options.database +
-                   " lost data"};
+  return Error{ErrorCode::kIdentityMismatch, "the epoch in the database went back to " +
+                                                 to_string(stored) + " from " +
+                                                 to_string(*context.epoch) + ": database " +
+                                                 context.options.database + " lost data"};
 }
 
 // A life ends with its database's history: what it has prepared and heard is of that one.
@@ -86,8 +89,10 @@ std::optional<Error> refuse_epoch(const Context& context, const Hello& hello) {
 // 2. Old data on the same timeline can answer only after the server was started with it. A start
 //    ends with a checkpoint at the end of the WAL that it found, before it takes connections. That
 //    is behind all that ever was durable here, unless the data are old.
-// 3. The next checkpoints are further on and would hide it. So it is the first session after a start
+// 3. The next checkpoints are further on and would hide it. So it is the first session after a
+// start
 //    that sees it; the control connection is opened again at once when it was lost.
+// 4. Old data from before this life's latest landmark show an older one, however much later it is.
 std::optional<Error> refuse_history(const Context& context, const Hello& hello) {
   if (!context.position) return std::nullopt;
   const std::string& database = context.options.database;
@@ -104,12 +109,18 @@ std::optional<Error> refuse_history(const Context& context, const Hello& hello) 
                      std::to_string(context.position->timeline) +
                      " when this life began: a standby was promoted, or a backup restored"};
   }
-  const bool started = hello.postmaster != context.postmaster;
-  if (started && hello.checkpoint < context.wal_reached) {
+  const bool started = hello.start.postmaster != context.started.postmaster;
+  if (started && hello.start.checkpoint < context.wal_reached) {
     return Error{ErrorCode::kIdentityMismatch,
                  "the server of database " + database + " was started with WAL up to " +
-                     std::to_string(hello.checkpoint) + ", and had it up to " +
+                     std::to_string(hello.start.checkpoint) + ", and had it up to " +
                      std::to_string(context.wal_reached) + ": old data were restored"};
+  }
+  if (hello.landmark < context.landmark) {
+    return Error{ErrorCode::kIdentityMismatch, "the landmark of this life went back to " +
+                                                   std::to_string(hello.landmark) + " from " +
+                                                   std::to_string(context.landmark) +
+                                                   ": database " + database + " lost data"};
   }
   return std::nullopt;
 }
@@ -124,8 +135,10 @@ std::optional<Error> refusal(const Context& context, const Hello& hello) {
 void let_in(Context& context, const Hello& hello) {
   const Backend& backend = hello.session.backend;
   context.spare(hello.session.connection, std::to_string(backend.pid) + ' ' + backend.started);
-  context.postmaster = hello.postmaster;
   context.reached(hello.flushed);
+  if (hello.start.postmaster == context.started.postmaster) return;
+  context.started = hello.start;
+  context.landmark_follows();
 }
 
 asio::awaitable<Result<std::shared_ptr<Connection>>> connect(Context& context, Purpose purpose) {
@@ -142,7 +155,7 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
   if (!connection) co_return tl::unexpected(connection.error());
   if (context->closed) co_return failure(ErrorCode::kUnavailable, "closed");
   context->remember(*connection);
-  Batch batch{hello_command(context->epoch.has_value())};
+  Batch batch{hello_command(context->epoch)};
   if (purpose == Purpose::kFinish) batch.push_back({kDurableFinish});
   auto answers = co_await run(**connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
@@ -153,8 +166,7 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
     let_in(*context, hello);
     co_return hello.session;
   }
-  const bool over =
-      why->code == ErrorCode::kDisplaced || why->code == ErrorCode::kIdentityMismatch;
+  const bool over = why->code == ErrorCode::kDisplaced || why->code == ErrorCode::kIdentityMismatch;
   if (over) context->report_over(*why);
   co_return tl::unexpected(*why);
 }

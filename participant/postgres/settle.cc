@@ -74,6 +74,7 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
     auto settled = co_await try_settle(*context, *control, gid, backend);
     if (settled && *settled) {
       context->reached((*settled)->wal_position);
+      context->landmark_follows();
       co_return **settled;
     }
     if (settled || context->closed) {

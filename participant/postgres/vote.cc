@@ -136,6 +136,7 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
   const Evidence evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,
                           session_.timeline, parse_lsn(*to_result(position).rows.at(0).at(0))};
   context_->reached(evidence.wal_position);
+  context_->landmark_follows();
   report_vote(evidence);
 }
 

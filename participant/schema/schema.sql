@@ -25,6 +25,16 @@ CREATE TABLE IF NOT EXISTS assent.outcome (
   decided_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- How far each life of an agent is known to have come: one row, written by that life alone. The row
+-- is behind its position in the WAL, so a server that has the row has all WAL up to there, be it a
+-- promoted standby or restored from a copy.
+CREATE TABLE IF NOT EXISTS assent.landmark (
+  epoch          bigint  PRIMARY KEY,  -- of the life
+  wal_position   pg_lsn  NOT NULL,
+  timeline       integer NOT NULL,
+  server_started text    NOT NULL      -- when the server was started that had it written
+);
+
 -- The only way in which a branch, which runs in the work role, writes its row. Client SQL runs in
 -- that role too, and does not know the key.
 CREATE OR REPLACE FUNCTION assent.record_commit(transaction text, key text) RETURNS void
@@ -39,15 +49,15 @@ BEGIN
 END
 $function$;
 
--- Client SQL may read the epoch, which the agent's connections must do before anything else, and may
--- change nothing in the schema.
+-- Client SQL may read the epoch and the landmarks, which the agent's connections must do before
+-- anything else, and may change nothing in the schema.
 REVOKE ALL ON SCHEMA assent FROM PUBLIC, :"work_role";
-REVOKE ALL ON assent.epoch, assent.outcome FROM PUBLIC, :"work_role";
+REVOKE ALL ON assent.epoch, assent.outcome, assent.landmark FROM PUBLIC, :"work_role";
 REVOKE ALL ON FUNCTION assent.record_commit(text, text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA assent TO :"work_role";
-GRANT SELECT ON assent.epoch TO :"work_role";
+GRANT SELECT ON assent.epoch, assent.landmark TO :"work_role";
 GRANT EXECUTE ON FUNCTION assent.record_commit(text, text) TO :"work_role";
 
 -- Last, so that it stands only when all of the above does.
 CREATE OR REPLACE FUNCTION assent.schema_version() RETURNS integer
-LANGUAGE sql IMMUTABLE AS 'SELECT 2';
+LANGUAGE sql IMMUTABLE AS 'SELECT 3';

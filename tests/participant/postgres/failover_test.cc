@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "tests/participant/postgres/database_fixture.h"
+#include "tests/participant/postgres/lost_landmarks.h"
 
 namespace assent::postgres {
 namespace {
@@ -32,6 +33,14 @@ class Failover : public DatabaseTest {
     DatabaseOptions there = options();
     there.socket_directory = copy->socket_directory();
     return enrolled(there);
+  }
+
+  // Until what was prepared by now is before this life's landmark.
+  void await_landmark() {
+    const std::string now = admin.value("SELECT pg_current_wal_lsn()");
+    EXPECT_TRUE(loop.run_until([&] {
+      return admin.value("SELECT max(wal_position) >= '" + now + "' FROM assent.landmark") == "t";
+    }));
   }
 
   // Transactions that commit, until one had this number, and the WAL is longer than it ever was.
@@ -127,6 +136,74 @@ TEST_F(Failover, RollbackThatThePromotedStandbyHasIsDone) {
   const auto next = life_on_promoted_copy();
 
   EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kDone);
+}
+
+TEST_F(Failover, CommitBeforeALandmarkThatThePromotedStandbyHasIsDone) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  await_landmark();
+  take_copy();
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kHeuristicCommit);
+}
+
+// The standby has the commit; nothing there tells it from another transaction's of that xid.
+TEST_F(Failover, CommitBehindTheLastLandmarkIsAHazardAfterAPromotion) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  agent.reset();
+  lose_landmarks(admin, loop);
+  take_copy();
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
+}
+
+TEST_F(Failover, RollbackByHandBeforeALandmarkIsAHeuristicRollbackOnThePromotedStandby) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  admin.query("ROLLBACK PREPARED '" + gid(id) + "'");
+  await_landmark();
+  take_copy();
+
+  const auto next = life_on_promoted_copy();
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHeuristicRollback);
+}
+
+// Server and agent die together, with a commit that no landmark covers, and come back.
+TEST_F(Failover, CommitBehindTheLastLandmarkIsDoneWhenTheServerLostNothing) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  agent.reset();
+  lose_landmarks(admin, loop);
+  server.kill_everything();
+  server.start();
+  admin = server.admin(name);
+
+  agent = enrolled();
+
+  EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  EXPECT_EQ(agent->finish(id, Outcome::kAborted, evidence), FinishResult::kHeuristicCommit);
+}
+
+// The WAL is longer than it was and the xid given out again before the first life comes.
+TEST_F(Failover, LostPrepareIsAHazardThoughTheCopyGrewBeforeAnAgentCame) {
+  take_copy();
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  copy->start();
+  give_out_xids_until(evidence.xid);
+  DatabaseOptions there = options();
+  there.socket_directory = copy->socket_directory();
+
+  const auto next = enrolled(there);
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence), FinishResult::kHazard);
+  agent->finish(id, Outcome::kAborted, evidence);
 }
 
 // The copy gives the branch's xid out again, to a transaction that commits.

@@ -1,4 +1,5 @@
 #include "tests/participant/postgres/database_fixture.h"
+#include "tests/participant/postgres/lost_landmarks.h"
 
 namespace assent::postgres {
 namespace {
@@ -92,12 +93,15 @@ TEST_F(Finish, WhatAnOlderLifePreparedAndEndedIsSettledByTheNext) {
   EXPECT_EQ(agent->finish(aborted, Outcome::kCommitted, two), FinishResult::kHeuristicRollback);
 }
 
-TEST_F(Finish, CommittedXidOfAnOlderLifeProvesNothingBeforeTheFence) {
+TEST_F(Finish, CommittedXidThatNoLandmarkCoversProvesNothingBeforeTheFence) {
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
   agent->finish(id, Outcome::kCommitted, evidence);
+  const Epoch old = agent->epoch;
+  agent.reset();
+  lose_landmarks(admin, loop);
   const auto next = life();
   ASSERT_TRUE(next->identify());
-  ASSERT_TRUE(next->claim(agent->epoch, agent->epoch.next()));
+  ASSERT_TRUE(next->claim(old, old.next()));
 
   const auto before = next->finish(id, Outcome::kCommitted, evidence);
   ASSERT_TRUE(next->fence());

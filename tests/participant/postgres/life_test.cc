@@ -284,6 +284,36 @@ TEST_F(LifeOfAnAgent, EpochThatWentBackEndsTheLife) {
   EXPECT_EQ(agent->over->code, ErrorCode::kIdentityMismatch) << "and not displaced: it may restart";
 }
 
+TEST_F(LifeOfAnAgent, LandmarkFollowsWhatIsPreparedAndEnded) {
+  const auto agent = enrolled();
+  const std::string claimed = admin.value("SELECT wal_position FROM assent.landmark");
+  const auto beyond = [&](const std::string& position) {
+    return admin.value("SELECT wal_position >= '" + position + "' AND timeline = 1 AND epoch = " +
+                       to_string(agent->epoch) + " FROM assent.landmark") == "t";
+  };
+
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  const std::string prepared = admin.value("SELECT pg_current_wal_lsn()");
+  EXPECT_TRUE(loop.run_until([&] { return beyond(prepared); }));
+  agent->finish(id, Outcome::kCommitted, evidence);
+  const std::string ended = admin.value("SELECT pg_current_wal_lsn()");
+
+  EXPECT_TRUE(loop.run_until([&] { return beyond(ended); }));
+  EXPECT_NE(claimed, "");
+}
+
+TEST_F(LifeOfAnAgent, LandmarkThatWentBackEndsTheLife) {
+  const auto agent = enrolled();
+  admin.query("UPDATE assent.landmark SET wal_position = '0/1'");
+  const BranchId id = agent->name_branch();
+
+  agent->database.carry_out(branch::Acquire{id});
+
+  EXPECT_EQ(agent->await<branch::ConnectionRefused>(id).why.code, ErrorCode::kIdentityMismatch);
+  ASSERT_TRUE(agent->over);
+  EXPECT_THAT(agent->over->message, HasSubstr("landmark"));
+}
+
 TEST_F(LifeOfAnAgent, RestartsOfTheServerDoNotEndTheLife) {
   const auto agent = enrolled();
   for (const bool cleanly : {true, false}) {

@@ -120,11 +120,12 @@ TEST_F(Preflight, FsyncOffIsAWarning) {
 TEST_F(Preflight, AgentBringsAnOlderSchemaUpToDate) {
   admin.query(
       "DROP FUNCTION assent.schema_version(); DROP FUNCTION assent.record_commit(text, text);"
-      "DROP TABLE assent.outcome; ALTER TABLE assent.epoch DROP COLUMN outcome_key");
+      "DROP TABLE assent.outcome, assent.landmark; ALTER TABLE assent.epoch DROP COLUMN "
+      "outcome_key");
 
   const auto agent = enrolled();
 
-  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "2");
+  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "3");
   EXPECT_EQ(admin.value("SELECT owner.rolname FROM pg_class c JOIN pg_roles owner ON owner.oid = "
                         "c.relowner WHERE c.oid = 'assent.outcome'::regclass"),
             "assent_agent");

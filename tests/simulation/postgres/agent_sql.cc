@@ -49,23 +49,31 @@ std::string wal_file(const Store& store) {
   return name;
 }
 
-Step greet(Backend& backend, bool with_epoch) {
+Value landmark_of(const Backend& backend, const std::string& epoch) {
+  Transaction now;
+  const auto row = backend.store().read({"assent.landmark", epoch}, now, backend.session.changes);
+  return row ? row->at(1) : Value();
+}
+
+// `epoch`: of the life that asks; none before it has claimed it.
+Step greet(Backend& backend, const Value& epoch) {
   const bool standby = backend.login().standby;
   const auto identifier = static_cast<std::int64_t>(backend.instance().options.system_identifier);
   return unnamed({{std::to_string(backend.pid()), backend.started(), boolean(standby),
                    std::to_string(identifier), standby ? Value() : Value(wal_file(backend.store())),
                    backend.instance().postmaster, lsn_text(backend.instance().checkpoint),
                    standby ? Value() : Value(lsn_text(backend.store().wal.flushed())),
-                   with_epoch ? epoch_row(backend).at(0) : Value()}},
-                 9);
+                   epoch ? landmark_of(backend, *epoch) : Value(),
+                   epoch ? epoch_row(backend).at(0) : Value()}},
+                 10);
 }
 
 Step greet_before_claim(Backend& backend, const Values&) {
-  return greet(backend, false);
+  return greet(backend, std::nullopt);
 }
 
-Step greet_under_epoch(Backend& backend, const Values&) {
-  return greet(backend, true);
+Step greet_under_epoch(Backend& backend, const Values& values) {
+  return greet(backend, values[0]);
 }
 
 Step position(Backend& backend, const Values&) {
@@ -89,6 +97,34 @@ Step claim_epoch(Backend& backend, const Values& values) {
   backend.store().write(backend.transaction(), backend.session.changes, kEpoch,
                         Row{values[0], values[1], values[2], values[3]});
   return done("UPDATE 1", 1);
+}
+
+// ── landmarks ───────────────────────────────────────────────────────────────────────────────────
+
+// The position is read before the row is written.
+Step write_landmark(Backend& backend, const Values& values) {
+  if (auto refusal = refuse_write(backend, "INSERT")) return *refusal;
+  if (!is_control(backend)) return refused("table landmark");
+  const RowId row{"assent.landmark", values[0].value_or("")};
+  if (auto blocked = backend.wait_for_row(row, true)) return *blocked;
+  const Value position = lsn_text(backend.store().wal.end());
+  backend.store().assign_xid(backend.transaction());
+  backend.store().write(backend.transaction(), backend.session.changes, row,
+                        Row{values[0], position, values[1], backend.instance().postmaster});
+  return one_value("wal_position", kPgLsn, position);
+}
+
+Step read_landmark(Backend& backend, const Values& values) {
+  const RowId row{"assent.landmark", values[0].value_or("")};
+  const auto found = backend.store().read(row, backend.transaction(), backend.session.changes);
+  std::vector<Row> answer;
+  if (found) answer.push_back({found->at(1), found->at(2), found->at(3)});
+  return unnamed(std::move(answer), 3);
+}
+
+Step drop_landmarks(Backend& backend, const Values&) {
+  if (!is_control(backend)) return refused("table landmark");
+  return done("DELETE 0");  // there are never so many here
 }
 
 // ── other backends ──────────────────────────────────────────────────────────────────────────────
@@ -400,17 +436,23 @@ Step upgrade_schema(Backend& backend, const Values&) {
   if (auto refusal = refuse_write(backend, "DO")) return *refusal;
   if (!is_control(backend)) return refused("schema assent");
   if (auto blocked = backend.wait_for_row(kSchemaVersion, true)) return *blocked;
-  backend.store().write(backend.transaction(), backend.session.changes, kSchemaVersion, Row{"2"});
+  backend.store().write(backend.transaction(), backend.session.changes, kSchemaVersion, Row{"3"});
   return done("DO");
 }
 
 constexpr Rule kRules[] = {
-    {"SELECT pid, to_char(backend_start %, NULL FROM pg_stat_activity WHERE pid = "
+    {"SELECT pid, to_char(backend_start %, NULL, NULL FROM pg_stat_activity WHERE pid = "
      "pg_backend_pid()",
      greet_before_claim},
-    {"SELECT pid, to_char(backend_start %, (SELECT epoch FROM assent.epoch) FROM pg_stat_activity "
-     "WHERE pid = pg_backend_pid()",
+    {"SELECT pid, to_char(backend_start %, (SELECT wal_position FROM assent.landmark WHERE epoch = "
+     "?), (SELECT epoch FROM assent.epoch) FROM pg_stat_activity WHERE pid = pg_backend_pid()",
      greet_under_epoch},
+    {"INSERT INTO assent.landmark (epoch, wal_position, timeline, server_started) VALUES "
+     "(?::bigint, pg_current_wal_insert_lsn(), ?::integer, % RETURNING wal_position",
+     write_landmark},
+    {"SELECT wal_position, timeline, server_started FROM assent.landmark WHERE epoch = ?::bigint",
+     read_landmark},
+    {"DELETE FROM assent.landmark WHERE epoch < ?::bigint", drop_landmarks},
     {"SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), "
      "pg_current_wal_flush_lsn()",
      position},

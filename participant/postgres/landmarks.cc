@@ -1,0 +1,74 @@
+#include "participant/postgres/landmarks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "participant/postgres/awaiting.h"
+#include "runtime/logging.h"
+
+namespace assent::postgres {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kPause = 1s;
+constexpr int kWritesAfterTheLast = 2;
+
+// The position is read before the row is written, so the row's commit is behind it in the WAL.
+const std::string kWrite =
+    std::string(
+        "INSERT INTO assent.landmark (epoch, wal_position, timeline, server_started)"
+        " VALUES ($1::bigint, pg_current_wal_insert_lsn(), $2::integer, ") +
+    kPostmasterStarted +
+    ") ON CONFLICT (epoch) DO UPDATE SET wal_position = excluded.wal_position,"
+    " server_started = excluded.server_started RETURNING wal_position";
+
+}  // namespace
+
+Command landmark_query(Epoch epoch) {
+  return {
+      "SELECT wal_position, timeline, server_started FROM assent.landmark WHERE epoch = $1::bigint",
+      {to_string(epoch)}};
+}
+
+Landmark read_landmark(const std::vector<Value>& row) {
+  return {parse_lsn(row.at(0).value()), static_cast<std::uint32_t>(to_u64(row.at(1))),
+          row.at(2).value()};
+}
+
+asio::awaitable<Result<void>> write_landmark(std::shared_ptr<Context> context,
+                                             std::shared_ptr<Control> control) {
+  std::vector<Value> parameters{to_string(*context->epoch),
+                                std::to_string(context->position->timeline)};
+  auto written = co_await control->query(kWrite, std::move(parameters));
+  if (!written) co_return tl::unexpected(written.error());
+  const std::uint64_t position = parse_lsn(written->rows.at(0).at(0).value());
+  context->landmark = std::max(context->landmark, position);
+  co_return Result<void>();
+}
+
+Landmarks::Landmarks(std::shared_ptr<Context> context, std::shared_ptr<Control> control)
+    : context_(std::move(context)), control_(std::move(control)) {}
+
+void Landmarks::follow() {
+  if (!context_->epoch || context_->closed) return;
+  due_ = kWritesAfterTheLast;
+  if (std::exchange(writing_, true)) return;
+  spawn(context_->loop, [self = shared_from_this()] { return self->write(); });
+}
+
+asio::awaitable<void> Landmarks::write() {
+  while (due_ > 0 && !context_->closed) {
+    --due_;
+    auto written = co_await write_landmark(context_, control_);
+    if (!written) {
+      ++due_;
+      log::debug("a landmark was not written", {{"reason", written.error().message}});
+    }
+    co_await pause(context_->loop, kPause);
+  }
+  writing_ = false;
+}
+
+}  // namespace assent::postgres

@@ -1,0 +1,53 @@
+// Landmarks: rows of assent.landmark by which a history of the database is known again
+// (postgres.md, "Landmarks").
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "participant/postgres/context.h"
+#include "participant/postgres/control.h"
+
+namespace assent::postgres {
+
+// A row of assent.landmark. Who finds it in a database has all WAL before `wal_position` of the
+// history in which that life wrote it.
+struct Landmark {
+  std::uint64_t wal_position = 0;
+  std::uint32_t timeline = 0;
+  std::string postmaster;  // the start of the server that had it written
+};
+
+// Asks for the landmark of one life. No row: it left none.
+Command landmark_query(Epoch epoch);
+Landmark read_landmark(const std::vector<Value>& row);
+
+// Writes the landmark of this life at the present position, durable on the synchronous standby as
+// well when this ends without an error. Precondition: the epoch is claimed.
+boost::asio::awaitable<Result<void>> write_landmark(std::shared_ptr<Context> context,
+                                                    std::shared_ptr<Control> control);
+
+// Keeps this life's landmark close behind its branches: at most one write a second, and none when
+// no branch was prepared or ended since the last two.
+class Landmarks : public std::enable_shared_from_this<Landmarks> {
+ public:
+  Landmarks(std::shared_ptr<Context> context, std::shared_ptr<Control> control);
+
+  // A branch was prepared or has ended, or the server was started again.
+  void follow();
+
+ private:
+  boost::asio::awaitable<void> write();
+
+  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<Control> control_;
+  int due_ = 0;
+  bool writing_ = false;
+};
+
+}  // namespace assent::postgres
