@@ -19,16 +19,18 @@ struct Hello {
 // The schema may be missing before an epoch was claimed, so what is in it is asked for only after.
 Command hello_command(std::optional<Epoch> epoch) {
   const std::string of_this_life =
-      epoch ? "(SELECT wal_position FROM assent.landmark WHERE epoch = " + to_string(*epoch) +
-                  "), (SELECT epoch FROM assent.epoch)"
-            : std::string("NULL, NULL");
-  return {std::string("SELECT pid, ") + kBackendStarted +
+      epoch ? "(SELECT wal_position FROM assent.landmark WHERE epoch = $1::bigint),"
+              " (SELECT epoch FROM assent.epoch)"
+            : "NULL, NULL";
+  return {
+      std::string("SELECT pid, ") + kBackendStarted +
           ", pg_is_in_recovery(), (pg_control_system()).system_identifier,"
           " CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END, " +
           kPostmasterStarted +
           ", (pg_control_checkpoint()).redo_lsn,"
           " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END, " +
-          of_this_life + " FROM pg_stat_activity WHERE pid = pg_backend_pid()"};
+          of_this_life + " FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+      epoch ? std::vector<Value>{to_string(*epoch)} : std::vector<Value>{}};
 }
 
 // COMMIT PREPARED and ROLLBACK PREPARED are confirmed as durable, on the synchronous standby as

@@ -9,23 +9,9 @@
 #include "tests/simulation/postgres/sql_text.h"
 
 namespace assent::model {
-namespace {
 
-const RowId kEpoch{"assent.epoch", ""};
-const RowId kSchemaVersion{"assent.schema_version", ""};
-
-Answer during_recovery() {
-  return error("55000", "recovery is in progress");
-}
-
-// Without a column's name: the shell reads by position.
 Answer unnamed(std::vector<Row> found, std::size_t columns) {
   return rows(std::vector<Column>(columns, {"", kText}), std::move(found));
-}
-
-Row epoch_row(const Backend& backend) {
-  Transaction now;
-  return backend.store().read(kEpoch, now, backend.session.changes).value();
 }
 
 bool is_control(const Backend& backend) {
@@ -35,6 +21,20 @@ bool is_control(const Backend& backend) {
 
 Answer refused(const char* what) {
   return error("42501", std::string("permission denied for ") + what);
+}
+
+namespace {
+
+const RowId kEpoch{"assent.epoch", ""};
+const RowId kSchemaVersion{"assent.schema_version", ""};
+
+Answer during_recovery() {
+  return error("55000", "recovery is in progress");
+}
+
+Row epoch_row(const Backend& backend) {
+  Transaction now;
+  return backend.store().read(kEpoch, now, backend.session.changes).value();
 }
 
 // ── the greeting and identity ───────────────────────────────────────────────────────────────────
@@ -97,34 +97,6 @@ Step claim_epoch(Backend& backend, const Values& values) {
   backend.store().write(backend.transaction(), backend.session.changes, kEpoch,
                         Row{values[0], values[1], values[2], values[3]});
   return done("UPDATE 1", 1);
-}
-
-// ── landmarks ───────────────────────────────────────────────────────────────────────────────────
-
-// The position is read before the row is written.
-Step write_landmark(Backend& backend, const Values& values) {
-  if (auto refusal = refuse_write(backend, "INSERT")) return *refusal;
-  if (!is_control(backend)) return refused("table landmark");
-  const RowId row{"assent.landmark", values[0].value_or("")};
-  if (auto blocked = backend.wait_for_row(row, true)) return *blocked;
-  const Value position = lsn_text(backend.store().wal.end());
-  backend.store().assign_xid(backend.transaction());
-  backend.store().write(backend.transaction(), backend.session.changes, row,
-                        Row{values[0], position, values[1], backend.instance().postmaster});
-  return one_value("wal_position", kPgLsn, position);
-}
-
-Step read_landmark(Backend& backend, const Values& values) {
-  const RowId row{"assent.landmark", values[0].value_or("")};
-  const auto found = backend.store().read(row, backend.transaction(), backend.session.changes);
-  std::vector<Row> answer;
-  if (found) answer.push_back({found->at(1), found->at(2), found->at(3)});
-  return unnamed(std::move(answer), 3);
-}
-
-Step drop_landmarks(Backend& backend, const Values&) {
-  if (!is_control(backend)) return refused("table landmark");
-  return done("DELETE 0");  // there are never so many here
 }
 
 // ── other backends ──────────────────────────────────────────────────────────────────────────────
@@ -445,14 +417,9 @@ constexpr Rule kRules[] = {
      "pg_backend_pid()",
      greet_before_claim},
     {"SELECT pid, to_char(backend_start %, (SELECT wal_position FROM assent.landmark WHERE epoch = "
-     "?), (SELECT epoch FROM assent.epoch) FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+     "?::bigint), (SELECT epoch FROM assent.epoch) FROM pg_stat_activity WHERE pid = "
+     "pg_backend_pid()",
      greet_under_epoch},
-    {"INSERT INTO assent.landmark (epoch, wal_position, timeline, server_started) VALUES "
-     "(?::bigint, pg_current_wal_insert_lsn(), ?::integer, % RETURNING wal_position",
-     write_landmark},
-    {"SELECT wal_position, timeline, server_started FROM assent.landmark WHERE epoch = ?::bigint",
-     read_landmark},
-    {"DELETE FROM assent.landmark WHERE epoch < ?::bigint", drop_landmarks},
     {"SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), "
      "pg_current_wal_flush_lsn()",
      position},

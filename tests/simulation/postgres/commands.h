@@ -24,6 +24,7 @@ Rules two_phase_rules();    // COMMIT PREPARED, ROLLBACK PREPARED
 Rules session_rules();      // settings, DISCARD ALL, cursors, notifications, advisory locks
 Rules bank_rules();         // client SQL
 Rules agent_rules();        // identity, fence, control, settling, outcome rows, lock watch
+Rules landmark_rules();     // how far a life has come
 Rules preflight_rules();    // what the agent looks at before it serves
 
 // Type oids.
@@ -43,6 +44,12 @@ inline Answer one_value(const char* name, std::uint32_t type, Value value) {
   return rows({{name, type}}, {{std::move(value)}});
 }
 std::string lsn_text(Lsn position);
+// Without a column's name: the shell reads by position.
+Answer unnamed(std::vector<Row> found, std::size_t columns);
+
+// Whether the backend has the control role's rights.
+bool is_control(const Backend& backend);
+Answer refused(const char* what);
 
 // Why a statement of that word may not write; none when it may.
 std::optional<Answer> refuse_write(Backend& backend, const char* word);

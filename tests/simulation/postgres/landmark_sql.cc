@@ -1,0 +1,50 @@
+// How the agent's shell keeps its landmarks (participant/postgres/landmarks.cc).
+#include <utility>
+
+#include "tests/simulation/postgres/commands.h"
+
+namespace assent::model {
+namespace {
+
+// The position is read before the row is written.
+Step write_landmark(Backend& backend, const Values& values) {
+  if (auto refusal = refuse_write(backend, "INSERT")) return *refusal;
+  if (!is_control(backend)) return refused("table landmark");
+  const RowId row{"assent.landmark", values[0].value_or("")};
+  if (auto blocked = backend.wait_for_row(row, true)) return *blocked;
+  const Value position = lsn_text(backend.store().wal.end());
+  backend.store().assign_xid(backend.transaction());
+  backend.store().write(backend.transaction(), backend.session.changes, row,
+                        Row{values[0], position, values[1], backend.instance().postmaster});
+  return one_value("wal_position", kPgLsn, position);
+}
+
+Step read_landmark(Backend& backend, const Values& values) {
+  const RowId row{"assent.landmark", values[0].value_or("")};
+  const auto found = backend.store().read(row, backend.transaction(), backend.session.changes);
+  std::vector<Row> answer;
+  if (found) answer.push_back({found->at(1), found->at(2), found->at(3)});
+  return unnamed(std::move(answer), 3);
+}
+
+Step drop_landmarks(Backend& backend, const Values&) {
+  if (!is_control(backend)) return refused("table landmark");
+  return done("DELETE 0");  // there are never so many here
+}
+
+constexpr Rule kRules[] = {
+    {"INSERT INTO assent.landmark (epoch, wal_position, timeline, server_started) VALUES "
+     "(?::bigint, pg_current_wal_insert_lsn(), ?::integer, % RETURNING wal_position",
+     write_landmark},
+    {"SELECT wal_position, timeline, server_started FROM assent.landmark WHERE epoch = ?::bigint",
+     read_landmark},
+    {"DELETE FROM assent.landmark WHERE epoch < ?::bigint", drop_landmarks},
+};
+
+}  // namespace
+
+Rules landmark_rules() {
+  return kRules;
+}
+
+}  // namespace assent::model
