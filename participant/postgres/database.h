@@ -99,8 +99,8 @@ class Database {
   // Asked immediately before PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED is sent (R4).
   void set_may_send(std::function<bool(Ballot)> may_send);
   // Called once when this life is over. kDisplaced: the epoch in the database is higher than ours.
-  // kIdentityMismatch: its history is not the one of this life any more (a standby was promoted, old
-  // data restored, another server answers); a new life has to enrol.
+  // kIdentityMismatch: its history is not the one of this life any more (a standby was promoted,
+  // old data restored, another server answers); a new life has to enrol.
   void on_over(std::function<void(Error)> observer);
 
   // Called whenever the control connection, once lost, stands again.

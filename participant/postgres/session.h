@@ -36,7 +36,8 @@ struct Session {
 // Opens a connection, and lets it in only when it leads, without a pooler between, to a primary
 // of the database that was identified, whose history is still that of this life, and, once an epoch
 // was claimed, when that epoch still stands (postgres.md, "The fence", 2). Reports that the life is
-// over. Errors: kUnavailable, kInvalidArgument (a standby, a pooler), kIdentityMismatch, kDisplaced.
+// over. Errors: kUnavailable, kInvalidArgument (a standby, a pooler), kIdentityMismatch,
+// kDisplaced.
 boost::asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context,
                                                      Purpose purpose);
 

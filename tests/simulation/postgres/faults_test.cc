@@ -38,9 +38,10 @@ class Faults : public ModelTest {
   // The timeline in the name of the WAL file that a new session is told.
   std::string timeline() {
     Client control = client("assent_agent");
-    const auto heard = control.run(postgres::Batch{
-        {"SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'x'), 1, NULL, NULL FROM pg_stat_activity"
-         " WHERE pid = pg_backend_pid()"}});
+    const auto heard =
+        control.run(postgres::Batch{{"SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'x'), "
+                                     "1, NULL, NULL FROM pg_stat_activity"
+                                     " WHERE pid = pg_backend_pid()"}});
     return heard.value().answers.at(0).result.rows.at(0).at(4).value().substr(0, 8);
   }
 };
