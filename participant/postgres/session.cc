@@ -13,6 +13,7 @@ struct Hello {
   ServerStart start;           // with the checkpoint of now
   std::uint64_t flushed = 0;   // WAL position
   std::uint64_t landmark = 0;  // WAL position of this life's; 0: there is none
+  std::uint64_t written = 0;   // what it was at least when the greeting was sent
   std::optional<Epoch> epoch;
 };
 
@@ -118,11 +119,11 @@ std::optional<Error> refuse_history(const Context& context, const Hello& hello) 
                      std::to_string(hello.start.checkpoint) + ", and had it up to " +
                      std::to_string(context.wal_reached) + ": old data were restored"};
   }
-  if (hello.landmark < context.landmark) {
+  if (hello.landmark < hello.written) {
     return Error{ErrorCode::kIdentityMismatch, "the landmark of this life went back to " +
                                                    std::to_string(hello.landmark) + " from " +
-                                                   std::to_string(context.landmark) +
-                                                   ": database " + database + " lost data"};
+                                                   std::to_string(hello.written) + ": database " +
+                                                   database + " lost data"};
   }
   return std::nullopt;
 }
@@ -157,12 +158,15 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
   if (!connection) co_return tl::unexpected(connection.error());
   if (context->closed) co_return failure(ErrorCode::kUnavailable, "closed");
   context->remember(*connection);
+  // Our landmark may move on before the answer is here, which then tells an older one.
+  const std::uint64_t landmark = context->landmark;
   Batch batch{hello_command(context->epoch)};
   if (purpose == Purpose::kFinish) batch.push_back({kDurableFinish});
   auto answers = co_await run(**connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
   if (const Answer* failed = first_failed(*answers)) co_return tl::unexpected(to_error(*failed));
-  const Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
+  Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
+  hello.written = landmark;
   const std::optional<Error> why = refusal(*context, hello);
   if (!why) {
     let_in(*context, hello);
