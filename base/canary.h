@@ -47,6 +47,7 @@ enum class Canary {
   kReaderListed,            // R11: who voted READ_ONLY is listed like who voted YES
   kOnlyFirstListed,         // R5: only the first branch is listed
   kLostFinishConfirms,      // R14: a finish without an answer counts as confirmed
+  kHeuristicUnlogged,       // R7: who ended a branch otherwise than decided is not in the log
   kForgetUnconfirmed,       // R14: a transaction is forgotten before its branches have confirmed
   kRecordDroppedEarly,      // R14: a record leaves above the floor
   kFirstInIgnored,          // R9: every copy of a commit counts as the first

@@ -102,6 +102,20 @@ std::string to_string(const BranchId& branch) {
          '.' + to_string(branch.attempt);
 }
 
+std::string_view name(FinishResult result) {
+  switch (result) {
+    case FinishResult::kDone:
+      return "done";
+    case FinishResult::kHeuristicCommit:
+      return "heuristic-commit";
+    case FinishResult::kHeuristicRollback:
+      return "heuristic-rollback";
+    case FinishResult::kHazard:
+      return "hazard";
+  }
+  return "?";
+}
+
 std::string_view name(Outcome outcome) {
   switch (outcome) {
     case Outcome::kCommitted:

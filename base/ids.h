@@ -126,6 +126,7 @@ enum class FinishResult : std::uint8_t {
   kHeuristicRollback = 3,  // someone else rolled back a branch that was to be committed
   kHazard = 4,             // it is gone, and its evidence does not settle how it ended
 };
+std::string_view name(FinishResult result);  // "done", "heuristic-commit", ...
 
 }  // namespace assent
 

@@ -234,6 +234,15 @@ std::string words(const state::Command& command) {
             return "ReplicaRemoved " + to_string(one.replica);
           },
           [](const state::ReplicaMoved& one) { return "ReplicaMoved " + words(one.replica); },
+          [](const state::HeuristicFound& one) {
+            return "HeuristicFound " + to_string(one.transaction) + " " +
+                   std::string(name(one.outcome)) + ":" + words(std::vector{one.branch}) + ", " +
+                   std::string(name(one.result));
+          },
+          [](const state::HeuristicForgotten& one) {
+            return "HeuristicForgotten " + to_string(one.transaction) + " by " + one.operator_name +
+                   ": " + one.reason;
+          },
       },
       command);
 }
@@ -289,6 +298,17 @@ json as_json(const state::Command& command) {
           },
           [](const state::ReplicaMoved& one) -> json {
             return {{"command", "ReplicaMoved"}, {"replica", as_json(one.replica)}};
+          },
+          [](const state::HeuristicFound& one) -> json {
+            return {{"command", "HeuristicFound"},   {"transaction", to_string(one.transaction)},
+                    {"outcome", name(one.outcome)},  {"listed", one.listed},
+                    {"branch", as_json(one.branch)}, {"result", name(one.result)}};
+          },
+          [](const state::HeuristicForgotten& one) -> json {
+            return {{"command", "HeuristicForgotten"},
+                    {"transaction", to_string(one.transaction)},
+                    {"operator", one.operator_name},
+                    {"reason", one.reason}};
           },
       },
       command);

@@ -136,4 +136,27 @@ Result<wire::TransferLeaderReply> GroupClient::transfer(std::int32_t to) {
   });
 }
 
+Result<wire::HeuristicsReply> GroupClient::heuristics() {
+  return impl_->ask_leader<wire::HeuristicsReply>([](rpc::Client& client, auto done) {
+    wire::HeuristicsRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    ASSENT_CALL(wire::CoordinatorAdmin, heuristics, wire::HeuristicsReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+Result<wire::ForgetHeuristicReply> GroupClient::forget_heuristic(const std::string& transaction,
+                                                                 const std::string& operator_name,
+                                                                 const std::string& reason) {
+  return impl_->ask_leader<wire::ForgetHeuristicReply>([&](rpc::Client& client, auto done) {
+    wire::ForgetHeuristicRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.transaction = transaction;
+    request.operator_name = operator_name;
+    request.reason = reason;
+    ASSENT_CALL(wire::CoordinatorAdmin, forget_heuristic, wire::ForgetHeuristicReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
 }  // namespace assent::cli

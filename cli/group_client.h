@@ -25,6 +25,10 @@ class GroupClient {
   Result<wire::GroupReply> group();
   Result<wire::ChangeGroupReply> change(const wire::ChangeGroupRequest& request);
   Result<wire::TransferLeaderReply> transfer(std::int32_t to);
+  Result<wire::HeuristicsReply> heuristics();
+  Result<wire::ForgetHeuristicReply> forget_heuristic(const std::string& transaction,
+                                                      const std::string& operator_name,
+                                                      const std::string& reason);
 
   // Lets this much time pass.
   void pause(Millis time);

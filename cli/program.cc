@@ -40,7 +40,10 @@ int run(int argc, char** argv) {
   app.add_flag("--json", settings.json, "JSON on standard output, for machines");
   CLI::App& log = add_group(app, "log", "The data directory of a replica");
   CLI::App& replica = add_group(app, "replica", "The replicas of a coordinator");
-  const std::vector<Verb> verbs = {add_log_dump(log, settings),
+  CLI::App& heuristic = add_group(app, "heuristic", "Branches that ended otherwise than decided");
+  const std::vector<Verb> verbs = {add_heuristic_list(heuristic, settings),
+                                   add_heuristic_forget(heuristic, settings),
+                                   add_log_dump(log, settings),
                                    add_log_verify(log, settings),
                                    add_replica_list(replica, settings),
                                    add_replica_add(replica, settings),

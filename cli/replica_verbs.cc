@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "cli/group_client.h"
+#include "cli/options.h"
 #include "cli/program.h"
 #include "cli/verb.h"
 #include "runtime/process.h"
-#include "runtime/rpc/address.h"
 
 namespace assent::cli {
 namespace {
@@ -23,13 +23,6 @@ constexpr Millis kLookEvery{300};
 constexpr Millis kTellEvery{2'000};
 // As near as a learner must come before it is made a member.
 constexpr std::int64_t kCaughtUp = 64;
-
-const CLI::Validator kAddress(
-    [](const std::string& text) {
-      const auto reachable = rpc::check_reachable(text);
-      return reachable ? std::string() : reachable.error().message;
-    },
-    "HOST:PORT");
 
 // What is given on the command line; each verb uses some.
 struct Arguments {
@@ -231,11 +224,7 @@ using Run = std::function<Result<wire::GroupReply>(Work&, const Arguments&)>;
 Verb add_verb(CLI::App& group, const Settings& settings, const char* name, const char* what,
               const std::shared_ptr<Arguments>& arguments, Run run) {
   CLI::App* const command = group.add_subcommand(name, what);
-  command
-      ->add_option("--at", arguments->at,
-                   "admin port of a replica, \"host:port\"; several may be named")
-      ->required()
-      ->check(kAddress);
+  add_at(*command, arguments->at);
   return {command, [&settings, arguments, run = std::move(run)] {
             Work work(settings, *arguments);
             return finish(settings, run(work, *arguments));
@@ -250,11 +239,12 @@ void add_timeout(CLI::App& command, Arguments& arguments) {
 void add_addresses(CLI::App& command, Arguments& arguments) {
   command.add_option("--client", arguments.client, "its client port, \"host:port\"")
       ->required()
-      ->check(kAddress);
+      ->check(reachable_address());
   command.add_option("--peer", arguments.peer, "its peer port, \"host:port\"")
       ->required()
-      ->check(kAddress);
-  command.add_option("--admin", arguments.admin, "its admin port, \"host:port\"")->check(kAddress);
+      ->check(reachable_address());
+  command.add_option("--admin", arguments.admin, "its admin port, \"host:port\"")
+      ->check(reachable_address());
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 /** What administrators ask of any process, on its admin port. */
 include "common.thrift"
+include "participant.thrift"
 namespace cpp assent.wire
 namespace py assent_wire.admin
 
@@ -140,6 +141,74 @@ struct TransferLeaderReply {
   2: i32 to
 }
 
+// ── branches that ended otherwise than decided: of a coordinator only ───────────────────────────
+
+enum HeuristicKind {
+  /** It was to abort, and every branch that its record lists was committed by somebody else. */
+  COMMIT = 1,
+  /** It was to commit, and every branch that its record lists was rolled back by somebody else. */
+  ROLLBACK = 2,
+  /** Some of its branches ended as decided, some otherwise. */
+  MIXED = 3,
+  /** How a branch ended is not known. */
+  HAZARD = 4,
+  /** Every hazard has ended as decided since. */
+  SETTLED = 5,
+}
+
+struct HeuristicBranch {
+  1: common.BranchId branch
+  /** DONE: it was a hazard, and has ended as decided since. */
+  2: participant.FinishResult result
+  /** Of its YES vote; absent: it never voted YES to who decided. */
+  3: optional common.Evidence evidence
+}
+
+/** A transaction with branches that ended otherwise than it was decided. */
+struct Heuristic {
+  /** Text form of its id. */
+  1: string transaction
+  2: common.Outcome outcome
+  3: HeuristicKind kind
+  /** By the log's time, in milliseconds since 1970: when the first was found. */
+  4: i64 found_at_ms
+  /** Branches that its record lists; 0: it has no record. */
+  5: i64 listed
+  /** In the order in which they were found. */
+  6: list<HeuristicBranch> branches
+}
+
+struct HeuristicsRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+}
+
+struct HeuristicsReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** In the order of the transactions' ids. */
+  2: list<Heuristic> heuristics
+  /** Found when as many as are kept were kept already: only the leader's log of that time names them. */
+  3: i64 untold
+}
+
+struct ForgetHeuristicRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Text form of the transaction's id. */
+  2: string transaction
+  /** Who has seen to it, and what was done; both stand in the log. 1 to 200 bytes each. */
+  3: string operator_name
+  4: string reason
+}
+
+struct ForgetHeuristicReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** False: nothing was kept of it. */
+  2: bool forgotten
+}
+
 /** Admin port of every process. */
 service Admin {
   /** How this process is. */
@@ -156,4 +225,8 @@ service CoordinatorAdmin extends Admin {
   ChangeGroupReply change_group(1: ChangeGroupRequest request) throws (1: common.AssentError error)
   /** Asks another member to lead. It is asked, not made: the group may elect another. */
   TransferLeaderReply transfer_leader(1: TransferLeaderRequest request) throws (1: common.AssentError error)
+  /** Transactions with branches that ended otherwise than decided, until they are forgotten. */
+  HeuristicsReply heuristics(1: HeuristicsRequest request) throws (1: common.AssentError error)
+  /** An operator has seen to such a transaction: it is not told any more. */
+  ForgetHeuristicReply forget_heuristic(1: ForgetHeuristicRequest request) throws (1: common.AssentError error)
 }

@@ -176,6 +176,8 @@ struct StatusReply {
   3: bool applied
   /** Participants that have not confirmed yet. */
   4: list<string> pending
+  /** Participants where a branch ended otherwise, by somebody else's hand, or is lost. */
+  5: optional list<string> heuristic
 }
 
 /** Client port of a replica. */

@@ -11,7 +11,22 @@ namespace {
 
 constexpr std::size_t kCallersMax = 64;  // of one transaction that wait at once
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 }  // namespace
+
+std::vector<std::string> heuristic_participants(const state::StateMachine& state,
+                                                const TransactionId& transaction) {
+  std::vector<std::string> participants;
+  const state::Heuristic* kept = state.heuristics().find(transaction);
+  if (kept == nullptr) return participants;
+  for (const state::HeuristicBranch& one : kept->branches) {
+    if (one.result != FinishResult::kDone) participants.push_back(one.branch.participant);
+  }
+  return participants;
+}
 
 bool Driver::admit(Turn& turn, Token token, const Caller& caller) {
   if (callers_.size() < kCallersMax) {
@@ -76,7 +91,7 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const CommitCaller& 
   const bool wait =
       state.outcome == Outcome::kCommitted && caller.acknowledge == Acknowledge::kApplied &&
       turn.now.mono < caller.deadline && !pending().empty() && !canary(Canary::kAppliedTooSoon);
-  return wait ? false : reply(commit_answer(state, caller));
+  return wait ? false : reply(commit_answer(turn, state, caller));
 }
 
 bool Driver::try_answer(Turn& turn, const Finishing& state, const AbortCaller& caller) {
@@ -91,11 +106,16 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const AbortCaller& c
   return true;
 }
 
-CommitAnswer Driver::commit_answer(const Finishing& state, const CommitCaller& caller) const {
+CommitAnswer Driver::commit_answer(const Turn& turn, const Finishing& state,
+                                   const CommitCaller& caller) const {
   CommitAnswer answer;
   answer.outcome = state.outcome;
+  answer.heuristic = heuristic_participants(turn.state, transaction_);
   for (const Branch& branch : branches_) {
-    if (branch.result != FinishResult::kDone) answer.heuristic.push_back(branch.id.participant);
+    if (branch.unlogged == 0 || branch.result == FinishResult::kDone) continue;
+    if (!contains(answer.heuristic, branch.id.participant)) {
+      answer.heuristic.push_back(branch.id.participant);
+    }
   }
   if (state.outcome == Outcome::kAborted) {
     answer.reason = state.reason;

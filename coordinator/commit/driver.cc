@@ -13,7 +13,6 @@
 namespace assent::commit {
 namespace {
 
-constexpr std::size_t kBranchesMax = 256;  // strays included; an inventory finds any other again
 constexpr MonoTime kLongAgo{std::numeric_limits<std::int64_t>::min()};
 
 std::optional<MonoTime> earlier(std::optional<MonoTime> a, std::optional<MonoTime> b) {
@@ -188,6 +187,7 @@ void Driver::on(Turn& turn, const DecisionExecuted& executed) {
           [](const state::EnrolmentRefused&) { CHECK(false, "not the answer to a decision"); },
           [](const state::GroupGoverns&) { CHECK(false, "not the answer to a decision"); },
           [](const state::ChangeRefused&) { CHECK(false, "not the answer to a decision"); },
+          [](const state::NothingKept&) { CHECK(false, "not the answer to a decision"); },
       },
       executed.result);
 }
@@ -229,134 +229,6 @@ void Driver::adopt(const state::TransactionRecord& record) {
   }
 }
 
-// ── phase two ───────────────────────────────────────────────────────────────────────────────────
-
-void Driver::become_finishing(Turn& turn, Finishing state) {
-  state_ = std::move(state);
-  for (Branch& branch : branches_) {
-    branch.pause = Millis(0);
-    if (!branch.left) send_finish(turn, branch);
-  }
-  answer_callers(turn);
-}
-
-Outcome Driver::outcome_of(const Branch& branch) const {
-  const bool commits = branch.listed && std::get<Finishing>(state_).outcome == Outcome::kCommitted;
-  return commits ? Outcome::kCommitted : Outcome::kAborted;
-}
-
-void Driver::on(Turn& turn, const FinishArrived& arrived) {
-  Branch* branch = find(arrived.branch);
-  if (!in<Finishing>()) return;
-  if (branch == nullptr || branch->ended()) return;
-  branch->confirmed = turn.now.mono;
-  branch->resend_at.reset();
-  branch->result = arrived.result;
-  if (arrived.result != FinishResult::kDone) {
-    ++turn.counters.heuristic;
-    turn.effects.warnings.push_back(
-        {transaction_, reasons::heuristic(branch->id, outcome_of(*branch), arrived.result)});
-  }
-  answer_callers(turn);
-}
-
-void Driver::on(Turn& turn, const FinishLost& lost) {
-  Branch* branch = find(lost.branch);
-  if (!in<Finishing>()) return;
-  if (branch == nullptr || branch->ended()) return;
-  if (canary(Canary::kLostFinishConfirms)) return on(turn, FinishArrived{lost.branch, {}});
-  send_again_later(turn, *branch);
-}
-
-// Before T is decided, a branch of ours is live work (R8), and any other is kept until then, and
-// rolled back (R5). In Finishing a branch that confirmed before the inventory
-// was asked for is prepared again: a database that failed over replays what it had acknowledged.
-void Driver::on_found(Turn& turn, const BranchId& found, MonoTime asked) {
-  Branch* branch = find(found);
-  if (branch == nullptr) return add_strays(turn, {found});
-  const auto* finishing = std::get_if<Finishing>(&state_);
-  if (branch->listed && finishing != nullptr && finishing->one_phase) return;
-  if (!branch->confirmed || *branch->confirmed >= asked) return;
-  branch->confirmed.reset();
-  send_finish(turn, *branch);
-}
-
-void Driver::add_strays(Turn& turn, const std::vector<BranchId>& branches) {
-  for (const BranchId& id : branches) {
-    if (find(id) != nullptr || branches_.size() >= kBranchesMax) continue;
-    Branch& branch = find_or_add(id);
-    if (in<Finishing>()) send_finish(turn, branch);
-  }
-}
-
-// Named by a client before T was decided, and therefore T's own.
-void Driver::list(Turn& turn, const std::vector<BranchId>& branches) {
-  add_strays(turn, branches);
-  for (const BranchId& id : branches) {
-    if (Branch* branch = find(id)) branch->listed = true;
-  }
-}
-
-// ── sending, and sending again ──────────────────────────────────────────────────────────────────
-
-void Driver::send_finish(Turn& turn, Branch& branch) {
-  branch.resend_at.reset();
-  turn.effects.finishes.push_back({branch.id, outcome_of(branch), branch.evidence});
-}
-
-void Driver::send_again(Turn& turn, Branch& branch) {
-  if (in<Finishing>()) return send_finish(turn, branch);
-  send_prepare(turn, branch);
-}
-
-void Driver::send_again_later(Turn& turn, Branch& branch) {
-  if (branch.resend_at) return;
-  const Millis pause = std::max(branch.pause, turn.options.retry_min);
-  branch.resend_at = turn.now.mono + pause;
-  branch.pause = std::min(pause + pause, turn.options.retry_max);
-}
-
-void Driver::on(Turn& turn, const AgentUp& up) {
-  for (Branch& branch : branches_) {
-    if (!branch.resend_at || branch.id.participant != up.participant) continue;
-    branch.pause = Millis(0);
-    send_again(turn, branch);
-  }
-  auto* settling = std::get_if<Settling>(&state_);
-  if (settling == nullptr || !settling->resend_at || up.participant != writer_) return;
-  settling->pause = Millis(0);
-  send_settle(turn);
-}
-
-void Driver::on(Turn& turn, const Tick& /*tick*/) {
-  const auto* preparing = std::get_if<Preparing>(&state_);
-  if (preparing != nullptr && preparing->deadline <= turn.now.mono) {
-    const Branch* late = silent();
-    CHECK(late != nullptr, "with every vote in, the commit would have been proposed");
-    return give_up(turn, reasons::deadline(late->id.participant, late->last_loss));
-  }
-  if (has_nobody_left(turn)) return become_expired(turn);
-  give_up_unsent(turn);
-  const auto* settling = std::get_if<Settling>(&state_);
-  if (settling != nullptr && settling->resend_at && *settling->resend_at <= turn.now.mono) {
-    send_settle(turn);
-  }
-  for (Branch& branch : branches_) {
-    if (branch.resend_at && *branch.resend_at <= turn.now.mono) send_again(turn, branch);
-  }
-  answer_callers(turn);
-}
-
-// Below the floor nobody can ask any more: what its writer's outcome row says, or its branch's idle
-// deadline, is the end of it. Otherwise a participant that is gone would fill the office.
-bool Driver::has_nobody_left(Turn& turn) {
-  if (!(in<OnePhase>() || in<Settling>()) || !callers_.empty()) return false;
-  if (transaction_.time() > turn.state.floor()) return false;
-  release(turn.serials);
-  branches_.clear();
-  return true;
-}
-
 // ── queries ─────────────────────────────────────────────────────────────────────────────────────
 
 Driver::Branch* Driver::find(const BranchId& id) {
@@ -374,8 +246,9 @@ Driver::Branch& Driver::find_or_add(const BranchId& id) {
 
 bool Driver::done() const {
   if (canary(Canary::kForgetUnconfirmed)) return in<Finishing>() && callers_.empty();
-  return in<Finishing>() && std::all_of(branches_.begin(), branches_.end(),
-                                        [](const Branch& branch) { return branch.ended(); });
+  return in<Finishing>() && std::all_of(branches_.begin(), branches_.end(), [](const Branch& one) {
+           return one.ended() && one.unlogged == 0;
+         });
 }
 
 void Driver::release(Serials& serials) const {

@@ -9,8 +9,8 @@
 //    └──► Settling ────┴────────────┘
 //
 // An abort begins in Proposing, or in Settling when T may have committed in one phase before.
-// driver.cc: beginnings, the decision, phase two. voting.cc: everything before the decision.
-// answers.cc: what callers are told.
+// driver.cc: beginnings and the decision. voting.cc: everything before it. finishing.cc: everything
+// behind it. answers.cc: what callers are told.
 #pragma once
 
 #include <cstdint>
@@ -126,12 +126,14 @@ class Driver {
   void on(Turn& turn, const DecisionExecuted& executed);
   void on(Turn& turn, const FinishArrived& arrived);
   void on(Turn& turn, const FinishLost& lost);
+  void on(Turn& turn, const HeuristicLogged& logged);
   void on(Turn& turn, const AgentUp& up);
   void on(Turn& turn, const Tick& tick);
   // An inventory asked for at `asked` has this branch of T.
   void on_found(Turn& turn, const BranchId& found, MonoTime asked);
 
-  // Every branch has confirmed and every caller is answered.
+  // Every branch has confirmed, what they said is in the log where it must be kept, and every
+  // caller is answered.
   [[nodiscard]] bool done() const;
   // When Tick is due.
   [[nodiscard]] std::optional<MonoTime> next_due() const;
@@ -158,6 +160,7 @@ class Driver {
     std::optional<Evidence> evidence;   // present: it voted YES
     std::optional<MonoTime> confirmed;  // when it said that it has carried the outcome out
     FinishResult result = FinishResult::kDone;
+    std::uint32_t unlogged = 0;  // what it said that is on its way through the log
     // When its message is sent again; none: it is in flight, or there is nothing to send.
     std::optional<MonoTime> resend_at;
     Millis pause;           // before the next time that its message is sent again
@@ -167,6 +170,9 @@ class Driver {
     [[nodiscard]] bool ended() const { return left || confirmed.has_value(); }
   };
   using Caller = std::variant<CommitCaller, AbortCaller>;
+
+  // Strays included; an inventory finds any other again.
+  static constexpr std::size_t kBranchesMax = 256;
 
   explicit Driver(const TransactionId& transaction) : transaction_(transaction) {}
 
@@ -195,6 +201,7 @@ class Driver {
   void adopt(const state::TransactionRecord& record);
   [[nodiscard]] std::vector<state::DecidedBranch> decided_branches(bool with_strays) const;
 
+  void log_heuristic(Turn& turn, Branch& branch);
   void send_finish(Turn& turn, Branch& branch);
   void send_again(Turn& turn, Branch& branch);
   void send_again_later(Turn& turn, Branch& branch);
@@ -226,7 +233,7 @@ class Driver {
   void answer_callers(Turn& turn);
   bool try_answer(Turn& turn, const Finishing& state, const CommitCaller& caller);
   bool try_answer(Turn& turn, const Finishing& state, const AbortCaller& caller);
-  [[nodiscard]] CommitAnswer commit_answer(const Finishing& state,
+  [[nodiscard]] CommitAnswer commit_answer(const Turn& turn, const Finishing& state,
                                            const CommitCaller& caller) const;
   void add_results(CommitAnswer& answer, const CommitCaller& caller) const;
   [[nodiscard]] bool has_left(const std::string& participant, const Finishing& state) const;

@@ -1,15 +1,12 @@
 #include "coordinator/commit/office.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <utility>
 
 #include "base/buggify.h"
 #include "base/canary.h"
 #include "base/check.h"
-#include "coordinator/commit/driver.h"
-#include "coordinator/commit/finish_memory.h"
+#include "coordinator/commit/office_impl.h"
 #include "coordinator/commit/reasons.h"
 #include "coordinator/commit/request.h"
 
@@ -17,7 +14,6 @@ namespace assent::commit {
 namespace {
 
 constexpr std::size_t kForgottenMax = 1'000;  // transactions of one Forgotten
-constexpr std::size_t kStrangersMax = 1'000;  // warned about once each
 constexpr Millis kAbortPatience{10'000};      // of a client that asks for an abort
 
 // All that a committed request names has committed: what the record does not list had only read.
@@ -49,95 +45,10 @@ OfficeCounters& OfficeCounters::operator+=(const OfficeCounters& more) {
   return *this;
 }
 
-class Office::Impl {
- public:
-  Impl(const state::StateMachine& state, OfficeOptions options);
-
-  Effects take_office(Now now);
-  Effects step(Now now, const Input& input);
-
-  [[nodiscard]] std::optional<MonoTime> next_deadline() const;
-  [[nodiscard]] std::vector<std::string> pending(const TransactionId& transaction) const;
-  [[nodiscard]] std::size_t driven_count() const { return drivers_.size(); }
-  [[nodiscard]] const OfficeCounters& counters() const { return counters_; }
-  void check_invariants() const;
-
- private:
-  struct Driven {
-    Driver driver;
-    std::optional<MonoTime> timer;  // as it stands in timers_
-  };
-  using Drivers = std::map<TransactionId, Driven>;
-
-  Turn begin(Now now) { return Turn{now, state_, options_, counters_, serials_}; }
-  [[nodiscard]] CommitCaller caller_of(const Turn& turn, const CommitAsked& asked) const;
-
-  void on(Turn& turn, const CommitAsked& asked);
-  void on(Turn& turn, const AbortAsked& asked);
-  void on(Turn& turn, const VoteArrived& arrived);
-  void on(Turn& turn, const PrepareLost& lost);
-  void on(Turn& turn, const DecisionExecuted& executed);
-  void on(Turn& turn, const FinishArrived& arrived);
-  void on(Turn& turn, const FinishLost& lost);
-  void on(Turn& turn, const SettleArrived& arrived);
-  void on(Turn& turn, const SettleLost& lost);
-  void on(Turn& turn, const InventoryArrived& arrived);
-  void on(Turn& turn, const AgentUp& up);
-  void on(Turn& turn, const Tick& tick);
-
-  void answer(Turn& turn, const CommitAsked& asked, const state::TransactionRecord& record);
-  void answer(Turn& turn, const AbortAsked& asked, const state::TransactionRecord& record);
-  void roll_back_unlisted(Turn& turn, const state::TransactionRecord& record,
-                          std::vector<BranchId> branches);
-  [[nodiscard]] std::optional<Error> refusal(const Turn& turn, const TransactionId& transaction,
-                                             const std::vector<RequestedBranch>& branches) const;
-  void found(Turn& turn, const BranchId& branch, MonoTime asked);
-  void leave_alone(Turn& turn, const BranchId& branch);
-
-  template <class Event>
-  void bring(Turn& turn, const TransactionId& transaction, const Event& event);
-  void drive(const TransactionId& transaction, Driver driver, Now now);
-  void after_event(Drivers::iterator driven, Now now);
-  void retire(Drivers::iterator driven, Now now);
-  void set_timer(const TransactionId& transaction, Driven& driven, std::optional<MonoTime> due);
-  [[nodiscard]] std::optional<MonoTime> forget_due() const;
-  void maybe_forget(Turn& turn);
-
-  const state::StateMachine& state_;
-  const OfficeOptions options_;
-  OfficeCounters counters_;
-  std::uint64_t number_ = 0;  // of this office, in the log; 0 before it was taken
-  Serials serials_{0};
-  Drivers drivers_;
-  std::set<std::pair<MonoTime, TransactionId>> timers_;  // one for each driver that waits for one
-  FinishMemory finishes_;
-  std::set<TransactionId> to_forget_;  // finished and not driven
-  MonoTime to_forget_since_;           // when the first of them came
-  std::optional<MonoTime> last_forget_;
-  std::set<BranchId> strangers_;  // warned about already
-};
-
 Office::Impl::Impl(const state::StateMachine& state, OfficeOptions options)
     : state_(state), options_(options), finishes_(options.finishes_remembered) {
   CHECK_LT(Millis(0), options_.retry_min, "sending again without a pause never ends");
   CHECK_LE(options_.retry_min, options_.retry_max, "the pause only grows");
-}
-
-// What is decided and not forgotten is carried out again from the start: which branches have
-// confirmed is not in the log, and a finish may be repeated.
-Effects Office::Impl::take_office(Now now) {
-  number_ = state_.office_number();
-  serials_ = Serials(number_);
-  Turn turn = begin(now);
-  for (const TransactionId& transaction : state_.unforgotten()) {
-    const state::TransactionRecord& record = *state_.find(transaction);
-    std::vector<BranchId> branches;
-    for (const state::DecidedBranch& branch : record.branches) {
-      branches.push_back({transaction, branch.participant, branch.epoch, branch.attempt});
-    }
-    drive(transaction, Driver::finish(turn, transaction, record, branches), now);
-  }
-  return std::move(turn.effects);
 }
 
 Effects Office::Impl::step(Now now, const Input& input) {
@@ -217,6 +128,7 @@ void Office::Impl::answer(Turn& turn, const CommitAsked& asked,
   }
   CommitAnswer answer;
   answer.outcome = record.outcome;
+  answer.heuristic = heuristic_participants(state_, asked.transaction);
   if (record.outcome == Outcome::kCommitted) {
     answer.read_only = unlisted(asked.branches, record);
     answer.results_unavailable = has_one_shots(asked.branches);
@@ -276,6 +188,9 @@ void Office::Impl::on(Turn& turn, const FinishArrived& arrived) {
 void Office::Impl::on(Turn& turn, const FinishLost& lost) {
   bring(turn, lost.branch.transaction, lost);
 }
+void Office::Impl::on(Turn& turn, const HeuristicLogged& logged) {
+  bring(turn, logged.branch.transaction, logged);
+}
 void Office::Impl::on(Turn& turn, const SettleArrived& arrived) {
   bring(turn, arrived.transaction, arrived);
 }
@@ -300,62 +215,6 @@ void Office::Impl::on(Turn& turn, const Tick& tick) {
     due.push_back(transaction);
   }
   for (const TransactionId& transaction : due) bring(turn, transaction, tick);
-}
-
-// ── recovery ────────────────────────────────────────────────────────────────────────────────────
-
-void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
-  for (const BranchId& branch : arrived.prepared) {
-    if (branch.participant != arrived.participant) continue;
-    found(turn, branch, arrived.asked);
-    if (buggify(Point::kInventoryTwice)) found(turn, branch, arrived.asked);
-  }
-}
-
-// A branch is prepared, or was when the inventory was asked for. What is right follows from who
-// knows its transaction T:
-// 1. A driver that finished after the inventory was asked for: what it showed is gone by now.
-// 2. A driver: it is live work (R8), or the driver takes it in.
-// 3. A record: the branch gets the record's outcome (R5).
-// 4. Neither, and T is above the floor: T is undecided, so Aborted is proposed. It expects no
-//    record (R1); should anything be decided first, that is followed instead.
-// 5. Neither, and T is at or below the floor. No record of T will ever be made (R14), so nothing
-//    commits T from now on. Could T have been committed, and this branch be owed the commit?
-//    a. A record leaves only when it is forgotten, and Forgotten is proposed only when every
-//       listed branch has confirmed: it was committed in its database, durably.
-//    b. For it to be prepared again, the database must have gone back. Enrolment refuses a life
-//       whose database went back (R16), and an agent's life ends with its database's.
-//    c. The agent that sent this inventory enrolled after that. So the branch is not listed, and
-//       rolling it back is right for every outcome that T may have had.
-void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
-  const TransactionId& transaction = branch.transaction;
-  const state::ParticipantRecord* participant = state_.participant(branch.participant);
-  if (participant == nullptr || participant->epoch < branch.epoch) return leave_alone(turn, branch);
-  if (finishes_.finished_since(transaction, asked)) return;
-  const auto driven = drivers_.find(transaction);
-  if (driven != drivers_.end()) {
-    driven->second.driver.on_found(turn, branch, asked);
-    return after_event(driven, turn.now);
-  }
-  if (const auto* record = state_.find(transaction)) {
-    return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
-  }
-  if (transaction.time() <= state_.floor()) {
-    return drive(transaction, Driver::expire(turn, branch), turn.now);
-  }
-  // No client's request under such an id was ever let in (R17).
-  if (turn.now.log + options_.clock_skew_max < transaction.time()) return leave_alone(turn, branch);
-  // Orphans come as many as databases hold, all at once: those for whom there is no room now stand
-  // in the next inventory, too.
-  if (drivers_.size() >= options_.transactions_max || buggify(Point::kOrphansLater)) return;
-  drive(transaction, Driver::presume_abort(turn, branch), turn.now);
-}
-
-// Not ours (R8), whatever its name says.
-void Office::Impl::leave_alone(Turn& turn, const BranchId& branch) {
-  if (strangers_.size() >= kStrangersMax) strangers_.clear();
-  if (!strangers_.insert(branch).second) return;
-  turn.effects.warnings.push_back({branch.transaction, reasons::stranger(branch)});
 }
 
 // ── drivers ─────────────────────────────────────────────────────────────────────────────────────

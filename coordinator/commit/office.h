@@ -97,6 +97,10 @@ struct FinishArrived {
   BranchId branch;
   FinishResult result = FinishResult::kDone;
 };
+// A HeuristicFound that this office proposed has been executed.
+struct HeuristicLogged {
+  BranchId branch;
+};
 // A finish had no answer, or a refusal that may pass. It is sent again.
 struct FinishLost {
   BranchId branch;
@@ -125,9 +129,9 @@ struct AgentUp {
 // Time has passed; due at next_deadline().
 struct Tick {};
 
-using Input =
-    std::variant<CommitAsked, AbortAsked, VoteArrived, PrepareLost, DecisionExecuted, FinishArrived,
-                 FinishLost, SettleArrived, SettleLost, InventoryArrived, AgentUp, Tick>;
+using Input = std::variant<CommitAsked, AbortAsked, VoteArrived, PrepareLost, DecisionExecuted,
+                           FinishArrived, FinishLost, HeuristicLogged, SettleArrived, SettleLost,
+                           InventoryArrived, AgentUp, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -177,7 +181,7 @@ struct Warning {
 
 // Carried out in the order of the fields: persist, then send, then reply.
 struct Effects {
-  std::vector<state::Command> propose;  // every decision's result comes back as DecisionExecuted
+  std::vector<state::Command> propose;  // proposal.h says what comes back
   std::vector<SendPrepare> prepares;
   std::vector<SendFinish> finishes;
   std::vector<SendSettle> settles;
@@ -214,6 +218,10 @@ struct OfficeCounters {
 
   OfficeCounters& operator+=(const OfficeCounters& more);
 };
+
+// Participants where a branch of T ended otherwise than decided, as the log knows.
+std::vector<std::string> heuristic_participants(const state::StateMachine& state,
+                                                const TransactionId& transaction);
 
 class Office {
  public:

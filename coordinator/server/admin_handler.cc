@@ -1,8 +1,11 @@
 // The admin port of a replica: how this process is, and who the group's replicas are.
 #include <algorithm>
 
+#include "base/check.h"
 #include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
+#include "coordinator/server/heuristics_wire.h"
+#include "runtime/logging.h"
 #include "runtime/rpc/address.h"
 #include "runtime/rpc/admin.h"
 #include "runtime/rpc/handler.h"
@@ -42,6 +45,9 @@ void add_office(std::map<std::string, std::int64_t>& out, const Services& servic
   out["settles"] = count(office.settles);
   out["presumed_aborted"] = count(office.presumed_aborted);
   out["heuristic"] = count(office.heuristic);
+  const state::Heuristics& heuristics = services.log.state().heuristics();
+  out["heuristics_kept"] = count(heuristics.kept().size());
+  out["heuristics_untold"] = count(heuristics.untold());
   out["driven"] = services.term ? count(services.term->office.office().driven_count()) : 0;
 }
 
@@ -136,10 +142,38 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
     if (!command) {
       return answer<wire::ChangeGroupReply>(cob, exn, tl::unexpected(command.error()));
     }
-    services_.term->changes.propose(std::move(*command), [cob, exn](Result<Slot> from) {
-      answer(cob, exn, std::move(from).map([](Slot slot) {
+    propose(std::move(*command), [cob, exn](Result<state::CommandResult> result) {
+      answer(cob, exn, std::move(result).map([](const state::CommandResult& changed) {
+        const auto* governs = std::get_if<state::GroupGoverns>(&changed);
+        CHECK(governs != nullptr, "a change of the group is refused, or governs from some slot on");
         auto reply = rpc::versioned<wire::ChangeGroupReply>();
-        reply.governs_from = static_cast<std::int64_t>(slot.value);
+        reply.governs_from = static_cast<std::int64_t>(governs->from.value);
+        return reply;
+      }));
+    });
+  }
+
+  void heuristics(Cob<wire::HeuristicsReply> cob, ExnCob exn,
+                  const wire::HeuristicsRequest& request) override {
+    answer(cob, exn, check(request.protocol_version).map([this] {
+      return to_wire(services_.log.state().heuristics());
+    }));
+  }
+
+  void forget_heuristic(Cob<wire::ForgetHeuristicReply> cob, ExnCob exn,
+                        const wire::ForgetHeuristicRequest& request) override {
+    auto command = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    if (!command) {
+      return answer<wire::ForgetHeuristicReply>(cob, exn, tl::unexpected(command.error()));
+    }
+    log::warning("an operator forgets branches that ended otherwise than decided",
+                 {{"transaction", to_string(command->transaction)},
+                  {"operator", command->operator_name},
+                  {"reason", command->reason}});
+    propose(std::move(*command), [cob, exn](Result<state::CommandResult> result) {
+      answer(cob, exn, std::move(result).map([](const state::CommandResult& forgotten) {
+        auto reply = rpc::versioned<wire::ForgetHeuristicReply>();
+        reply.forgotten = std::holds_alternative<state::TookEffect>(forgotten);
         return reply;
       }));
     });
@@ -162,6 +196,10 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
     if (auto known = rpc::check_version(version); !known) return known;
     if (services_.term) return {};
     return tl::unexpected(services_.not_leader(&Member::admin_address));
+  }
+
+  void propose(state::Command command, OperatorCommands::Done done) {
+    services_.term->commands.propose(std::move(command), std::move(done));
   }
 
   // The chosen mark of a replica as this leader last heard it.

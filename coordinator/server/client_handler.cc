@@ -270,20 +270,31 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     return rpc::transaction_from_wire(request.transaction);
   }
 
+  // What is kept of a heuristic end outlives the record, and knows its outcome, if there was one.
+  static std::optional<Outcome> outcome_of(const state::StateMachine& state,
+                                           const TransactionId& transaction) {
+    if (const auto* record = state.find(transaction)) return record->outcome;
+    const state::Heuristic* kept = state.heuristics().find(transaction);
+    if (kept == nullptr || kept->listed == 0) return std::nullopt;
+    return kept->outcome;
+  }
+
   // Precondition: this replica serves.
   [[nodiscard]] Result<wire::StatusReply> status_reply(const TransactionId& transaction) const {
     const state::StateMachine& state = services_.log.state();
-    const state::TransactionRecord* record = state.find(transaction);
-    if (record == nullptr && transaction.time() <= state.floor()) {
+    const auto heuristic = commit::heuristic_participants(state, transaction);
+    const std::optional<Outcome> outcome = outcome_of(state, transaction);
+    if (!outcome && transaction.time() <= state.floor()) {
       return failure(ErrorCode::kExpired,
                      "the transaction is older than the retention of outcomes");
     }
     auto reply = versioned<wire::StatusReply>();
-    reply.state = record == nullptr                        ? wire::TransactionState::UNDECIDED
-                  : record->outcome == Outcome::kCommitted ? wire::TransactionState::COMMITTED
-                                                           : wire::TransactionState::ABORTED;
+    reply.state = !outcome                          ? wire::TransactionState::UNDECIDED
+                  : *outcome == Outcome::kCommitted ? wire::TransactionState::COMMITTED
+                                                    : wire::TransactionState::ABORTED;
     reply.pending = services_.term->office.office().pending(transaction);
-    reply.applied = record != nullptr && reply.pending.empty();
+    reply.applied = outcome.has_value() && reply.pending.empty();
+    if (!heuristic.empty()) reply.__set_heuristic(heuristic);
     return reply;
   }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/overloaded.h"
+#include "coordinator/commit/proposal.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
 
@@ -87,14 +88,9 @@ void OfficeRunner::carry_out(commit::Effects effects) {
 }
 
 void OfficeRunner::propose(state::Command command) {
-  std::optional<TransactionId> decides;
-  if (const auto* committed = std::get_if<state::Committed>(&command)) {
-    decides = committed->transaction;
-  } else if (const auto* aborted = std::get_if<state::Aborted>(&command)) {
-    decides = aborted->transaction;
-  }
-  log_.propose(std::move(command), [this, decides](const state::CommandResult& result) {
-    if (decides) feed(commit::DecisionExecuted{*decides, result});
+  const commit::Proposal proposal = commit::proposal_of(command);
+  log_.propose(std::move(command), [this, proposal](const state::CommandResult& result) {
+    if (const auto told = commit::executed(proposal, result)) feed(*told);
   });
 }
 

@@ -88,10 +88,10 @@ Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
                       std::function<void(Presence)> done) {
                  lives.ask(participant, life, std::move(done));
                }}),
-      changes(log) {}
+      commands(log) {}
 
 Term::~Term() {
-  changes.lose_office();
+  commands.lose_office();
   enrolment.lose_office();
   office.lose_office();
 }

@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "coordinator/server/config.h"
 #include "coordinator/server/enrolment.h"
-#include "coordinator/server/group_changes.h"
 #include "coordinator/server/group_log.h"
 #include "coordinator/server/life_inquiry.h"
 #include "coordinator/server/office_runner.h"
+#include "coordinator/server/operator_commands.h"
 #include "runtime/deadline_timer.h"
 #include "runtime/rpc/ports.h"
 
@@ -30,7 +30,7 @@ struct Term {
   OfficeRunner office;
   LifeInquiry lives;
   Enrolment enrolment;
-  GroupChanges changes;
+  OperatorCommands commands;
 };
 
 // What the handlers of all ports work with. Lives as long as the ports.

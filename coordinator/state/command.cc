@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint8_t kEntryFormatFirst = 1;
 constexpr std::uint8_t kEntryFormatGroups = 2;
+constexpr std::uint8_t kEntryFormatHeuristics = 3;
 
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
@@ -26,6 +27,8 @@ enum class Kind : std::uint8_t {
   kReplicaPromoted = 8,
   kReplicaRemoved = 9,
   kReplicaMoved = 10,
+  kHeuristicFound = 11,
+  kHeuristicForgotten = 12,
 };
 
 void put_kind(Encoder& out, Kind kind) {
@@ -97,6 +100,22 @@ void put_command(Encoder& out, const ReplicaMoved& command) {
   put(out, command.replica);
 }
 
+void put_command(Encoder& out, const HeuristicFound& command) {
+  put_kind(out, Kind::kHeuristicFound);
+  put(out, command.transaction);
+  out.put_u8(static_cast<std::uint8_t>(command.outcome));
+  out.put_varint(command.listed);
+  put(out, command.branch);
+  out.put_u8(static_cast<std::uint8_t>(command.result));
+}
+
+void put_command(Encoder& out, const HeuristicForgotten& command) {
+  put_kind(out, Kind::kHeuristicForgotten);
+  put(out, command.transaction);
+  out.put_string(command.operator_name);
+  out.put_string(command.reason);
+}
+
 Committed read_committed(Reader& in) {
   Committed command;
   command.transaction = read_transaction(in);
@@ -132,10 +151,34 @@ Enrolled read_enrolled(Reader& in) {
   return command;
 }
 
+HeuristicFound read_heuristic_found(Reader& in) {
+  HeuristicFound command;
+  command.transaction = read_transaction(in);
+  command.outcome = read_outcome(in);
+  command.listed = in.varint();
+  command.branch = read_branch(in);
+  command.result = read_finish_result(in);
+  return command;
+}
+
+HeuristicForgotten read_heuristic_forgotten(Reader& in) {
+  HeuristicForgotten command;
+  command.transaction = read_transaction(in);
+  command.operator_name = in.text();
+  command.reason = in.text();
+  return command;
+}
+
+// The first format that has the kind.
+std::uint8_t format_of(Kind kind) {
+  if (kind < Kind::kGroupFounded) return kEntryFormatFirst;
+  return kind < Kind::kHeuristicFound ? kEntryFormatGroups : kEntryFormatHeuristics;
+}
+
 // What an earlier format did not know was not written under it.
 Command read_command(Reader& in, std::uint8_t format) {
   const Kind kind = static_cast<Kind>(in.byte());
-  in.require(kind < Kind::kGroupFounded || format >= kEntryFormatGroups);
+  in.require(format_of(kind) <= format);
   switch (kind) {
     case Kind::kOfficeTaken:
       return OfficeTaken{read_ballot(in)};
@@ -157,6 +200,10 @@ Command read_command(Reader& in, std::uint8_t format) {
       return ReplicaRemoved{read_replica(in)};
     case Kind::kReplicaMoved:
       return ReplicaMoved{read_member(in)};
+    case Kind::kHeuristicFound:
+      return read_heuristic_found(in);
+    case Kind::kHeuristicForgotten:
+      return read_heuristic_forgotten(in);
   }
   in.require(false);
   return {};
@@ -176,6 +223,8 @@ std::uint8_t format_of(const Command& command) {
                         [](const ReplicaPromoted&) { return kEntryFormatGroups; },
                         [](const ReplicaRemoved&) { return kEntryFormatGroups; },
                         [](const ReplicaMoved&) { return kEntryFormatGroups; },
+                        [](const HeuristicFound&) { return kEntryFormatHeuristics; },
+                        [](const HeuristicForgotten&) { return kEntryFormatHeuristics; },
                     },
                     command);
 }

@@ -117,8 +117,32 @@ struct ReplicaMoved {
   bool operator==(const ReplicaMoved&) const = default;
 };
 
-using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded,
-                             ReplicaAdded, ReplicaPromoted, ReplicaRemoved, ReplicaMoved>;
+// ── branches that ended otherwise than decided; heuristics.h ────────────────────────────────────
+
+// A participant has said how a branch of T ended: otherwise than T was decided, or it does not
+// know. kDone: what was a hazard has ended as decided after all. Idempotent.
+struct HeuristicFound {
+  TransactionId transaction;
+  Outcome outcome = Outcome::kAborted;  // T's
+  std::uint64_t listed = 0;             // branches that T's record lists; 0: it has none
+  DecidedBranch branch;
+  FinishResult result = FinishResult::kHazard;
+
+  bool operator==(const HeuristicFound&) const = default;
+};
+
+// An operator has seen to it: what is kept of T goes.
+struct HeuristicForgotten {
+  TransactionId transaction;
+  std::string operator_name;  // who, and why: for whoever reads the log
+  std::string reason;
+
+  bool operator==(const HeuristicForgotten&) const = default;
+};
+
+using Command =
+    std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded, ReplicaAdded,
+                 ReplicaPromoted, ReplicaRemoved, ReplicaMoved, HeuristicFound, HeuristicForgotten>;
 
 // The value of one slot: a batch of commands and the leader's time. Time enters the state only
 // here.
@@ -170,7 +194,10 @@ struct ChangeRefused {
   Error error;
 };
 
+// A no-op: nothing is kept of T that could be forgotten.
+struct NothingKept {};
+
 using CommandResult = std::variant<TookEffect, AlreadyDecided, BelowFloor, EpochIssued,
-                                   EnrolmentRefused, GroupGoverns, ChangeRefused>;
+                                   EnrolmentRefused, GroupGoverns, ChangeRefused, NothingKept>;
 
 }  // namespace assent::state

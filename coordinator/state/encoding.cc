@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <utility>
 
 namespace assent::state {
 namespace {
@@ -14,15 +15,6 @@ Evidence read_evidence(Reader& in) {
   evidence.timeline = in.number<std::uint32_t>();
   evidence.wal_position = in.varint();
   return evidence;
-}
-
-DecidedBranch read_branch(Reader& in) {
-  DecidedBranch branch;
-  branch.participant = in.text();
-  branch.epoch = Epoch(in.varint());
-  branch.attempt = Attempt(in.varint());
-  branch.evidence = read_evidence(in);
-  return branch;
 }
 
 SqlError read_sql_error(Reader& in) {
@@ -74,6 +66,49 @@ struct MembershipEncoding {
     in.require(out.empty() == (out.from_ == Slot(0)));
     in.require(out.empty() || !out.electorate().members.empty());
     in.require(out.before_.from == Slot(0) || !out.before_.members.empty());
+    return out;
+  }
+};
+
+struct HeuristicsEncoding {
+  static void put(Encoder& out, const Heuristics& heuristics) {
+    out.put_varint(heuristics.untold_);
+    out.put_varint(heuristics.kept_.size());
+    for (const auto& [transaction, one] : heuristics.kept_) {
+      state::put(out, transaction);
+      out.put_u8(static_cast<std::uint8_t>(one.outcome));
+      out.put_varint(one.listed);
+      out.put_varint(one.found_in.value);
+      put_time(out, one.found_at);
+      out.put_varint(one.branches.size());
+      for (const HeuristicBranch& branch : one.branches) {
+        state::put(out, branch.branch);
+        out.put_u8(static_cast<std::uint8_t>(branch.result));
+      }
+    }
+  }
+
+  static Heuristics read(Reader& in) {
+    Heuristics out;
+    out.untold_ = in.varint();
+    in.list([&] {
+      const TransactionId transaction = read_transaction(in);
+      Heuristic one;
+      one.outcome = read_outcome(in);
+      one.listed = in.varint();
+      one.found_in = Slot(in.varint());
+      one.found_at = read_time(in);
+      one.branches = in.list([&] {
+        HeuristicBranch branch;
+        branch.branch = read_branch(in);
+        branch.result = read_finish_result(in);
+        return branch;
+      });
+      in.require(!one.branches.empty());
+      in.require(out.kept_.emplace(transaction, std::move(one)).second);
+      return transaction;
+    });
+    in.require(out.kept_.size() <= Heuristics::kMax);
     return out;
   }
 };
@@ -144,6 +179,10 @@ void put(Encoder& out, const Membership& membership) {
   MembershipEncoding::put(out, membership);
 }
 
+void put(Encoder& out, const Heuristics& heuristics) {
+  HeuristicsEncoding::put(out, heuristics);
+}
+
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record) {
   put(out, id);
   out.put_u8(static_cast<std::uint8_t>(record.outcome));
@@ -195,6 +234,27 @@ DatabaseIdentity read_identity(Reader& in) {
   return identity;
 }
 
+Outcome read_outcome(Reader& in) {
+  const auto outcome = static_cast<Outcome>(in.byte());
+  in.require(outcome == Outcome::kCommitted || outcome == Outcome::kAborted);
+  return outcome;
+}
+
+FinishResult read_finish_result(Reader& in) {
+  const auto result = static_cast<FinishResult>(in.byte());
+  in.require(FinishResult::kDone <= result && result <= FinishResult::kHazard);
+  return result;
+}
+
+DecidedBranch read_branch(Reader& in) {
+  DecidedBranch branch;
+  branch.participant = in.text();
+  branch.epoch = Epoch(in.varint());
+  branch.attempt = Attempt(in.varint());
+  branch.evidence = read_evidence(in);
+  return branch;
+}
+
 std::vector<DecidedBranch> read_branches(Reader& in) {
   return in.list([&] { return read_branch(in); });
 }
@@ -241,10 +301,13 @@ Membership read_membership(Reader& in) {
   return MembershipEncoding::read(in);
 }
 
+Heuristics read_heuristics(Reader& in) {
+  return HeuristicsEncoding::read(in);
+}
+
 TransactionRecord read_record(Reader& in) {
   TransactionRecord record;
-  record.outcome = static_cast<Outcome>(in.byte());
-  in.require(record.outcome == Outcome::kCommitted || record.outcome == Outcome::kAborted);
+  record.outcome = read_outcome(in);
   record.request_hash = in.fixed();
   record.reason = read_error(in);
   record.branches = read_branches(in);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "coordinator/state/command.h"
+#include "coordinator/state/heuristics.h"
 #include "coordinator/state/state_machine.h"
 
 namespace assent::state {
@@ -25,6 +26,7 @@ void put(Encoder& out, const std::vector<DecidedBranch>& branches);
 void put(Encoder& out, const Error& error);
 void put(Encoder& out, const Member& member);
 void put(Encoder& out, const Membership& membership);
+void put(Encoder& out, const Heuristics& heuristics);
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record);
 void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record);
 
@@ -77,12 +79,16 @@ LogTime read_time(Reader& in);
 TransactionId read_transaction(Reader& in);
 Ballot read_ballot(Reader& in);
 DatabaseIdentity read_identity(Reader& in);
+Outcome read_outcome(Reader& in);
+FinishResult read_finish_result(Reader& in);
+DecidedBranch read_branch(Reader& in);
 std::vector<DecidedBranch> read_branches(Reader& in);
 Error read_error(Reader& in);
 ReplicaId read_replica(Reader& in);
 Member read_member(Reader& in);
 std::vector<Member> read_members(Reader& in);  // each id once, at least one that is no learner
 Membership read_membership(Reader& in);
+Heuristics read_heuristics(Reader& in);
 TransactionRecord read_record(Reader& in);       // behind its id
 ParticipantRecord read_participant(Reader& in);  // behind its name
 

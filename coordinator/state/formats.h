@@ -5,12 +5,13 @@
 
 namespace assent::state {
 
-// Of encoded entries. 2 knows changes of the group; an entry without any is written as 1, which
-// earlier versions read, too.
-inline constexpr std::uint8_t kEntryFormat = 2;
+// Of encoded entries. 2 knows changes of the group, 3 branches that ended otherwise than decided.
+// An entry is written in the first format that knows all of it, which earlier versions read, too.
+inline constexpr std::uint8_t kEntryFormat = 3;
 
-// Of the chunks of a snapshot. 2 has the group; of 1 it is read as not founded.
-inline constexpr std::uint8_t kSnapshotFormat = 2;
+// Of the chunks of a snapshot. 2 has the group; of 1 it is read as not founded. 3 has what is kept
+// of branches that ended otherwise than decided; of earlier ones it is read as nothing.
+inline constexpr std::uint8_t kSnapshotFormat = 3;
 
 // What one version of the program knows: it writes nothing newer, and refuses by name to read
 // anything newer (kUnsupportedVersion). This version's, unless an earlier one is played.

@@ -19,6 +19,7 @@ namespace {
 enum class ChunkKind : std::uint8_t { kBeginning = 1, kRecords = 2 };
 
 constexpr std::uint8_t kSnapshotFormatGroups = 2;
+constexpr std::uint8_t kSnapshotFormatHeuristics = 3;
 
 tl::unexpected<Error> refuse(const std::string& what, ErrorCode code = ErrorCode::kInternal) {
   return failure(code, "a snapshot's chunk " + what);
@@ -42,6 +43,7 @@ std::string StateMachine::beginning() const {
   out.put_varint(participants_.size());
   for (const auto& [name, record] : participants_) put_participant(out, name, record);
   if (options_.formats.snapshot >= kSnapshotFormatGroups) put(out, membership_);
+  if (options_.formats.snapshot >= kSnapshotFormatHeuristics) put(out, heuristics_);
   return out.take();
 }
 
@@ -119,6 +121,7 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
     participants_.emplace(std::move(name), read_participant(in));
   }
   if (format >= kSnapshotFormatGroups) membership_ = read_membership(in);
+  if (format >= kSnapshotFormatHeuristics) heuristics_ = read_heuristics(in);
   in.require(executed_ != Slot(0) && floor_ <= time_);
   if (!in.finished()) return refuse("does not follow its format");
   return {};

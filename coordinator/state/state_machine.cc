@@ -236,6 +236,16 @@ CommandResult StateMachine::on(Slot /*slot*/, const ReplicaMoved& command) {
   return result_of(membership_.move(command.replica));
 }
 
+CommandResult StateMachine::on(Slot slot, const HeuristicFound& command) {
+  heuristics_.found(slot, time_, command);
+  return TookEffect{};
+}
+
+CommandResult StateMachine::on(Slot /*slot*/, const HeuristicForgotten& command) {
+  if (!heuristics_.forget(command.transaction)) return NothingKept{};
+  return TookEffect{};
+}
+
 // Why this life may not begin; none when it may (R16).
 std::optional<Error> StateMachine::objection(const Enrolled& life) const {
   if (std::optional<Error> error = malformed(life)) return error;
@@ -295,6 +305,7 @@ std::uint64_t StateMachine::state_hash() const {
   out.put_varint(participants_.size());
   for (const auto& [name, record] : participants_) put_participant(out, name, record);
   put(out, membership_);
+  put(out, heuristics_);
   return XXH3_64bits(out.bytes().data(), out.bytes().size());
 }
 
@@ -303,6 +314,7 @@ void StateMachine::check_invariants() const {
   check_records();
   check_participants();
   membership_.check_invariants();
+  heuristics_.check_invariants();
 }
 
 void StateMachine::check_records() const {

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "coordinator/state/command.h"
+#include "coordinator/state/heuristics.h"
 
 namespace assent::state {
 
@@ -77,6 +78,9 @@ class StateMachine {
   [[nodiscard]] const ParticipantRecord* participant(const std::string& name) const;
   [[nodiscard]] const std::map<std::string, ParticipantRecord>& participants() const;
 
+  // What is kept of branches that ended otherwise than decided.
+  [[nodiscard]] const Heuristics& heuristics() const { return heuristics_; }
+
   // The replicas of the coordinator.
   [[nodiscard]] const Membership& membership() const { return membership_; }
 
@@ -125,6 +129,8 @@ class StateMachine {
   CommandResult on(Slot slot, const ReplicaPromoted& command);
   CommandResult on(Slot slot, const ReplicaRemoved& command);
   CommandResult on(Slot slot, const ReplicaMoved& command);
+  CommandResult on(Slot slot, const HeuristicFound& command);
+  CommandResult on(Slot slot, const HeuristicForgotten& command);
 
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
@@ -155,6 +161,7 @@ class StateMachine {
   std::set<TransactionId> forgotten_;  // all above the floor
   std::map<std::string, ParticipantRecord> participants_;
   Membership membership_;
+  Heuristics heuristics_;
   std::optional<Snapshot> snapshot_;
 };
 

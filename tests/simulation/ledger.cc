@@ -48,6 +48,7 @@ std::uint64_t digest_of(const state::CommandResult& result) {
                         [](const state::ChangeRefused& one) {
                           return XXH3_64bits(one.error.message.data(), one.error.message.size());
                         },
+                        [](const state::NothingKept&) { return std::uint64_t{9}; },
                     },
                     result);
 }

@@ -95,6 +95,8 @@ std::string_view name(Checker checker) {
       return "ballots-fence";
     case Checker::kConfirmedIsTrue:
       return "confirmed-is-true";
+    case Checker::kHeuristicsAreTold:
+      return "heuristics-are-told";
     case Checker::kUnknownStatement:
       return "unknown-statement";
     case Checker::kTame:

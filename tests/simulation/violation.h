@@ -48,6 +48,7 @@ enum class Checker {
   kStrangersUntouched,  // R8: somebody else's prepared transaction was ended
   kBallotsFence,        // R4: an agent does what a leader asks whose ballot is over
   kConfirmedIsTrue,     // R7: a branch is confirmed to have ended otherwise than it has
+  kHeuristicsAreTold,   // R7: somebody ended a branch otherwise than decided, and nobody is told
   kUnknownStatement,    // the model of PostgreSQL does not know what it is asked
   kTame,                // too few commands or faults: the run proves nothing
   kOwnInvariant,        // an invariant that the code under test checks itself

@@ -164,10 +164,76 @@ TEST(Commit, AHeuristicEndIsReportedAndDoesNotBlock) {
   s.yes("a");
   s.yes("b");
   s.execute();
-  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback), "warn");
+  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback),
+            "propose HEURISTIC a ROLLBACK; warn");
   EXPECT_EQ(s.finished("b"), "reply 1 COMMITTED heuristic a");
   EXPECT_EQ(s.office->counters().heuristic, 1u);
+  s.execute();
   EXPECT_EQ(s.office->driven_count(), 0u);
+}
+
+TEST(Commit, AHeuristicEndIsInTheLogBeforeTheTransactionIsForgotten) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.finished("a", FinishResult::kHeuristicRollback);
+  s.finished("b");
+  EXPECT_EQ(s.pass(Millis(1'000)), "") << "nothing is forgotten yet";
+  EXPECT_EQ(s.office->driven_count(), 1u);
+  s.execute();
+  EXPECT_EQ(s.pass(Millis(1'000)), "propose FORGOTTEN 1");
+  EXPECT_EQ(s.state.heuristics().find(s.t)->kind(), state::HeuristicKind::kMixed);
+}
+
+TEST(Commit, EveryLaterOfficeKnowsOfAHeuristicEnd) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.finished("a", FinishResult::kHeuristicRollback);
+  s.restart();  // before it was in the log: the branch is asked again
+  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback),
+            "propose HEURISTIC a ROLLBACK; warn");
+  s.restart(1);
+  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback), "warn") << "it is in the log";
+  s.finished("b");
+  EXPECT_EQ(s.repeat(2, {Stage::branch("a"), Stage::branch("b")}), "reply 2 COMMITTED heuristic a");
+}
+
+TEST(Commit, AHazardThatEndsWellBeforeItIsInTheLogIsToldTwice) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  s.finished("a", FinishResult::kHazard);
+  s.pass(Millis(1));
+  s.inventory("a", {s.id(s.t, "a")});
+  EXPECT_EQ(s.finished("a"), "propose HEURISTIC a DONE");
+  s.finished("b");
+  EXPECT_EQ(s.office->driven_count(), 1u);
+  s.execute();
+  EXPECT_EQ(s.office->driven_count(), 0u);
+  EXPECT_EQ(s.state.heuristics().find(s.t)->kind(), state::HeuristicKind::kSettled);
+}
+
+TEST(Commit, AHazardThatEndsWellIsInTheLog) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.execute();
+  EXPECT_EQ(s.finished("a", FinishResult::kHazard), "propose HEURISTIC a HAZARD; warn");
+  s.execute();
+  s.pass(Millis(1));
+  EXPECT_EQ(s.inventory("a", {s.id(s.t, "a")}), "finish a COMMIT") << "it is prepared after all";
+  EXPECT_EQ(s.finished("a"), "propose HEURISTIC a DONE");
+  EXPECT_EQ(s.finished("b"), "reply 1 COMMITTED heuristic a");
+  EXPECT_EQ(s.execute(), "");
+  EXPECT_EQ(s.repeat(2, {Stage::branch("a"), Stage::branch("b")}), "reply 2 COMMITTED");
 }
 
 // ── repeats ─────────────────────────────────────────────────────────────────────────────────────

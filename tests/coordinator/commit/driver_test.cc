@@ -85,6 +85,9 @@ class Bench {
   std::string finished(const char* participant, FinishResult result) {
     return on(FinishArrived{id(participant, 1), result});
   }
+  std::string heuristic_logged(const char* participant) {
+    return on(HeuristicLogged{id(participant, 1)});
+  }
   std::string finish_lost(const char* participant) { return on(FinishLost{id(participant, 1)}); }
   std::string found(const char* participant, std::uint64_t attempt, Millis ago) {
     return in_turn([&](Turn& turn) {
@@ -210,6 +213,15 @@ const std::vector<State>& states() {
          t.finished("a", FinishResult::kDone);
          t.finish_lost("b");
        }},
+      {"committed, b a hazard",
+       [](Bench& t) {
+         t.commit();
+         t.vote_yes("a");
+         t.vote_yes("b");
+         t.took_effect();
+         t.finished("a", FinishResult::kDone);
+         t.finished("b", FinishResult::kHazard);
+       }},
       {"aborted",
        [](Bench& t) {
          t.commit();
@@ -317,6 +329,7 @@ const std::vector<Event>& events() {
       {"log: below the floor", [](Bench& t) { return t.below_floor(); }},
       {"b confirms", [](Bench& t) { return t.finished("b", FinishResult::kDone); }},
       {"b is a hazard", [](Bench& t) { return t.finished("b", FinishResult::kHazard); }},
+      {"log: b's end is told", [](Bench& t) { return t.heuristic_logged("b"); }},
       {"b's finish is lost", [](Bench& t) { return t.finish_lost("b"); }},
       {"b's agent is up", [](Bench& t) { return t.on(AgentUp{"b"}); }},
       {"inventory has a",

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/overloaded.h"
+#include "coordinator/commit/proposal.h"
 #include "tests/coordinator/commit/words.h"
 
 namespace assent::commit {
@@ -11,23 +11,6 @@ namespace {
 std::string and_then(std::string first, const std::string& second) {
   if (!first.empty() && !second.empty()) first += "; ";
   return first + second;
-}
-
-std::optional<TransactionId> decides(const state::Command& command) {
-  using Decided = std::optional<TransactionId>;
-  return std::visit(Overloaded{
-                        [](const state::Committed& one) -> Decided { return one.transaction; },
-                        [](const state::Aborted& one) -> Decided { return one.transaction; },
-                        [](const state::OfficeTaken&) -> Decided { return std::nullopt; },
-                        [](const state::Forgotten&) -> Decided { return std::nullopt; },
-                        [](const state::Enrolled&) -> Decided { return std::nullopt; },
-                        [](const state::GroupFounded&) -> Decided { return std::nullopt; },
-                        [](const state::ReplicaAdded&) -> Decided { return std::nullopt; },
-                        [](const state::ReplicaPromoted&) -> Decided { return std::nullopt; },
-                        [](const state::ReplicaRemoved&) -> Decided { return std::nullopt; },
-                        [](const state::ReplicaMoved&) -> Decided { return std::nullopt; },
-                    },
-                    command);
 }
 
 }  // namespace
@@ -183,8 +166,8 @@ std::string Stage::execute() {
   const auto results = state.execute(state.executed().next(), {now.log, commands});
   std::string text;
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    const std::optional<TransactionId> decided = decides(commands[i]);
-    if (decided) text = and_then(text, feed(DecisionExecuted{*decided, results[i]}));
+    const auto told = executed(proposal_of(commands[i]), results[i]);
+    if (told) text = and_then(text, feed(*told));
   }
   return text;
 }

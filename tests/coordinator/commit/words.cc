@@ -30,6 +30,20 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+std::string result_word(FinishResult result) {
+  switch (result) {
+    case FinishResult::kDone:
+      return "DONE";
+    case FinishResult::kHeuristicCommit:
+      return "COMMIT";
+    case FinishResult::kHeuristicRollback:
+      return "ROLLBACK";
+    case FinishResult::kHazard:
+      return "HAZARD";
+  }
+  return "?";
+}
+
 std::string word(const state::Command& command) {
   return "propose " +
          std::visit(
@@ -49,6 +63,11 @@ std::string word(const state::Command& command) {
                  [](const state::ReplicaPromoted&) { return std::string("PROMOTED"); },
                  [](const state::ReplicaRemoved&) { return std::string("REMOVED"); },
                  [](const state::ReplicaMoved&) { return std::string("MOVED"); },
+                 [](const state::HeuristicFound& c) {
+                   return "HEURISTIC" + branch_words(std::vector{c.branch}) + " " +
+                          result_word(c.result);
+                 },
+                 [](const state::HeuristicForgotten&) { return std::string("FORGOTTEN BY HAND"); },
              },
              command);
 }

@@ -41,7 +41,13 @@ Entry every_command() {
            Forgotten{{transaction(1), transaction(2)}},
            Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true},
            GroupFounded{{member(1), member(2)}}, ReplicaAdded{member(3)},
-           ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)}, ReplicaMoved{member(2)}}};
+           ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)}, ReplicaMoved{member(2)},
+           HeuristicFound{TransactionId{1, 2, 3},
+                          Outcome::kCommitted,
+                          2,
+                          {"orders", Epoch(1), Attempt(2), {5, 6, 1, 7}},
+                          FinishResult::kHeuristicRollback},
+           HeuristicForgotten{TransactionId{1, 2, 3}, "operator", "mended by hand"}}};
 }
 
 TEST(EntryEncoding, EveryCommandComesBack) {
@@ -122,7 +128,7 @@ TEST(EntryEncoding, ANewerFormatIsRefusedByName) {
   ASSERT_FALSE(newer.has_value());
   EXPECT_EQ(newer.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(newer.error().message,
-            "log entry has format 3, this program reads up to 2: run the version that wrote it, or "
+            "log entry has format 4, this program reads up to 3: run the version that wrote it, or "
             "newer");
   bytes[0] = 0;  // of no version
   EXPECT_EQ(decode_entry(bytes).error().code, ErrorCode::kInternal);

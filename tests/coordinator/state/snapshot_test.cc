@@ -65,9 +65,22 @@ class Traffic {
       case 5:  // an id that was decided, or that is long gone
         if (!decided_.empty()) return Aborted{decided_[below(decided_.size())], 3, {}, {}};
         [[fallthrough]];
+      case 6:
+        if (!decided_.empty()) return heuristic();
+        [[fallthrough]];
       default:
         return decision();
     }
+  }
+
+  Command heuristic() {
+    const TransactionId id = decided_[below(decided_.size())];
+    if (below(4) == 0) return HeuristicForgotten{id, "operator", "seen"};
+    return HeuristicFound{id,
+                          Outcome::kCommitted,
+                          2,
+                          {"orders", Epoch(1), Attempt(below(3) + 1), {9, 77, 1, 1'000}},
+                          static_cast<FinishResult>(1 + below(4))};
   }
 
   Command decision() {
@@ -210,7 +223,7 @@ TEST_F(SnapshotRefusal, ANewerFormatByName) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(
       refused.error().message,
-      "a snapshot's chunk has format 3, this program reads up to 2: run the version that wrote "
+      "a snapshot's chunk has format 4, this program reads up to 3: run the version that wrote "
       "it, or newer");
   EXPECT_EQ(target_.executed(), Slot(0)) << "nothing of it is taken in";
 }

@@ -41,8 +41,7 @@ void Book::answered(const commit::CommitAsked& asked, const commit::CommitAnswer
     if (pending.contains(branch.participant)) continue;
     const auto hand = one.by_hand.find(branch.participant);
     if (hand != one.by_hand.end() && hand->second == Fate::kRolledBack) {
-      // A later office does not know what an earlier one was told of a branch.
-      if (heuristic.contains(branch.participant) || asked.first_in == 0) continue;
+      if (heuristic.contains(branch.participant)) continue;
       violated(Checker::kAppliedIsReadable,
                to_string(branch) + " was rolled back by hand, and is told to be applied");
     }
@@ -241,6 +240,7 @@ void Book::happened(const std::string& participant, const model::GidEvent& event
       return;
     case model::GidEvent::Kind::kReappeared:
       found->second.branches[gid->branch] = Fate::kPrepared;
+      found->second.rolled_back_by_hand.erase(gid->branch);
       return;
   }
 }
@@ -264,11 +264,13 @@ void Book::prepared(Entry& entry, const BranchId& branch) {
 void Book::finished(Entry& entry, const BranchId& branch, bool committed) {
   check_finish(entry, branch, committed ? Outcome::kCommitted : Outcome::kAborted, "is done");
   entry.branches[branch] = committed ? Fate::kCommitted : Fate::kRolledBack;
+  entry.rolled_back_by_hand.erase(branch);
 }
 
 void Book::ended_by_hand(Entry& entry, const BranchId& branch, Fate fate) {
   entry.branches[branch] = fate;
   entry.by_hand[branch.participant] = fate;
+  if (fate == Fate::kRolledBack) entry.rolled_back_by_hand.insert(branch);
 }
 
 void Book::committed_one_phase(const std::string& participant, const TransactionId& transaction) {
@@ -307,6 +309,21 @@ void Book::check_balances(const Balances& found) const {
       violated(Checker::kAtomicity, "account " + std::to_string(account) + " of " + participant +
                                         " holds " + std::to_string(balance) + " and not " +
                                         std::to_string(should));
+    }
+  }
+}
+
+// R7: the log has it, whoever leads now and whatever became of the record.
+void Book::check_heuristics() const {
+  for (const auto& [transaction, one] : entries_) {
+    if (one.decided != Outcome::kCommitted) continue;
+    const state::Heuristic* told = ledger_.state().heuristics().find(transaction);
+    for (const BranchId& branch : one.rolled_back_by_hand) {
+      if (!one.listed.contains(branch)) continue;
+      const state::DecidedBranch named{branch.participant, branch.epoch, branch.attempt, {}};
+      if (told != nullptr && told->result_of(named) != FinishResult::kDone) continue;
+      violated(Checker::kHeuristicsAreTold,
+               to_string(branch) + " was rolled back by hand, and the log does not tell");
     }
   }
 }

@@ -56,6 +56,8 @@ class Book {
   // ── the end
   // Every account holds what the outcomes say, against what it held at first.
   void check_balances(const Balances& found) const;
+  // What somebody else rolled back against the decision is told.
+  void check_heuristics() const;
   // Of ours, nothing is left prepared.
   void check_nothing_prepared(const std::string& participant,
                               const std::vector<std::string>& gids) const;
@@ -83,8 +85,9 @@ class Book {
     std::optional<Outcome> told;
     std::map<BranchId, Fate> branches;    // that were ever prepared
     std::map<std::string, Fate> by_hand;  // ended by somebody else, at this participant
-    std::set<BranchId> never;             // their own lives voted NO
-    std::set<BranchId> gone;              // confirmed to have rolled back
+    std::set<BranchId> rolled_back_by_hand;
+    std::set<BranchId> never;  // their own lives voted NO
+    std::set<BranchId> gone;   // confirmed to have rolled back
   };
 
   Entry& entry(const TransactionId& transaction) { return entries_[transaction]; }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/overloaded.h"
+#include "coordinator/commit/proposal.h"
 #include "tests/simulation/system/agent.h"
 #include "tests/simulation/system/book.h"
 #include "tests/simulation/system/words.h"
@@ -181,9 +182,10 @@ void Coordinator::carry_out(commit::Effects effects) {
 }
 
 void Coordinator::propose(state::Command command) {
-  const auto decides = decision_of(command);
-  log_->propose(std::move(command), [this, decides](const state::CommandResult& result) {
-    if (decides && term_) feed(commit::DecisionExecuted{decides->transaction, result});
+  const commit::Proposal proposal = commit::proposal_of(command);
+  log_->propose(std::move(command), [this, proposal](const state::CommandResult& result) {
+    const auto told = commit::executed(proposal, result);
+    if (told && term_) feed(*told);
   });
 }
 

@@ -268,6 +268,7 @@ void System::check_end() {
     if (!unknown.empty()) violated(Checker::kUnknownStatement, unknown.front());
   }
   book_.check_balances(balances);
+  book_.check_heuristics();
 }
 
 void System::fill(SystemFigures& out) const {

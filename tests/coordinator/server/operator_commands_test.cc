@@ -1,5 +1,5 @@
-// Changes of the group that wait for the log.
-#include "coordinator/server/group_changes.h"
+// What administrators ask for, and waits for the log.
+#include "coordinator/server/operator_commands.h"
 
 #include <gtest/gtest.h>
 
@@ -17,20 +17,25 @@ state::Member replica(std::uint32_t id) {
   return {ReplicaId(id), 0, false, host + ":1", host + ":2", host + ":3"};
 }
 
-class GroupChangesTest : public testing::Test {
+class OperatorCommandsTest : public testing::Test {
  protected:
-  using Answer = std::optional<Result<Slot>>;
+  using Answer = std::optional<Result<state::CommandResult>>;
 
-  GroupChangesTest() { log_.execute(state::GroupFounded{{replica(1), replica(2), replica(3)}}); }
+  OperatorCommandsTest() {
+    log_.execute(state::GroupFounded{{replica(1), replica(2), replica(3)}});
+  }
 
   // The answer comes into what is returned.
   const Answer& propose(const state::Command& command) {
     Answer& answer = answers_.emplace_back();
-    changes_.propose(command, [&answer](Result<Slot> from) {
+    commands_.propose(command, [&answer](Result<state::CommandResult> result) {
       ASSERT_FALSE(answer.has_value()) << "answered twice";
-      answer = std::move(from);
+      answer = std::move(result);
     });
     return answer;
+  }
+  static Slot governs_from(const Answer& answer) {
+    return std::get<state::GroupGoverns>(**answer).from;
   }
   static void expect_failed(const Answer& answer, ErrorCode code) {
     ASSERT_TRUE(answer && !*answer);
@@ -39,20 +44,20 @@ class GroupChangesTest : public testing::Test {
 
   std::deque<Answer> answers_;
   ManualLog log_;
-  GroupChanges changes_{log_};
+  OperatorCommands commands_{log_};
 };
 
-TEST_F(GroupChangesTest, AChangeIsAnsweredWhenItIsExecutedWithFromWhereOnItGoverns) {
+TEST_F(OperatorCommandsTest, AChangeIsAnsweredWhenItIsExecutedWithFromWhereOnItGoverns) {
   const Answer& answer = propose(state::ReplicaAdded{replica(4)});
   EXPECT_FALSE(answer.has_value());
 
   log_.execute_all();
 
   ASSERT_TRUE(answer && *answer);
-  EXPECT_EQ(**answer, Slot(log_.state().executed().value + kGroupDistance));
+  EXPECT_EQ(governs_from(answer), Slot(log_.state().executed().value + kGroupDistance));
 }
 
-TEST_F(GroupChangesTest, EveryoneIsToldOfHisOwnChange) {
+TEST_F(OperatorCommandsTest, EveryoneIsToldOfHisOwnChange) {
   const Answer& first = propose(state::ReplicaAdded{replica(4)});
   const Answer& second = propose(state::ReplicaRemoved{ReplicaId(9)});
 
@@ -63,21 +68,31 @@ TEST_F(GroupChangesTest, EveryoneIsToldOfHisOwnChange) {
   EXPECT_NE(second->error().message.find("replica 9"), std::string::npos);
 }
 
-TEST_F(GroupChangesTest, AChangeBeforeTheLastOneGovernsIsRefusedAndMayBeAskedAgain) {
+TEST_F(OperatorCommandsTest, AChangeBeforeTheLastOneGovernsIsRefusedAndMayBeAskedAgain) {
   const Answer& first = propose(state::ReplicaAdded{replica(4)});
   const Answer& early = propose(state::ReplicaRemoved{ReplicaId(1)});
   log_.execute_all();
   expect_failed(early, ErrorCode::kUnavailable);
   EXPECT_TRUE(retryable(early->error()));
 
-  while (log_.state().executed() < **first) log_.execute(state::OfficeTaken{log_.ballot()});
+  while (log_.state().executed() < governs_from(first))
+    log_.execute(state::OfficeTaken{log_.ballot()});
   const Answer& late = propose(state::ReplicaRemoved{ReplicaId(1)});
   log_.execute_all();
 
   EXPECT_TRUE(late && *late);
 }
 
-TEST_F(GroupChangesTest, AFullLogRefusesAtOnce) {
+TEST_F(OperatorCommandsTest, WhatIsNotKeptCannotBeForgotten) {
+  const Answer& answer = propose(state::HeuristicForgotten{TransactionId{1, 2, 3}, "op", "seen"});
+
+  log_.execute_all();
+
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE(std::holds_alternative<state::NothingKept>(**answer));
+}
+
+TEST_F(OperatorCommandsTest, AFullLogRefusesAtOnce) {
   log_.full = true;
 
   const Answer& answer = propose(state::ReplicaAdded{replica(4)});
@@ -87,11 +102,11 @@ TEST_F(GroupChangesTest, AFullLogRefusesAtOnce) {
   EXPECT_EQ(log_.state().membership().find(ReplicaId(4)), nullptr);
 }
 
-TEST_F(GroupChangesTest, WhoWaitsWhenTheOfficeIsLostIsToldThatNobodyKnows) {
+TEST_F(OperatorCommandsTest, WhoWaitsWhenTheOfficeIsLostIsToldThatNobodyKnows) {
   const Answer& answer = propose(state::ReplicaAdded{replica(4)});
   const Answer& other = propose(state::ReplicaAdded{replica(5)});
 
-  changes_.lose_office();
+  commands_.lose_office();
 
   expect_failed(answer, ErrorCode::kOutcomeUnknown);
   expect_failed(other, ErrorCode::kOutcomeUnknown);

@@ -1,4 +1,4 @@
-#include "coordinator/server/group_changes.h"
+#include "coordinator/server/operator_commands.h"
 
 #include <utility>
 
@@ -6,7 +6,7 @@
 
 namespace assent::coordinator {
 
-void GroupChanges::propose(state::Command command, Done done) {
+void OperatorCommands::propose(state::Command command, Done done) {
   if (log_.congested()) {
     return done(failure(ErrorCode::kOverloaded, "too much waits for the log; try again"));
   }
@@ -16,21 +16,19 @@ void GroupChanges::propose(state::Command command, Done done) {
                [this, number](const state::CommandResult& result) { answer(number, result); });
 }
 
-void GroupChanges::answer(std::uint64_t number, const state::CommandResult& result) {
+void OperatorCommands::answer(std::uint64_t number, const state::CommandResult& result) {
   auto waiter = waiting_.extract(number);
-  CHECK(!waiter.empty(), "every change is answered once");
+  CHECK(!waiter.empty(), "every command is answered once");
   if (const auto* refused = std::get_if<state::ChangeRefused>(&result)) {
     return waiter.mapped()(tl::unexpected(refused->error));
   }
-  const auto* governs = std::get_if<state::GroupGoverns>(&result);
-  CHECK(governs != nullptr, "a change of the group is refused, or governs from some slot on");
-  waiter.mapped()(governs->from);
+  waiter.mapped()(result);
 }
 
-void GroupChanges::lose_office() {
+void OperatorCommands::lose_office() {
   for (const auto& [number, done] : std::exchange(waiting_, {})) {
     done(failure(ErrorCode::kOutcomeUnknown,
-                 "the office was lost before the change was executed: ask the next leader again"));
+                 "the office was lost before the command was executed: ask the next leader again"));
   }
 }
 

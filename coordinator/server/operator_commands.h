@@ -1,4 +1,4 @@
-// Changes of the group that administrators ask for, while this replica holds the office.
+// Commands of the log that administrators ask for, while this replica holds the office.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 namespace assent::coordinator {
 
-class GroupChanges {
+class OperatorCommands {
  public:
-  // From where on the group governs that the change leads to.
-  using Done = std::function<void(Result<Slot>)>;
+  // What executing the command answered. A command that was refused is an error.
+  using Done = std::function<void(Result<state::CommandResult>)>;
 
   // `log` outlives this.
-  explicit GroupChanges(state::ReplicatedLog& log) : log_(log) {}
+  explicit OperatorCommands(state::ReplicatedLog& log) : log_(log) {}
 
   // `done` is called once, on the event loop. kOutcomeUnknown: the office was lost first; ask the
   // next leader the same again, which does no harm.

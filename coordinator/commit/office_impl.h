@@ -1,0 +1,89 @@
+// The office behind its public face: who is driven, and by what timers. office.cc: requests, agents
+// and the log, drivers. recovery.cc: what an earlier office left, and what agents find prepared.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/commit/driver.h"
+#include "coordinator/commit/finish_memory.h"
+#include "coordinator/commit/office.h"
+
+namespace assent::commit {
+
+class Office::Impl {
+ public:
+  Impl(const state::StateMachine& state, OfficeOptions options);
+
+  Effects take_office(Now now);
+  Effects step(Now now, const Input& input);
+
+  [[nodiscard]] std::optional<MonoTime> next_deadline() const;
+  [[nodiscard]] std::vector<std::string> pending(const TransactionId& transaction) const;
+  [[nodiscard]] std::size_t driven_count() const { return drivers_.size(); }
+  [[nodiscard]] const OfficeCounters& counters() const { return counters_; }
+  void check_invariants() const;
+
+ private:
+  static constexpr std::size_t kStrangersMax = 1'000;  // warned about once each
+
+  struct Driven {
+    Driver driver;
+    std::optional<MonoTime> timer;  // as it stands in timers_
+  };
+  using Drivers = std::map<TransactionId, Driven>;
+
+  Turn begin(Now now) { return Turn{now, state_, options_, counters_, serials_}; }
+  [[nodiscard]] CommitCaller caller_of(const Turn& turn, const CommitAsked& asked) const;
+
+  void on(Turn& turn, const CommitAsked& asked);
+  void on(Turn& turn, const AbortAsked& asked);
+  void on(Turn& turn, const VoteArrived& arrived);
+  void on(Turn& turn, const PrepareLost& lost);
+  void on(Turn& turn, const DecisionExecuted& executed);
+  void on(Turn& turn, const FinishArrived& arrived);
+  void on(Turn& turn, const FinishLost& lost);
+  void on(Turn& turn, const HeuristicLogged& logged);
+  void on(Turn& turn, const SettleArrived& arrived);
+  void on(Turn& turn, const SettleLost& lost);
+  void on(Turn& turn, const InventoryArrived& arrived);
+  void on(Turn& turn, const AgentUp& up);
+  void on(Turn& turn, const Tick& tick);
+
+  void answer(Turn& turn, const CommitAsked& asked, const state::TransactionRecord& record);
+  void answer(Turn& turn, const AbortAsked& asked, const state::TransactionRecord& record);
+  void roll_back_unlisted(Turn& turn, const state::TransactionRecord& record,
+                          std::vector<BranchId> branches);
+  [[nodiscard]] std::optional<Error> refusal(const Turn& turn, const TransactionId& transaction,
+                                             const std::vector<RequestedBranch>& branches) const;
+  void found(Turn& turn, const BranchId& branch, MonoTime asked);
+  void leave_alone(Turn& turn, const BranchId& branch);
+
+  template <class Event>
+  void bring(Turn& turn, const TransactionId& transaction, const Event& event);
+  void drive(const TransactionId& transaction, Driver driver, Now now);
+  void after_event(Drivers::iterator driven, Now now);
+  void retire(Drivers::iterator driven, Now now);
+  void set_timer(const TransactionId& transaction, Driven& driven, std::optional<MonoTime> due);
+  [[nodiscard]] std::optional<MonoTime> forget_due() const;
+  void maybe_forget(Turn& turn);
+
+  const state::StateMachine& state_;
+  const OfficeOptions options_;
+  OfficeCounters counters_;
+  std::uint64_t number_ = 0;  // of this office, in the log; 0 before it was taken
+  Serials serials_{0};
+  Drivers drivers_;
+  std::set<std::pair<MonoTime, TransactionId>> timers_;  // one for each driver that waits for one
+  FinishMemory finishes_;
+  std::set<TransactionId> to_forget_;  // finished and not driven
+  MonoTime to_forget_since_;           // when the first of them came
+  std::optional<MonoTime> last_forget_;
+  std::set<BranchId> strangers_;  // warned about already
+};
+
+}  // namespace assent::commit

@@ -1,0 +1,82 @@
+// What an office does about work that is not its clients': what an earlier office decided and did
+// not finish, and what agents find prepared in their databases.
+#include <utility>
+
+#include "base/buggify.h"
+#include "coordinator/commit/office_impl.h"
+#include "coordinator/commit/reasons.h"
+
+namespace assent::commit {
+
+// What is decided and not forgotten is carried out again from the start: which branches have
+// confirmed is not in the log, and a finish may be repeated.
+Effects Office::Impl::take_office(Now now) {
+  number_ = state_.office_number();
+  serials_ = Serials(number_);
+  Turn turn = begin(now);
+  for (const TransactionId& transaction : state_.unforgotten()) {
+    const state::TransactionRecord& record = *state_.find(transaction);
+    std::vector<BranchId> branches;
+    for (const state::DecidedBranch& branch : record.branches) {
+      branches.push_back({transaction, branch.participant, branch.epoch, branch.attempt});
+    }
+    drive(transaction, Driver::finish(turn, transaction, record, branches), now);
+  }
+  return std::move(turn.effects);
+}
+
+void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
+  for (const BranchId& branch : arrived.prepared) {
+    if (branch.participant != arrived.participant) continue;
+    found(turn, branch, arrived.asked);
+    if (buggify(Point::kInventoryTwice)) found(turn, branch, arrived.asked);
+  }
+}
+
+// A branch is prepared, or was when the inventory was asked for. What is right follows from who
+// knows its transaction T:
+// 1. A driver that finished after the inventory was asked for: what it showed is gone by now.
+// 2. A driver: it is live work (R8), or the driver takes it in.
+// 3. A record: the branch gets the record's outcome (R5).
+// 4. Neither, and T is above the floor: T is undecided, so Aborted is proposed. It expects no
+//    record (R1); should anything be decided first, that is followed instead.
+// 5. Neither, and T is at or below the floor. No record of T will ever be made (R14), so nothing
+//    commits T from now on. Could T have been committed, and this branch be owed the commit?
+//    a. A record leaves only when it is forgotten, and Forgotten is proposed only when every
+//       listed branch has confirmed: it was committed in its database, durably.
+//    b. For it to be prepared again, the database must have gone back. Enrolment refuses a life
+//       whose database went back (R16), and an agent's life ends with its database's.
+//    c. The agent that sent this inventory enrolled after that. So the branch is not listed, and
+//       rolling it back is right for every outcome that T may have had.
+void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
+  const TransactionId& transaction = branch.transaction;
+  const state::ParticipantRecord* participant = state_.participant(branch.participant);
+  if (participant == nullptr || participant->epoch < branch.epoch) return leave_alone(turn, branch);
+  if (finishes_.finished_since(transaction, asked)) return;
+  const auto driven = drivers_.find(transaction);
+  if (driven != drivers_.end()) {
+    driven->second.driver.on_found(turn, branch, asked);
+    return after_event(driven, turn.now);
+  }
+  if (const auto* record = state_.find(transaction)) {
+    return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
+  }
+  if (transaction.time() <= state_.floor()) {
+    return drive(transaction, Driver::expire(turn, branch), turn.now);
+  }
+  // No client's request under such an id was ever let in (R17).
+  if (turn.now.log + options_.clock_skew_max < transaction.time()) return leave_alone(turn, branch);
+  // Orphans come as many as databases hold, all at once: those for whom there is no room now stand
+  // in the next inventory, too.
+  if (drivers_.size() >= options_.transactions_max || buggify(Point::kOrphansLater)) return;
+  drive(transaction, Driver::presume_abort(turn, branch), turn.now);
+}
+
+// Not ours (R8), whatever its name says.
+void Office::Impl::leave_alone(Turn& turn, const BranchId& branch) {
+  if (strangers_.size() >= kStrangersMax) strangers_.clear();
+  if (!strangers_.insert(branch).second) return;
+  turn.effects.warnings.push_back({branch.transaction, reasons::stranger(branch)});
+}
+
+}  // namespace assent::commit

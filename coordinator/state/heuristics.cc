@@ -1,0 +1,90 @@
+#include "coordinator/state/heuristics.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace assent::state {
+namespace {
+
+// A transaction has few branches; a command of the log that says otherwise is not let in.
+constexpr std::size_t kBranchesMax = 256;
+
+bool same_branch(const DecidedBranch& a, const DecidedBranch& b) {
+  return a.participant == b.participant && a.epoch == b.epoch && a.attempt == b.attempt;
+}
+
+}  // namespace
+
+std::string_view name(HeuristicKind kind) {
+  switch (kind) {
+    case HeuristicKind::kCommit:
+      return "commit";
+    case HeuristicKind::kRollback:
+      return "rollback";
+    case HeuristicKind::kMixed:
+      return "mixed";
+    case HeuristicKind::kHazard:
+      return "hazard";
+    case HeuristicKind::kSettled:
+      return "settled";
+  }
+  return "?";
+}
+
+// A hazard hides what else there is: nobody knows whether the branches agree.
+HeuristicKind Heuristic::kind() const {
+  const auto count = [&](FinishResult result) {
+    return static_cast<std::uint64_t>(
+        std::count_if(branches.begin(), branches.end(),
+                      [&](const HeuristicBranch& one) { return one.result == result; }));
+  };
+  if (count(FinishResult::kHazard) > 0) return HeuristicKind::kHazard;
+  const std::uint64_t otherwise =
+      count(FinishResult::kHeuristicCommit) + count(FinishResult::kHeuristicRollback);
+  if (otherwise == 0) return HeuristicKind::kSettled;
+  if (otherwise < listed) return HeuristicKind::kMixed;
+  return outcome == Outcome::kCommitted ? HeuristicKind::kRollback : HeuristicKind::kCommit;
+}
+
+FinishResult Heuristic::result_of(const DecidedBranch& branch) const {
+  const auto found =
+      std::find_if(branches.begin(), branches.end(),
+                   [&](const HeuristicBranch& other) { return same_branch(other.branch, branch); });
+  return found == branches.end() ? FinishResult::kDone : found->result;
+}
+
+void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
+  const bool known = kept_.contains(command.transaction);
+  if (!known && command.result == FinishResult::kDone) return;
+  if (!known && kept_.size() >= kMax) {
+    ++untold_;
+    return;
+  }
+  Heuristic& one = kept_[command.transaction];
+  if (!known) one = {command.outcome, command.listed, slot, time, {}};
+  const auto same = std::find_if(
+      one.branches.begin(), one.branches.end(),
+      [&](const HeuristicBranch& other) { return same_branch(other.branch, command.branch); });
+  if (same == one.branches.end()) {
+    const bool told = command.result != FinishResult::kDone && one.branches.size() < kBranchesMax;
+    if (told) one.branches.push_back({command.branch, command.result});
+  } else if (same->result == FinishResult::kHazard) {
+    same->result = command.result;
+  }
+}
+
+const Heuristic* Heuristics::find(const TransactionId& transaction) const {
+  const auto found = kept_.find(transaction);
+  return found == kept_.end() ? nullptr : &found->second;
+}
+
+void Heuristics::check_invariants() const {
+  CHECK_LE(kept_.size(), kMax, "memory is bounded");
+  for (const auto& [transaction, one] : kept_) {
+    CHECK(!one.branches.empty(), "what is kept names a branch");
+    CHECK_LE(one.branches.size(), kBranchesMax, "memory is bounded");
+  }
+}
+
+}  // namespace assent::state
