@@ -51,7 +51,12 @@ const char* word(wire::Outcome::type outcome) {
 }
 
 // What happened to the branch, and what is left to do.
-std::string sentence(const wire::HeuristicBranch& one) {
+std::string sentence(const wire::Heuristic& of, const wire::HeuristicBranch& one) {
+  if (of.listed == 0 && one.result == wire::FinishResult::HAZARD) {
+    return "is left prepared: the record of its transaction has left, and its database was "
+           "promoted or restored since. See what became of the transaction elsewhere, then end it "
+           "by hand";
+  }
   switch (one.result) {
     case wire::FinishResult::DONE:
       return "was lost, and has ended as decided since: nothing is left to do";
@@ -108,11 +113,12 @@ json as_json(const wire::HeuristicsReply& reply) {
 
 void print(const wire::HeuristicsReply& reply) {
   for (const wire::Heuristic& one : reply.heuristics) {
-    std::printf("%s  %s  %s  found %s\n", one.transaction.c_str(), word(one.outcome),
-                word(one.kind), utc(LogTime(one.found_at_ms)).c_str());
+    const char* outcome = one.listed == 0 ? "NO RECORD" : word(one.outcome);
+    std::printf("%s  %s  %s  found %s\n", one.transaction.c_str(), outcome, word(one.kind),
+                utc(LogTime(one.found_at_ms)).c_str());
     for (const wire::HeuristicBranch& branch : one.branches) {
-      std::printf("    %s %s%s\n", branch_name(branch.branch).c_str(), sentence(branch).c_str(),
-                  proof(branch).c_str());
+      std::printf("    %s %s%s\n", branch_name(branch.branch).c_str(),
+                  sentence(one, branch).c_str(), proof(branch).c_str());
     }
   }
   if (reply.untold > 0) {

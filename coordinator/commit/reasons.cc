@@ -135,4 +135,12 @@ std::string stranger(const BranchId& branch) {
          " is left alone: this coordinator never issued that epoch, or the id is from the future";
 }
 
+std::string broken_history(const BranchId& branch) {
+  return "branch " + to_string(branch) +
+         " is prepared, its transaction is older than the retention of outcomes, and its database "
+         "was promoted or restored since: it may have been committed before. It is left prepared; "
+         "see what became of the transaction elsewhere, then end it by hand (assentctl heuristic "
+         "list)";
+}
+
 }  // namespace assent::commit::reasons

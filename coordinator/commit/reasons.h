@@ -39,5 +39,7 @@ std::string heuristic(const BranchId& branch, Outcome wanted, FinishResult resul
 // `branch` says that it committed in one phase, and T was aborted, or is prepared elsewhere.
 std::string contradiction(const BranchId& branch);
 std::string stranger(const BranchId& branch);
+// `branch` is prepared in a database that may have lost what it acknowledged.
+std::string broken_history(const BranchId& branch);
 
 }  // namespace assent::commit::reasons

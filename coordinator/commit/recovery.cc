@@ -45,9 +45,12 @@ void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
 //    a. A record leaves only when it is forgotten, and Forgotten is proposed only when every
 //       listed branch has confirmed: it was committed in its database, durably.
 //    b. For it to be prepared again, the database must have gone back. Enrolment refuses a life
-//       whose database went back (R16), and an agent's life ends with its database's.
-//    c. The agent that sent this inventory enrolled after that. So the branch is not listed, and
-//       rolling it back is right for every outcome that T may have had.
+//       whose database went back behind an earlier enrolment (R16), and notes one that may have
+//       lost what an earlier life did since: ParticipantRecord::broken_below. An agent's life ends
+//       with its database's history, so the agent that sent this inventory enrolled after that.
+//    c. Of an epoch that is not below, the branch is therefore not listed, and rolling it back is
+//       right for every outcome that T may have had.
+//    d. Of an epoch below, nobody knows. It stays prepared, and the log tells operators of it.
 void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   const TransactionId& transaction = branch.transaction;
   const state::ParticipantRecord* participant = state_.participant(branch.participant);
@@ -62,6 +65,7 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
     return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
   }
   if (transaction.time() <= state_.floor()) {
+    if (branch.epoch < participant->broken_below) return leave_to_operator(turn, branch);
     return drive(transaction, Driver::expire(turn, branch), turn.now);
   }
   // No client's request under such an id was ever let in (R17).
@@ -70,6 +74,16 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   // in the next inventory, too.
   if (drivers_.size() >= options_.transactions_max || buggify(Point::kOrphansLater)) return;
   drive(transaction, Driver::presume_abort(turn, branch), turn.now);
+}
+
+void Office::Impl::leave_to_operator(Turn& turn, const BranchId& branch) {
+  const state::DecidedBranch told{branch.participant, branch.epoch, branch.attempt, {}};
+  const state::Heuristic* kept = state_.heuristics().find(branch.transaction);
+  if (kept != nullptr && kept->result_of(told) != FinishResult::kDone) return;
+  ++counters_.heuristic;
+  turn.effects.warnings.push_back({branch.transaction, reasons::broken_history(branch)});
+  turn.effects.propose.emplace_back(state::HeuristicFound{
+      branch.transaction, Outcome::kAborted, /*listed=*/0, told, FinishResult::kHazard});
 }
 
 // Not ours (R8), whatever its name says.

@@ -36,6 +36,7 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
     }
   }
   state::Enrolled out;
+  out.tracks_history = true;
   out.participant = std::move(*participant);
   out.nonce = request.nonce;
   out.stored_epoch = Epoch(static_cast<std::uint64_t>(request.stored_epoch));

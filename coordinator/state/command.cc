@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint8_t kEntryFormatFirst = 1;
 constexpr std::uint8_t kEntryFormatGroups = 2;
-constexpr std::uint8_t kEntryFormatHeuristics = 3;
+constexpr std::uint8_t kEntryFormatHistories = 3;
 
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
@@ -29,6 +29,7 @@ enum class Kind : std::uint8_t {
   kReplicaMoved = 10,
   kHeuristicFound = 11,
   kHeuristicForgotten = 12,
+  kEnrolledTracked = 13,
 };
 
 void put_kind(Encoder& out, Kind kind) {
@@ -62,7 +63,7 @@ void put_command(Encoder& out, const Forgotten& command) {
 }
 
 void put_command(Encoder& out, const Enrolled& command) {
-  put_kind(out, Kind::kEnrolled);
+  put_kind(out, command.tracks_history ? Kind::kEnrolledTracked : Kind::kEnrolled);
   out.put_string(command.participant);
   out.put_string(command.nonce);
   out.put_varint(command.stored_epoch.value);
@@ -137,7 +138,7 @@ Forgotten read_forgotten(Reader& in) {
   return Forgotten{in.list([&] { return read_transaction(in); })};
 }
 
-Enrolled read_enrolled(Reader& in) {
+Enrolled read_enrolled(Reader& in, bool tracks_history) {
   Enrolled command;
   command.participant = in.text();
   command.nonce = in.text();
@@ -148,6 +149,7 @@ Enrolled read_enrolled(Reader& in) {
   command.client_address = in.text();
   command.peer_address = in.text();
   command.one_phase = in.flag();
+  command.tracks_history = tracks_history;
   return command;
 }
 
@@ -172,7 +174,7 @@ HeuristicForgotten read_heuristic_forgotten(Reader& in) {
 // The first format that has the kind.
 std::uint8_t format_of(Kind kind) {
   if (kind < Kind::kGroupFounded) return kEntryFormatFirst;
-  return kind < Kind::kHeuristicFound ? kEntryFormatGroups : kEntryFormatHeuristics;
+  return kind < Kind::kHeuristicFound ? kEntryFormatGroups : kEntryFormatHistories;
 }
 
 // What an earlier format did not know was not written under it.
@@ -189,7 +191,9 @@ Command read_command(Reader& in, std::uint8_t format) {
     case Kind::kForgotten:
       return read_forgotten(in);
     case Kind::kEnrolled:
-      return read_enrolled(in);
+      return read_enrolled(in, false);
+    case Kind::kEnrolledTracked:
+      return read_enrolled(in, true);
     case Kind::kGroupFounded:
       return GroupFounded{read_members(in)};
     case Kind::kReplicaAdded:
@@ -217,14 +221,16 @@ std::uint8_t format_of(const Command& command) {
                         [](const Committed&) { return kEntryFormatFirst; },
                         [](const Aborted&) { return kEntryFormatFirst; },
                         [](const Forgotten&) { return kEntryFormatFirst; },
-                        [](const Enrolled&) { return kEntryFormatFirst; },
+                        [](const Enrolled& life) {
+                          return life.tracks_history ? kEntryFormatHistories : kEntryFormatFirst;
+                        },
                         [](const GroupFounded&) { return kEntryFormatGroups; },
                         [](const ReplicaAdded&) { return kEntryFormatGroups; },
                         [](const ReplicaPromoted&) { return kEntryFormatGroups; },
                         [](const ReplicaRemoved&) { return kEntryFormatGroups; },
                         [](const ReplicaMoved&) { return kEntryFormatGroups; },
-                        [](const HeuristicFound&) { return kEntryFormatHeuristics; },
-                        [](const HeuristicForgotten&) { return kEntryFormatHeuristics; },
+                        [](const HeuristicFound&) { return kEntryFormatHistories; },
+                        [](const HeuristicForgotten&) { return kEntryFormatHistories; },
                     },
                     command);
 }

@@ -80,6 +80,10 @@ struct Enrolled {
   std::string client_address;  // "host:port"
   std::string peer_address;    // "host:port"
   bool one_phase = false;      // a single writing branch may commit there in one phase (R12)
+  // From this life on the state notes what may be lost of the database's history. An enrolment of
+  // an earlier version says false: what its snapshots do not hold must not follow from its
+  // commands.
+  bool tracks_history = false;
 
   bool operator==(const Enrolled&) const = default;
 };

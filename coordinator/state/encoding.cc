@@ -194,7 +194,8 @@ void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& 
   out.put_varint(record.forgotten_in.value);
 }
 
-void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record) {
+void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record,
+                     std::uint8_t format) {
   out.put_string(name);
   put(out, record.identity);
   out.put_varint(record.epoch.value);
@@ -205,6 +206,10 @@ void put_participant(Encoder& out, const std::string& name, const ParticipantRec
   out.put_string(record.client_address);
   out.put_string(record.peer_address);
   out.put_u8(record.one_phase ? 1 : 0);
+  if (format < kSnapshotFormatHistories) return;
+  out.put_u8(record.tracks_history ? 1 : 0);
+  out.put_varint(record.proven_position);
+  out.put_varint(record.broken_below.value);
 }
 
 LogTime read_time(Reader& in) {
@@ -317,7 +322,7 @@ TransactionRecord read_record(Reader& in) {
   return record;
 }
 
-ParticipantRecord read_participant(Reader& in) {
+ParticipantRecord read_participant(Reader& in, std::uint8_t format) {
   ParticipantRecord record;
   record.identity = read_identity(in);
   record.epoch = Epoch(in.varint());
@@ -328,6 +333,10 @@ ParticipantRecord read_participant(Reader& in) {
   record.client_address = in.text();
   record.peer_address = in.text();
   record.one_phase = in.flag();
+  if (format < kSnapshotFormatHistories) return record;
+  record.tracks_history = in.flag();
+  record.proven_position = in.varint();
+  record.broken_below = Epoch(in.varint());
   return record;
 }
 

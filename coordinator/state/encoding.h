@@ -17,6 +17,9 @@
 
 namespace assent::state {
 
+inline constexpr std::uint8_t kSnapshotFormatGroups = 2;
+inline constexpr std::uint8_t kSnapshotFormatHistories = 3;  // heuristics, and broken histories
+
 void put_time(Encoder& out, LogTime time);
 void put(Encoder& out, const TransactionId& id);
 void put(Encoder& out, const Ballot& ballot);
@@ -28,7 +31,9 @@ void put(Encoder& out, const Member& member);
 void put(Encoder& out, const Membership& membership);
 void put(Encoder& out, const Heuristics& heuristics);
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record);
-void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record);
+// In this format of snapshots.
+void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record,
+                     std::uint8_t format);
 
 // Takes values off the front of a Decoder. A value that is not there, or is out of its range,
 // spoils the whole: `ok()` is false from then on.
@@ -89,7 +94,7 @@ Member read_member(Reader& in);
 std::vector<Member> read_members(Reader& in);  // each id once, at least one that is no learner
 Membership read_membership(Reader& in);
 Heuristics read_heuristics(Reader& in);
-TransactionRecord read_record(Reader& in);       // behind its id
-ParticipantRecord read_participant(Reader& in);  // behind its name
+TransactionRecord read_record(Reader& in);                            // behind its id
+ParticipantRecord read_participant(Reader& in, std::uint8_t format);  // behind its name
 
 }  // namespace assent::state

@@ -18,9 +18,6 @@ namespace {
 // What a chunk holds; the numbers stand in files.
 enum class ChunkKind : std::uint8_t { kBeginning = 1, kRecords = 2 };
 
-constexpr std::uint8_t kSnapshotFormatGroups = 2;
-constexpr std::uint8_t kSnapshotFormatHeuristics = 3;
-
 tl::unexpected<Error> refuse(const std::string& what, ErrorCode code = ErrorCode::kInternal) {
   return failure(code, "a snapshot's chunk " + what);
 }
@@ -41,9 +38,11 @@ std::string StateMachine::beginning() const {
   put(out, office_);
   out.put_varint(offices_);
   out.put_varint(participants_.size());
-  for (const auto& [name, record] : participants_) put_participant(out, name, record);
+  for (const auto& [name, record] : participants_) {
+    put_participant(out, name, record, options_.formats.snapshot);
+  }
   if (options_.formats.snapshot >= kSnapshotFormatGroups) put(out, membership_);
-  if (options_.formats.snapshot >= kSnapshotFormatHeuristics) put(out, heuristics_);
+  if (options_.formats.snapshot >= kSnapshotFormatHistories) put(out, heuristics_);
   return out.take();
 }
 
@@ -118,10 +117,10 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
   for (std::uint64_t i = 0; i < participants && in.ok(); ++i) {
     std::string name = in.text();
     in.require(valid_participant_name(name));
-    participants_.emplace(std::move(name), read_participant(in));
+    participants_.emplace(std::move(name), read_participant(in, format));
   }
   if (format >= kSnapshotFormatGroups) membership_ = read_membership(in);
-  if (format >= kSnapshotFormatHeuristics) heuristics_ = read_heuristics(in);
+  if (format >= kSnapshotFormatHistories) heuristics_ = read_heuristics(in);
   in.require(executed_ != Slot(0) && floor_ <= time_);
   if (!in.finished()) return refuse("does not follow its format");
   return {};

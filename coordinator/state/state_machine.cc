@@ -51,6 +51,14 @@ std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& l
   return std::nullopt;
 }
 
+// Whether what earlier lives did may be gone in part. Another timeline has left the old one at a
+// point that nobody tells here. On the same one, less WAL than was flushed when a branch voted YES
+// means an older copy of the data: a crash loses nothing that was flushed.
+bool may_have_lost(const ParticipantRecord& known, const Enrolled& life) {
+  if (known.nonce.empty()) return false;  // the first life
+  return life.timeline != known.timeline || life.wal_position < known.proven_position;
+}
+
 // Only the log issues epochs, each before it is stored (R4, R16): a higher stored one comes from
 // another log, or from a part of this one that is gone.
 std::optional<Error> from_another_log(Epoch issued, const Enrolled& life) {
@@ -187,6 +195,10 @@ void StateMachine::prove_epochs(const std::vector<DecidedBranch>& branches) {
     if (found == participants_.end()) continue;
     ParticipantRecord& participant = found->second;
     participant.proven_epoch = std::max(participant.proven_epoch, branch.epoch);
+    const bool here = branch.evidence.timeline == participant.timeline;
+    if (!participant.tracks_history || !here) continue;
+    participant.proven_position =
+        std::max(participant.proven_position, branch.evidence.wal_position);
   }
 }
 
@@ -197,6 +209,11 @@ CommandResult StateMachine::on(Slot /*slot*/, const Enrolled& life) {
   if (record.nonce == life.nonce) return EpochIssued{record.epoch};
   record.identity = life.identity;
   record.epoch = record.epoch.next();
+  if (life.tracks_history && may_have_lost(record, life)) {
+    record.broken_below = record.epoch;
+    record.proven_position = 0;
+  }
+  record.tracks_history = life.tracks_history;
   record.proven_epoch = std::max(record.proven_epoch, life.stored_epoch);
   record.nonce = life.nonce;
   record.timeline = life.timeline;
@@ -303,7 +320,9 @@ std::uint64_t StateMachine::state_hash() const {
   out.put_varint(forgotten_.size());
   for (const TransactionId& id : forgotten_) put_record(out, id, records_.at(id));
   out.put_varint(participants_.size());
-  for (const auto& [name, record] : participants_) put_participant(out, name, record);
+  for (const auto& [name, record] : participants_) {
+    put_participant(out, name, record, kSnapshotFormat);
+  }
   put(out, membership_);
   put(out, heuristics_);
   return XXH3_64bits(out.bytes().data(), out.bytes().size());

@@ -41,7 +41,13 @@ struct ParticipantRecord {
   std::uint64_t wal_position = 0;
   std::string client_address;
   std::string peer_address;
-  bool one_phase = false;  // a single writing branch may commit there in one phase (R12)
+  bool one_phase = false;       // a single writing branch may commit there in one phase (R12)
+  bool tracks_history = false;  // the two that follow are noted
+  // On `timeline`: the highest WAL position with which a branch that committed has voted YES.
+  std::uint64_t proven_position = 0;
+  // Lives of lower epochs worked in a history that may have been lost in part: the database was
+  // promoted or restored since. 0: never.
+  Epoch broken_below;
 
   bool operator==(const ParticipantRecord&) const = default;
 };

@@ -312,6 +312,23 @@ TEST(Inventory, R14BelowTheFloorWithoutARecordItIsRolledBackDirectly) {
   EXPECT_EQ(s.pass(Millis(1'000)), "") << "there is no record to forget";
 }
 
+// It may have been committed and confirmed, its record gone, and the database restored since.
+TEST(Inventory, R14OfAHistoryThatMayBeLostItIsLeftToAnOperator) {
+  Stage s({}, {.retention = Millis(5'000)});
+  s.commit_and_finish();
+  s.pass(Millis(200));
+  s.execute();
+  s.pass(Millis(5'000));
+  s.execute_other(state::Forgotten{});
+  ASSERT_EQ(s.state.find(s.t), nullptr);
+  s.restore("a");
+  EXPECT_EQ(s.inventory("a", {s.id(s.t, "a")}), "propose HEURISTIC a HAZARD; warn");
+  s.execute();
+  EXPECT_EQ(s.inventory("a", {s.id(s.t, "a")}), "") << "it is told once";
+  EXPECT_EQ(s.inventory("b", {s.id(s.t, "b", 2)}), "finish b/1.2 ROLLBACK?")
+      << "the other database lost nothing";
+}
+
 TEST(Inventory, R14BelowTheFloorARecordStillRules) {
   Stage s({}, {.retention = Millis(5'000)});
   s.commit(1);

@@ -22,17 +22,28 @@ Stage::Stage(OfficeOptions options, state::StateOptions state_options)
 }
 
 void Stage::enrol(const std::string& participant, bool one_phase) {
+  execute_other(life_of(participant, one_phase));
+}
+
+void Stage::restore(const std::string& participant) {
+  state::Enrolled life = life_of(participant, false);
+  life.timeline = 2;
+  execute_other(std::move(life));
+}
+
+state::Enrolled Stage::life_of(const std::string& participant, bool one_phase) {
   const state::ParticipantRecord* known = state.participant(participant);
   const auto database = static_cast<std::uint64_t>(participant.front());
-  execute_other(state::Enrolled{participant,
-                                std::to_string(++lives_),
-                                known ? known->epoch : Epoch(0),
-                                {1, database},
-                                1,
-                                1,
-                                "host:1",
-                                "host:2",
-                                one_phase});
+  return {participant,
+          std::to_string(++lives_),
+          known ? known->epoch : Epoch(0),
+          {1, database},
+          1,
+          1,
+          "host:1",
+          "host:2",
+          one_phase,
+          /*tracks_history=*/true};
 }
 
 RequestedBranch Stage::branch(std::string participant, std::uint64_t attempt) {

@@ -56,6 +56,8 @@ class Stage {
   std::string prepare_unsent(const std::string& participant);
   // The participant's agent begins another life, which allows commits in one phase or not.
   void enrol(const std::string& participant, bool one_phase);
+  // A new life of its agent, over a database that was promoted or restored.
+  void restore(const std::string& participant);
   std::string yes(const std::string& participant);
   std::string no(const std::string& participant);
   std::string finished(const std::string& participant, FinishResult result = FinishResult::kDone);
@@ -66,6 +68,7 @@ class Stage {
   std::string execute();
   // Executes what someone else proposed.
   state::CommandResult execute_other(state::Command command);
+  [[nodiscard]] state::Enrolled life_of(const std::string& participant, bool one_phase);
   // Moves both clocks on, with a Tick at every deadline on the way.
   std::string pass(Millis time);
   // A new office over the same state: `executed` of the proposals reach the log, the rest is lost.

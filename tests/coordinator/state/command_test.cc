@@ -40,6 +40,7 @@ Entry every_command() {
            Aborted{transaction(3), 1, Error{ErrorCode::kDeadline, "late"}, {}},
            Forgotten{{transaction(1), transaction(2)}},
            Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true},
+           Enrolled{"orders", "nonce", Epoch(2), {7, 8}, 4, 99, "a:1", "b:2", false, true},
            GroupFounded{{member(1), member(2)}}, ReplicaAdded{member(3)},
            ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)}, ReplicaMoved{member(2)},
            HeuristicFound{TransactionId{1, 2, 3},

@@ -115,6 +115,7 @@ class Traffic {
     life.wal_position = static_cast<std::uint64_t>(now_ - kStart);
     life.client_address = "h:1";
     life.peer_address = "h:2";
+    life.tracks_history = below(2) == 0;
     return life;
   }
 

@@ -90,7 +90,7 @@ bool Server::finish_by_hand(const std::string& gid, bool commit) {
 }
 
 bool Server::prepare_by_hand(const std::string& gid, const std::string& role,
-                             const std::string& database) {
+                             const std::string& database, std::function<void()> acknowledged) {
   Store& store = instance_->store;
   const auto slots = static_cast<std::size_t>(instance_->options.max_prepared_transactions);
   if (!instance_->up || store.prepared.contains(gid) || store.prepared.size() >= slots) {
@@ -102,7 +102,11 @@ bool Server::prepare_by_hand(const std::string& gid, const std::string& role,
   store.prepared[gid] = {durable, true, 0};
   store.wal.flush_to(store.wal.append(PrepareRecord{durable}));
   instance_->note(GidEvent::Kind::kPrepared, durable, role);
-  instance_->flush(store.wal.end(), [] {});
+  const Lsn position = store.wal.end();
+  instance_->flush(position, [this, position, acknowledged = std::move(acknowledged)] {
+    if (!instance_->options.synchronous_standby) return acknowledged();
+    instance_->await_standby(position, acknowledged);
+  });
   return true;
 }
 

@@ -86,8 +86,10 @@ class Server {
 
   // ── somebody else. False: the server is down, or PostgreSQL would have refused.
   bool finish_by_hand(const std::string& gid, bool commit);
-  bool prepare_by_hand(const std::string& gid, const std::string& role,
-                       const std::string& database);
+  // `acknowledged`: its PREPARE has answered, so neither a crash nor a promotion loses it.
+  bool prepare_by_hand(
+      const std::string& gid, const std::string& role, const std::string& database,
+      std::function<void()> acknowledged = [] {});
 
   // ── for checkers: what is committed, prepared, and was
   [[nodiscard]] std::vector<PreparedTransaction> prepared() const;  // as pg_prepared_xacts shows it

@@ -181,6 +181,7 @@ void Agent::identify() {
 
 void Agent::enrol(const postgres::Position& position, Epoch stored) {
   state::Enrolled request;
+  request.tracks_history = true;
   request.participant = participant_;
   request.nonce = life_->nonce;
   request.stored_epoch = stored;

@@ -100,6 +100,7 @@ class Book {
                     const char* what) const;
   void check_agree(const TransactionId& transaction, const Entry& entry) const;
   [[nodiscard]] bool committed(const Entry& entry) const;
+  [[nodiscard]] bool left_to_operators(const BranchId& branch) const;
   [[nodiscard]] bool has_effect(const Entry& entry, const std::string& participant) const;
 
   const Ledger& ledger_;

@@ -220,7 +220,8 @@ void Troubles::bad_wire() {
 void Troubles::stranger(Site& site) {
   const std::string number = std::to_string(++strangers_);
   const std::string gid = dice_.percent(50) ? "other:" + number : "assent:elsewhere:" + number;
-  if (site.server->prepare_by_hand(gid, "postgres", "bank")) site.strangers.push_back(gid);
+  site.server->prepare_by_hand(gid, "postgres", "bank",
+                               [&site, gid] { site.strangers.push_back(gid); });
 }
 
 // What was acknowledged is on the standby; what was not may be gone.
