@@ -328,7 +328,6 @@ void Book::check_heuristics() const {
   }
 }
 
-// The log says that nobody knows what to do with it.
 bool Book::left_to_operators(const BranchId& branch) const {
   const state::Heuristic* told = ledger_.state().heuristics().find(branch.transaction);
   if (told == nullptr || told->listed > 0) return false;
@@ -341,7 +340,6 @@ void Book::check_nothing_prepared(const std::string& participant,
   for (const std::string& text : gids) {
     const auto gid = parse_gid(text);
     if (!gid || !entries_.contains(gid->branch.transaction)) continue;
-    if (left_to_operators(gid->branch)) continue;
     violated(Checker::kNothingPrepared, text + " is left prepared at " + participant);
   }
 }

@@ -58,6 +58,8 @@ class Book {
   void check_balances(const Balances& found) const;
   // What somebody else rolled back against the decision is told.
   void check_heuristics() const;
+  // The log says that nobody knows how the branch is to end.
+  [[nodiscard]] bool left_to_operators(const BranchId& branch) const;
   // Of ours, nothing is left prepared.
   void check_nothing_prepared(const std::string& participant,
                               const std::vector<std::string>& gids) const;
@@ -100,7 +102,6 @@ class Book {
                     const char* what) const;
   void check_agree(const TransactionId& transaction, const Entry& entry) const;
   [[nodiscard]] bool committed(const Entry& entry) const;
-  [[nodiscard]] bool left_to_operators(const BranchId& branch) const;
   [[nodiscard]] bool has_effect(const Entry& entry, const std::string& participant) const;
 
   const Ledger& ledger_;

@@ -13,7 +13,7 @@ const std::vector<CanaryRecord>& mutants() {
       {Canary::kReaderListed, "reader-listed", 1, Checker::kCommittedWasPrepared, "R11"},
       {Canary::kOnlyFirstListed, "only-first-listed", 1, Checker::kAtomicity, "R5"},
       {Canary::kLostFinishConfirms, "lost-finish-confirms", 73, Checker::kAppliedIsReadable, "R14"},
-      {Canary::kHeuristicUnlogged, "heuristic-unlogged", 1, Checker::kHeuristicsAreTold, "R7"},
+      {Canary::kHeuristicUnlogged, "heuristic-unlogged", 51, Checker::kHeuristicsAreTold, "R7"},
       {Canary::kForgetUnconfirmed, "forget-unconfirmed", 10, Checker::kAppliedIsReadable, "R14"},
       {Canary::kRecordDroppedEarly, "record-dropped-early", 1, Checker::kLinearizableReads, "R14"},
       {Canary::kFirstInIgnored, "first-in-ignored", 1, Checker::kAtomicity, "R9"},

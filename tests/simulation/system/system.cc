@@ -223,7 +223,8 @@ std::vector<std::string> System::left_prepared(const Site& site) const {
   std::vector<std::string> out;
   for (const auto& prepared : site.server->prepared()) {
     const auto gid = parse_gid(prepared.gid);
-    if (gid && gid->cluster == "sim") out.push_back(prepared.gid);
+    const bool ours = gid && gid->cluster == "sim";
+    if (ours && !book_.left_to_operators(gid->branch)) out.push_back(prepared.gid);
   }
   return out;
 }
