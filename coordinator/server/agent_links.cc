@@ -130,8 +130,9 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
   ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::PrepareReply> reply) {
     --link->in_flight;
-    // What an agent's branches say of a prepare names their participant. What names none comes from
-    // the connection, or from an agent that is only starting: nothing was begun.
+    // What an agent says names its participant. What names none comes from the connection: it was
+    // never sent. An agent that refused it, as one does that is only starting, may yet get it a
+    // second time, when it serves.
     const bool unsent = !reply && reply.error().code == ErrorCode::kUnavailable &&
                         reply.error().participant.empty();
     if (!reply) return sink_(commit::PrepareLost{branch, reply.error(), unsent});

@@ -121,14 +121,21 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   Result<void> check(std::int32_t version) const {
     if (auto known = rpc::check_version(version); !known) return known;
     if (services_.branches) return {};
-    return failure(ErrorCode::kUnavailable, "the agent is starting: it has no epoch yet");
+    return tl::unexpected(
+        own({ErrorCode::kUnavailable, "the agent is starting: it has no epoch yet"}));
   }
 
   // A one-shot opens a branch, which waits for the fence. An error is no vote: it may run later.
   Result<void> check_open(const wire::PrepareRequest& request) const {
     if (services_.open || !request.__isset.one_shot) return {};
-    return failure(ErrorCode::kUnavailable,
-                   "the agent takes no new branches now: it is starting or stopping");
+    return tl::unexpected(own({ErrorCode::kUnavailable,
+                               "the agent takes no new branches now: it is starting or stopping"}));
+  }
+
+  // What reached this agent names its participant: the coordinator tells it from what never came.
+  [[nodiscard]] Error own(Error error) const {
+    error.participant = services_.config.participant;
+    return error;
   }
 
   Result<void> check_cluster(const std::string& cluster) const {

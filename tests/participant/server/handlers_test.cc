@@ -217,6 +217,19 @@ TEST_F(HandlersTest, AOneShotBeforeTheFenceIsAnErrorAndNoVote) {
   EXPECT_EQ(vote->vote, wire::VoteKind::NO);
 }
 
+// Found by the simulator (seed 1004249): a one-phase prepare that an agent had refused while it was
+// starting came a second time when it served, and committed what had been told to be aborted. What
+// names no participant counts as never sent.
+TEST_F(HandlersTest, R12WhatReachedAStartingAgentNamesItsParticipant) {
+  const auto starting = prepare(preparing({"SELECT 1"}));
+  EXPECT_EQ(starting.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(starting.error().participant, "orders");
+  be_enrolled();
+  const auto unfenced = prepare(preparing({"SELECT 1"}));
+  EXPECT_EQ(unfenced.error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(unfenced.error().participant, "orders");
+}
+
 TEST_F(HandlersTest, ARefusedOneShotSaysWhichStatement) {
   be_open();
   const auto vote = prepare(preparing({"SELECT 1", "COMMIT"}));

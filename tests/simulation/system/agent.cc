@@ -343,7 +343,7 @@ void Agent::note(std::string_view what, const BranchId& branch, Words words) {
 void Agent::prepare(branch::PrepareAsked asked, Done<Vote> done) {
   note("is asked to prepare", asked.branch, [] { return std::string(); });
   if (!life_->table || (asked.one_shot && !life_->open)) {
-    return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
+    return done(tl::unexpected(named({ErrorCode::kUnavailable, "the agent is starting"})));
   }
   const bool stale = fences(asked.ballot);
   feed_for<Vote>(asked, [this, branch = asked.branch, stale, done](Result<Vote> vote) {
