@@ -73,7 +73,7 @@ void Driver::on(Turn& turn, const FinishLost& lost) {
   Branch* branch = find(lost.branch);
   if (!in<Finishing>()) return;
   if (branch == nullptr || branch->ended()) return;
-  if (canary(Canary::kLostFinishConfirms)) return on(turn, FinishArrived{lost.branch, {}});
+  if (canary(Canary::kLostFinishConfirms)) return on(turn, FinishArrived{lost.branch});
   send_again_later(turn, *branch);
 }
 
