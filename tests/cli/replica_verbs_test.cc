@@ -1,4 +1,4 @@
-// assentctl replica, against admin ports that answer as a coordinator's would.
+// assentctl replica and heuristic, against admin ports that answer as a coordinator's would.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -78,6 +78,8 @@ struct Group {
   std::deque<Error> refusals;  // of changes, in this order
   std::vector<wire::ChangeGroupRequest> asked;
   std::vector<std::int32_t> transfers;
+  std::vector<wire::Heuristic> heuristics;
+  std::vector<wire::ForgetHeuristicRequest> forgotten;
 };
 
 class AdminPort final : public wire::CoordinatorAdminCobSvIf {
@@ -106,6 +108,24 @@ class AdminPort final : public wire::CoordinatorAdminCobSvIf {
       group_.transfers.push_back(request.to);
       auto reply = rpc::versioned<wire::TransferLeaderReply>();
       reply.to = group_.told.leader = request.to == 0 ? 2 : request.to;
+      return reply;
+    }));
+  }
+  void heuristics(Cob<wire::HeuristicsReply> cob, ExnCob exn,
+                  const wire::HeuristicsRequest&) override {
+    answer(cob, exn, check().map([&] {
+      auto reply = rpc::versioned<wire::HeuristicsReply>();
+      reply.heuristics = group_.heuristics;
+      return reply;
+    }));
+  }
+  void forget_heuristic(Cob<wire::ForgetHeuristicReply> cob, ExnCob exn,
+                        const wire::ForgetHeuristicRequest& request) override {
+    answer(cob, exn, check().map([&] {
+      group_.forgotten.push_back(request);
+      auto reply = rpc::versioned<wire::ForgetHeuristicReply>();
+      reply.forgotten = !group_.heuristics.empty();
+      group_.heuristics.clear();
       return reply;
     }));
   }
@@ -164,6 +184,10 @@ class ReplicaVerbs : public testing::Test {
 
   Answer replica_verb(std::vector<std::string> words) {
     words.insert(words.begin(), "replica");
+    return verb(std::move(words));
+  }
+
+  Answer verb(std::vector<std::string> words) {
     meet();
     Answer answer = assentctl(std::move(words));
     meet();
@@ -201,6 +225,46 @@ class ReplicaVerbs : public testing::Test {
   std::thread serving_;
   std::string leader_;
 };
+
+// ── heuristic ───────────────────────────────────────────────────────────────────────────────────
+
+class HeuristicVerbs : public ReplicaVerbs {
+ protected:
+  HeuristicVerbs() {
+    wire::HeuristicBranch branch;
+    branch.branch.participant = "stock";
+    branch.branch.epoch = 3;
+    branch.branch.attempt = 7;
+    branch.result = wire::FinishResult::HEURISTIC_ROLLBACK;
+    wire::Heuristic& one = group_.heuristics.emplace_back();
+    one.transaction = "T";
+    one.outcome = wire::Outcome::COMMITTED;
+    one.kind = wire::HeuristicKind::MIXED;
+    one.listed = 2;
+    one.branches = {branch};
+  }
+};
+
+TEST_F(HeuristicVerbs, ListSaysWhatHappenedAndWhatIsLeftToDo) {
+  const Answer told = verb({"heuristic", "list", "--at", leader_});
+  EXPECT_EQ(told.exit_code, 1) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("T  COMMITTED  mixed"));
+  EXPECT_THAT(told.out, HasSubstr("stock/3.7 was rolled back by somebody else: make its changes "));
+  EXPECT_THAT(told.out, HasSubstr("assentctl heuristic forget TRANSACTION"));
+  const json all = json::parse(verb({"heuristic", "list", "--json", "--at", leader_}).out);
+  EXPECT_EQ(all["heuristics"][0]["branches"][0]["result"], "heuristic-rollback");
+}
+
+TEST_F(HeuristicVerbs, ForgetTellsWhoAndWhy) {
+  const std::vector<std::string> words = {"heuristic",  "forget", "T",    "--reason", "booked",
+                                          "--operator", "ann",    "--at", leader_};
+  EXPECT_THAT(verb(words).out, HasSubstr("forgotten"));
+  ASSERT_EQ(group_.forgotten.size(), 1u);
+  EXPECT_EQ(group_.forgotten[0].operator_name, "ann");
+  EXPECT_EQ(group_.forgotten[0].reason, "booked");
+  EXPECT_THAT(verb(words).out, HasSubstr("nothing was kept of it"));
+  EXPECT_EQ(verb({"heuristic", "list", "--at", leader_}).exit_code, 0);
+}
 
 // ── list ────────────────────────────────────────────────────────────────────────────────────────
 

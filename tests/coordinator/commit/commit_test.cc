@@ -160,10 +160,7 @@ TEST(Commit, AReasonIsCutToABoundedLength) {
 
 TEST(Commit, AHeuristicEndIsReportedAndDoesNotBlock) {
   Stage s;
-  s.commit(1);
-  s.yes("a");
-  s.yes("b");
-  s.execute();
+  s.commit_decided();
   EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback),
             "propose HEURISTIC a ROLLBACK; warn");
   EXPECT_EQ(s.finished("b"), "reply 1 COMMITTED heuristic a");
@@ -174,10 +171,7 @@ TEST(Commit, AHeuristicEndIsReportedAndDoesNotBlock) {
 
 TEST(Commit, AHeuristicEndIsInTheLogBeforeTheTransactionIsForgotten) {
   Stage s;
-  s.commit(1);
-  s.yes("a");
-  s.yes("b");
-  s.execute();
+  s.commit_decided();
   s.finished("a", FinishResult::kHeuristicRollback);
   s.finished("b");
   EXPECT_EQ(s.pass(Millis(1'000)), "") << "nothing is forgotten yet";
@@ -189,10 +183,7 @@ TEST(Commit, AHeuristicEndIsInTheLogBeforeTheTransactionIsForgotten) {
 
 TEST(Commit, EveryLaterOfficeKnowsOfAHeuristicEnd) {
   Stage s;
-  s.commit(1);
-  s.yes("a");
-  s.yes("b");
-  s.execute();
+  s.commit_decided();
   s.finished("a", FinishResult::kHeuristicRollback);
   s.restart();  // before it was in the log: the branch is asked again
   EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback),
@@ -205,10 +196,7 @@ TEST(Commit, EveryLaterOfficeKnowsOfAHeuristicEnd) {
 
 TEST(Commit, AHazardThatEndsWellBeforeItIsInTheLogIsToldTwice) {
   Stage s;
-  s.commit(1);
-  s.yes("a");
-  s.yes("b");
-  s.execute();
+  s.commit_decided();
   s.finished("a", FinishResult::kHazard);
   s.pass(Millis(1));
   s.inventory("a", {s.id(s.t, "a")});
@@ -222,10 +210,7 @@ TEST(Commit, AHazardThatEndsWellBeforeItIsInTheLogIsToldTwice) {
 
 TEST(Commit, AHazardThatEndsWellIsInTheLog) {
   Stage s;
-  s.commit(1);
-  s.yes("a");
-  s.yes("b");
-  s.execute();
+  s.commit_decided();
   EXPECT_EQ(s.finished("a", FinishResult::kHazard), "propose HEURISTIC a HAZARD; warn");
   s.execute();
   s.pass(Millis(1));

@@ -209,11 +209,15 @@ std::string Stage::restart(std::size_t executed) {
   return carry_out(office->take_office(now));
 }
 
-void Stage::commit_and_finish() {
+void Stage::commit_decided() {
   commit(1);
   yes("a");
   yes("b");
   execute();
+}
+
+void Stage::commit_and_finish() {
+  commit_decided();
   finished("a");
   finished("b");
 }

@@ -75,6 +75,8 @@ class Stage {
   std::string restart(std::size_t executed = 0);
 
   // T number 1 is committed and confirmed everywhere; it waits to be forgotten.
+  // Token 1 commits, and the record is executed; nothing is confirmed.
+  void commit_decided();
   void commit_and_finish();
 
   const TransactionId t = transaction(1);
