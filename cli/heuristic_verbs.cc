@@ -53,9 +53,9 @@ const char* word(wire::Outcome::type outcome) {
 // What happened to the branch, and what is left to do.
 std::string sentence(const wire::Heuristic& of, const wire::HeuristicBranch& one) {
   if (of.listed == 0 && one.result == wire::FinishResult::HAZARD) {
-    return "is left prepared: the record of its transaction has left, and its database was "
-           "promoted or restored since. See what became of the transaction elsewhere, then end it "
-           "by hand";
+    return "is of a transaction without a record, and nobody knows how it ended or is to end. If "
+           "its gid is still prepared, see what became of the transaction elsewhere, and end it by "
+           "hand";
   }
   switch (one.result) {
     case wire::FinishResult::DONE:
@@ -102,7 +102,7 @@ json as_json(const wire::HeuristicsReply& reply) {
     json branches = json::array();
     for (const wire::HeuristicBranch& branch : one.branches) branches.push_back(as_json(branch));
     all.push_back({{"transaction", one.transaction},
-                   {"outcome", word(one.outcome)},
+                   {"outcome", one.listed == 0 ? json() : json(word(one.outcome))},
                    {"kind", word(one.kind)},
                    {"found_at", utc(LogTime(one.found_at_ms))},
                    {"listed", one.listed},
@@ -124,7 +124,7 @@ void print(const wire::HeuristicsReply& reply) {
   if (reply.untold > 0) {
     std::printf(
         "%lld more were found when no more were kept: the leader's log of that time names "
-        "them (\"ended otherwise\")\n",
+        "them (\"by someone else\", \"nothing proves how it ended\")\n",
         static_cast<long long>(reply.untold));
   }
   if (reply.heuristics.empty()) {

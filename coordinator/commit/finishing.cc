@@ -57,11 +57,13 @@ void Driver::log_heuristic(Turn& turn, Branch& branch) {
   const bool news = before == FinishResult::kDone || before == FinishResult::kHazard;
   const bool told_already = branch.unlogged == 0 && (!news || branch.result == before);
   if (told_already || canary(Canary::kHeuristicUnlogged)) return;
+  const auto& state = std::get<Finishing>(state_);
+  const bool has_record = !state.expired && !state.one_phase;
   const auto listed = std::count_if(branches_.begin(), branches_.end(),
-                                    [](const Branch& one) { return one.listed; });
+                                    [&](const Branch& one) { return one.listed && has_record; });
   ++branch.unlogged;
   turn.effects.propose.emplace_back(state::HeuristicFound{
-      transaction_, outcome_of(branch), static_cast<std::uint64_t>(listed), told, branch.result});
+      transaction_, state.outcome, static_cast<std::uint64_t>(listed), told, branch.result});
 }
 
 void Driver::on(Turn& /*turn*/, const HeuristicLogged& logged) {

@@ -40,11 +40,14 @@ HeuristicKind Heuristic::kind() const {
                       [&](const HeuristicBranch& one) { return one.result == result; }));
   };
   if (count(FinishResult::kHazard) > 0) return HeuristicKind::kHazard;
-  const std::uint64_t otherwise =
-      count(FinishResult::kHeuristicCommit) + count(FinishResult::kHeuristicRollback);
-  if (otherwise == 0) return HeuristicKind::kSettled;
-  if (otherwise < listed) return HeuristicKind::kMixed;
-  return outcome == Outcome::kCommitted ? HeuristicKind::kRollback : HeuristicKind::kCommit;
+  const std::uint64_t commits = count(FinishResult::kHeuristicCommit);
+  const std::uint64_t rollbacks = count(FinishResult::kHeuristicRollback);
+  if (commits + rollbacks == 0) return HeuristicKind::kSettled;
+  // A branch that is not listed was to roll back, whatever T's outcome.
+  const bool committed = outcome == Outcome::kCommitted;
+  const bool alike = (committed ? commits : rollbacks) == 0;
+  if (listed == 0 || !alike || commits + rollbacks < listed) return HeuristicKind::kMixed;
+  return committed ? HeuristicKind::kRollback : HeuristicKind::kCommit;
 }
 
 FinishResult Heuristic::result_of(const DecidedBranch& branch) const {

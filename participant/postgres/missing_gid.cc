@@ -135,25 +135,11 @@ asio::awaitable<Result<Found>> look_at(std::shared_ptr<Context> context, Session
   co_return Found{parse_status(to_result(status).rows.at(0).at(0)), proven};
 }
 
-std::string result_text(FinishResult result) {
-  switch (result) {
-    case FinishResult::kDone:
-      return "done";
-    case FinishResult::kHeuristicCommit:
-      return "somebody else committed it";
-    case FinishResult::kHeuristicRollback:
-      return "somebody else rolled it back";
-    case FinishResult::kHazard:
-      return "hazard: it may be lost";
-  }
-  return "";
-}
-
 void warn(const branch::RunFinish& operation, FinishResult result) {
   log::warning("a branch that is gone did not end as decided or cannot be judged",
                {{"branch", to_string(operation.branch)},
                 {"decided", std::string(name(operation.outcome))},
-                {"result", result_text(result)}});
+                {"result", std::string(name(result))}});
 }
 
 }  // namespace

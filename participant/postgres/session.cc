@@ -93,8 +93,7 @@ std::optional<Error> refuse_epoch(const Context& context, const Hello& hello) {
 //    ends with a checkpoint at the end of the WAL that it found, before it takes connections. That
 //    is behind all that ever was durable here, unless the data are old.
 // 3. The next checkpoints are further on and would hide it. So it is the first session after a
-// start
-//    that sees it; the control connection is opened again at once when it was lost.
+//    start that sees it; the control connection is opened again at once when it was lost.
 // 4. Old data from before this life's latest landmark show an older one, however much later it is.
 std::optional<Error> refuse_history(const Context& context, const Hello& hello) {
   if (!context.position) return std::nullopt;

@@ -194,6 +194,34 @@ TEST(Commit, EveryLaterOfficeKnowsOfAHeuristicEnd) {
   EXPECT_EQ(s.repeat(2, {Stage::branch("a"), Stage::branch("b")}), "reply 2 COMMITTED heuristic a");
 }
 
+// What is kept outlives the record, and a status that is asked for then tells T's outcome by it.
+TEST(Commit, R10WhatIsKeptOfAStrayNamesTheTransactionsOutcome) {
+  Stage s;
+  s.commit_decided();
+  s.inventory("a", {s.id(s.t, "a", 2)});
+  s.feed(FinishArrived{s.id(s.t, "a", 2), FinishResult::kHeuristicCommit});
+  s.execute();
+  const state::Heuristic* kept = s.state.heuristics().find(s.t);
+  ASSERT_NE(kept, nullptr);
+  EXPECT_EQ(kept->outcome, Outcome::kCommitted);
+  EXPECT_EQ(kept->listed, 2u);
+}
+
+// It may have been committed once, and forgotten: EXPIRED is what may be said of it.
+TEST(Commit, R10OfATransactionWithoutARecordNoOutcomeIsKept) {
+  Stage s({}, {.retention = Millis(5'000)});
+  s.commit(1);
+  s.yes("a");
+  s.yes("b");
+  s.now.log = s.now.log + Millis(60'000);
+  s.execute();
+  s.feed(FinishArrived{s.id(s.t, "a"), FinishResult::kHazard});
+  s.execute();
+  ASSERT_EQ(s.state.find(s.t), nullptr);
+  ASSERT_NE(s.state.heuristics().find(s.t), nullptr);
+  EXPECT_EQ(s.state.heuristics().find(s.t)->listed, 0u);
+}
+
 TEST(Commit, AHazardThatEndsWellBeforeItIsInTheLogIsToldTwice) {
   Stage s;
   s.commit_decided();

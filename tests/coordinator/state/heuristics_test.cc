@@ -46,6 +46,16 @@ TEST_F(HeuristicsTest, AllOfTheBranchesAreOneOutcome) {
   EXPECT_EQ(kind(), HeuristicKind::kCommit);
 }
 
+TEST_F(HeuristicsTest, ABranchThatIsNotListedAndWasCommittedIsMixed) {
+  find(found("a", FinishResult::kHeuristicCommit, Outcome::kCommitted, 1));
+  EXPECT_EQ(kind(), HeuristicKind::kMixed);
+}
+
+TEST_F(HeuristicsTest, WithoutARecordNobodyKnowsOfTheOthers) {
+  find(found("a", FinishResult::kHeuristicCommit, Outcome::kAborted, 0));
+  EXPECT_EQ(kind(), HeuristicKind::kMixed);
+}
+
 TEST_F(HeuristicsTest, AHazardHidesTheRest) {
   find(found("a", FinishResult::kHeuristicRollback));
   find(found("b", FinishResult::kHazard));
