@@ -36,6 +36,10 @@ struct RegisterRequest {
   10: string peer_address
   /** True when a single writing branch may commit here in one phase (R12). Absent: false. */
   11: optional bool one_phase
+  /** Landmark of `stored_epoch` that stands in the database, in bytes of WAL; absent: it has none. */
+  12: optional i64 landmark
+  /** True: an operator has seen that this database lost what it had acknowledged, and lets it in all the same (R16). Absent: false. */
+  13: optional bool takeover
 }
 
 struct RegisterReply {
@@ -60,6 +64,8 @@ struct HeartbeatRequest {
   5: bool leaving
   /** True: what is prepared here can be ended from now on, and could not be before: the epoch was claimed, older lives were fenced, or the database is back. Absent: false. */
   6: optional bool recovered
+  /** Latest landmark of this life that stands in the database, in bytes of WAL; absent: none yet. */
+  7: optional i64 landmark
 }
 
 struct HeartbeatReply {
@@ -151,6 +157,8 @@ struct FinishReply {
   1: i32 protocol_version
   /** How the branch ended. It never changes. */
   2: FinishResult result
+  /** Life that answers: what another one says of its database is not of the history that is served now. */
+  3: optional i64 epoch
 }
 
 struct InventoryRequest {
@@ -167,6 +175,10 @@ struct InventoryReply {
   1: i32 protocol_version
   /** Branches of this participant that are prepared in its database, of whatever epoch. */
   2: list<common.BranchId> prepared
+  /** Life that answers, as in FinishReply. */
+  3: optional i64 epoch
+  /** Branches that voted YES to this life, of which no finish was heard, and that are prepared no more. */
+  4: optional list<common.BranchId> ended
 }
 
 /** Whether a transaction committed here in one phase; afterwards it has or never will (R12). */
@@ -186,6 +198,8 @@ struct SettleReply {
   1: i32 protocol_version
   /** True: it has committed in one phase. False: it never will; its open branch is rolled back, a prepared one is untouched. */
   2: bool committed
+  /** Life that answers, as in FinishReply. */
+  3: optional i64 epoch
 }
 
 /** Who answers at this address; also answered by a life that has no epoch yet. */
