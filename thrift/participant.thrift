@@ -170,6 +170,14 @@ struct InventoryRequest {
   3: string cluster
 }
 
+/** A branch, and what its participant's database knows of it. */
+struct FoundBranch {
+  /** The branch. */
+  1: common.BranchId branch
+  /** Its transaction's number in the database's history, and a position behind its PREPARE. */
+  2: common.Evidence evidence
+}
+
 struct InventoryReply {
   /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
@@ -178,7 +186,9 @@ struct InventoryReply {
   /** Life that answers, as in FinishReply. */
   3: optional i64 epoch
   /** Branches that voted YES to this life, of which no finish was heard, and that are prepared no more. */
-  4: optional list<common.BranchId> ended
+  4: optional list<FoundBranch> ended
+  /** Of `prepared`, in its order; absent: the agent is of an older version. */
+  5: optional list<common.Evidence> evidence
 }
 
 /** Whether a transaction committed here in one phase; afterwards it has or never will (R12). */
