@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/version.h"
+#include "runtime/failpoint.h"
 #include "runtime/process.h"
 
 namespace assent::program {
@@ -45,6 +46,12 @@ int report(const std::vector<Finding>& findings) {
     if (!finding.remedy.empty()) std::printf("%45s -> %s\n", "", finding.remedy.c_str());
   }
   return good ? process::kExitOk : process::kExitFailure;
+}
+
+bool arm_failpoints(const Program& program) {
+  const auto armed = failpoints::arm();
+  if (!armed) std::fprintf(stderr, "%s: %s\n", program.name.c_str(), armed.error().message.c_str());
+  return armed.has_value();
 }
 
 void begin(const Program& program, log::Level level) {

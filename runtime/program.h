@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/finding.h"
 #include "runtime/logging.h"
+#include "runtime/process.h"
 
 namespace assent::program {
 
@@ -34,6 +35,9 @@ int refuse_config(const Program& program, const Error& error);
 // code: a failure is 1.
 int report(const std::vector<Finding>& findings);
 
+// As failpoints::arm(); false: it is refused, and a complaint was printed.
+bool arm_failpoints(const Program& program);
+
 // What comes before the first log line of a server.
 void begin(const Program& program, log::Level level);
 
@@ -49,6 +53,7 @@ int start(int argc, char** argv, const Program& program, Result<Config> (*load)(
   if (!config) return refuse_config(program, config.error());
   if (invocation->check_only) return exit_code;
   if (invocation->doctor) return report(examine(*config));
+  if (!arm_failpoints(program)) return process::kExitUsage;
   begin(program, config->log_level);
   return run(*config);
 }

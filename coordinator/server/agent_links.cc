@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "runtime/failpoint.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
@@ -119,6 +120,7 @@ void AgentLinks::report_lost(commit::Input input) {
 }
 
 void AgentLinks::send(const commit::SendPrepare& prepare) {
+  failpoint("leader.prepare.sending");
   const BranchId& branch = prepare.branch;
   Link* link = find(branch.participant);
   if (link == nullptr) {
@@ -136,6 +138,7 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
     const bool unsent = !reply && reply.error().code == ErrorCode::kUnavailable &&
                         reply.error().participant.empty();
     if (!reply) return sink_(commit::PrepareLost{branch, reply.error(), unsent});
+    failpoint("leader.vote.arrived");
     if (auto vote = vote_of(*reply)) return sink_(commit::VoteArrived{branch, std::move(*vote)});
     sink_(commit::PrepareLost{
         branch, {ErrorCode::kInternal, "the agent's reply holds no vote", branch.participant}});
@@ -143,6 +146,7 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
 }
 
 void AgentLinks::send(const commit::SendFinish& finish) {
+  failpoint("leader.finish.sending");
   const BranchId& branch = finish.branch;
   Link* link = find(branch.participant);
   if (link == nullptr) return report_lost(commit::FinishLost{branch});
@@ -156,7 +160,10 @@ void AgentLinks::send(const commit::SendFinish& finish) {
   ASSENT_CALL(wire::Participant, finish, wire::FinishReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::FinishReply> reply) {
     --link->in_flight;
-    if (reply) return sink_(commit::FinishArrived{branch, rpc::from_wire(reply->result)});
+    if (reply) {
+      failpoint("leader.finish.confirmed");
+      return sink_(commit::FinishArrived{branch, rpc::from_wire(reply->result)});
+    }
     log::debug("finish not confirmed", {{"transaction", to_string(branch.transaction)},
                                         {"participant", branch.participant},
                                         {"why", reply.error().message}});
@@ -165,6 +172,7 @@ void AgentLinks::send(const commit::SendFinish& finish) {
 }
 
 void AgentLinks::send(const commit::SendSettle& settle) {
+  failpoint("leader.settle.sending");
   const commit::SettleLost lost{settle.participant, settle.transaction};
   Link* link = find(settle.participant);
   if (link == nullptr) return report_lost(lost);
@@ -178,6 +186,7 @@ void AgentLinks::send(const commit::SendSettle& settle) {
   (link->client, request, kCallTimeout, [this, link, lost](Result<wire::SettleReply> reply) {
     --link->in_flight;
     if (reply) {
+      failpoint("leader.settle.answered");
       return sink_(commit::SettleArrived{lost.participant, lost.transaction, reply->committed});
     }
     log::debug("not settled", {{"transaction", to_string(lost.transaction)},

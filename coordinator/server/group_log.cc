@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/overloaded.h"
+#include "runtime/failpoint.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
 
@@ -178,6 +179,7 @@ Result<void> GroupLog::restore() {
         if (readable) readable = core_.restore(clocks(), record);
       },
       [this](paxos::RecordIndex through) {
+        failpoint("log.persisted");
         feed(paxos::Persisted{through});
         keeper_.maybe_begin();
       },
@@ -436,6 +438,7 @@ void GroupLog::end_turn() {
   tell_disks();
   if (std::exchange(submitted_, false)) feed(replica::TurnEnded{});
   follow_group();
+  failpoint("log.sending");
   peers_.flush();
 }
 

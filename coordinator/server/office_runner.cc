@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/overloaded.h"
 #include "coordinator/commit/proposal.h"
+#include "runtime/failpoint.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
 
@@ -53,6 +54,7 @@ void OfficeRunner::lose_office() {
 }
 
 void OfficeRunner::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done) {
+  failpoint("leader.commit.asked");
   last_token_ = last_token_.next();
   asked.token = last_token_;
   waiters_.emplace(last_token_, std::move(done));
@@ -60,6 +62,7 @@ void OfficeRunner::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> 
 }
 
 void OfficeRunner::abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done) {
+  failpoint("leader.abort.asked");
   last_token_ = last_token_.next();
   asked.token = last_token_;
   waiters_.emplace(last_token_, std::move(done));
@@ -89,12 +92,20 @@ void OfficeRunner::carry_out(commit::Effects effects) {
 
 void OfficeRunner::propose(state::Command command) {
   const commit::Proposal proposal = commit::proposal_of(command);
-  log_.propose(std::move(command), [this, proposal](const state::CommandResult& result) {
+  const bool decides = std::holds_alternative<TransactionId>(proposal);
+  const auto* const forgotten = std::get_if<state::Forgotten>(&command);
+  const bool forgets = forgotten != nullptr && !forgotten->transactions.empty();
+  if (decides) failpoint("leader.decision.proposing");
+  if (forgets) failpoint("leader.forgotten.proposing");
+  log_.propose(std::move(command), [=, this](const state::CommandResult& result) {
+    if (decides) failpoint("leader.decision.executed");
+    if (forgets) failpoint("leader.forgotten.executed");
     if (const auto told = commit::executed(proposal, result)) feed(*told);
   });
 }
 
 void OfficeRunner::reply(commit::Reply reply) {
+  failpoint("leader.answer.sending");
   const auto found = waiters_.find(reply.token);
   CHECK(found != waiters_.end(), "every token is answered once");
   const Waiter waiter = std::move(found->second);

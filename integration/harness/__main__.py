@@ -7,6 +7,7 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from harness import (  # noqa: E402
+    agent_steps_command,
     bench_command,
     catch_up_command,
     cluster_command,
@@ -14,6 +15,7 @@ from harness import (  # noqa: E402
     everything_killed_command,
     latency_command,
     leader_kills_command,
+    leader_steps_command,
     orphan_prepare_command,
     postgres_killed_command,
     promotion_command,
@@ -24,6 +26,7 @@ from harness import (  # noqa: E402
 )
 
 COMMANDS = {
+    "agent_steps": agent_steps_command.main,
     "bench": bench_command.main,
     "catch_up": catch_up_command.main,
     "cluster": cluster_command.main,
@@ -31,6 +34,7 @@ COMMANDS = {
     "everything_killed": everything_killed_command.main,
     "latency": latency_command.main,
     "leader_kills": leader_kills_command.main,
+    "leader_steps": leader_steps_command.main,
     "orphan_prepare": orphan_prepare_command.main,
     "postgres_killed": postgres_killed_command.main,
     "promotion": promotion_command.main,

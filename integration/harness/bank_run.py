@@ -150,16 +150,19 @@ class Act:
         raise NotImplementedError
 
 
-def add_options(parser, clients):
-    """The options of every command that runs so."""
-    parser.add_argument("--clients", type=int, default=clients,
-                        help=f"at once (default: {clients})")
+def add_options(parser, clients, preset="release"):
+    """The options of every command that runs so; `clients` is 0 when it has none."""
+    if clients:
+        parser.add_argument("--clients", type=int, default=clients,
+                            help=f"at once (default: {clients})")
+    else:
+        parser.set_defaults(clients=1)
     parser.add_argument("--databases", type=int, default=2, help="2 to 16 (default: 2)")
     parser.add_argument("--one-shot", action="store_true",
                         help="statements travel with the commit (default: one after the other)")
     parser.add_argument("--keep", action="store_true", help="keep the data and the logs")
     repository.add_replicas_option(parser)
-    repository.add_build_options(parser)
+    repository.add_build_options(parser, preset)
 
 
 def check_options(parser, options):

@@ -99,14 +99,18 @@ def as_user(name):
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def spawn(command, log, user=None):
-    """Starts a process that outlives us and appends both its outputs to the file `log`."""
+def spawn(command, log, user=None, environment=None):
+    """Starts a process that outlives us and appends both its outputs to the file `log`.
+
+    `environment` is added to the clean one.
+    """
     words = [str(word) for word in command]
     with open(log, "ab") as output:
         try:
             child = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                env=clean_environment(), start_new_session=True, umask=0o022, **as_user(user))
+                env=clean_environment() | (environment or {}),
+                start_new_session=True, umask=0o022, **as_user(user))
         except OSError as error:
             raise HarnessError(f"{words[0]} cannot be started: {error.strerror}.") from None
     _children[child.pid] = child

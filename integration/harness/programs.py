@@ -22,6 +22,26 @@ class Program(Service):
     def __init__(self, name, directory, port_numbers, bin_directory):
         super().__init__(name, directory, port_numbers)
         self.bin_directory = pathlib.Path(bin_directory)
+        self._armed = None
+
+    def arm(self, failpoint):
+        """The next life, and no later one, ends or stops there; see runtime/failpoint.h."""
+        self._hits.unlink(missing_ok=True)
+        self._armed = failpoint
+
+    def hits(self):
+        """The names of the failpoints that did so since arm()."""
+        return self._hits.read_text(encoding="utf-8").split() if self._hits.exists() else []
+
+    def environment(self):
+        failpoint, self._armed = self._armed, None
+        if failpoint is None:
+            return {}
+        return {"ASSENT_FAILPOINT": failpoint, "ASSENT_FAILPOINT_HITS": str(self._hits)}
+
+    @property
+    def _hits(self):
+        return self.directory / "failpoint-hits"
 
     def command(self):
         return [self.bin_directory / f"assent-{self.kind}", "--config", self.config]

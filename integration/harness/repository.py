@@ -10,11 +10,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ("assent-coordinator", "assent-agent", "assent-bench", "assentctl")
 
 
-def add_build_options(parser):
-    """The options by which every command says whose programs it runs."""
+def add_build_options(parser, preset="release"):
+    """The options by which every command says whose programs it runs; by default of `preset`."""
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--preset", default="release", metavar="P",
-                        help="run the programs of build/P (default: release)")
+    choice.add_argument("--preset", default=preset, metavar="P",
+                        help=f"run the programs of build/P (default: {preset})")
     choice.add_argument("--build-dir", type=pathlib.Path, metavar="DIR",
                         help="run the programs of this build as they are; nothing is built")
 

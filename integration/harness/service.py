@@ -41,6 +41,10 @@ class Service:
         """The words that start it."""
         raise NotImplementedError
 
+    def environment(self):
+        """What the next life's environment has beside the clean one; asked once for each life."""
+        return {}
+
     def address(self, role):
         """Where it listens: "host:port"."""
         return f"{self.host}:{self.ports[role]}"
@@ -69,7 +73,8 @@ class Service:
     def spawn(self):
         """Begins a life, without waiting until it is ready."""
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
-        self.identity = processes.spawn([*self.inside(), *self.command()], self.log, self.user)
+        self.identity = processes.spawn([*self.inside(), *self.command()], self.log, self.user,
+                                        self.environment())
 
     def wait_ready(self, seconds=READY_SECONDS):
         """Returns when it serves; a HarnessError with the end of its log when it does not."""

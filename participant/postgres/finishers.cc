@@ -8,6 +8,7 @@
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/missing_gid.h"
+#include "runtime/failpoint.h"
 #include "runtime/process.h"
 
 namespace assent::postgres {
@@ -64,6 +65,7 @@ asio::awaitable<void> Finishers::work(Worker& worker) {
     auto result = co_await finish(worker, job);
     finishing_.erase(finishing_.find(job.gid));
     if (result) context_->landmark_follows();
+    if (result) failpoint("agent.finish.done");
     context_->report(branch::FinishDone{job.operation.branch, std::move(result)});
   }
   worker.busy = false;
@@ -96,6 +98,7 @@ asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job
   // it.
   const bool fenced = context_->fenced;
   Batch batch{{finish_sql(job.operation.outcome, job.gid)}};
+  failpoint("agent.finish.sending");
   auto answers = co_await run(*worker.session->connection, std::move(batch));
   if (!answers) co_return Retry{answers.error()};
   co_return co_await conclude(worker, job, answers->front(), fenced);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/failpoint.h"
 
 namespace assent::postgres {
 namespace {
@@ -150,6 +151,7 @@ void LibpqConnection::send(Batch batch, Completion completion) {
   pending_.push_back({batch.size(), std::move(completion)});
   if (!queue_batch(handle_.get(), batch)) return lose_later();
   flush();
+  if (!writing_) failpoint("agent.sql.sent");
 }
 
 void LibpqConnection::flush() {

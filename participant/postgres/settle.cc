@@ -9,6 +9,7 @@
 #include "base/buggify.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
+#include "runtime/failpoint.h"
 #include "runtime/logging.h"
 
 namespace assent::postgres {
@@ -90,6 +91,7 @@ asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                              TransactionId transaction,
                                              std::function<bool()> may_send) {
   const std::vector<Value> id{to_string(transaction)};
+  failpoint("agent.settle.sending");
   auto written = co_await settler->query(kWriteAbortRow, id, std::move(may_send));
   if (!written && written.error().code == ErrorCode::kStaleBallot) {
     co_return tl::unexpected(written.error());
@@ -105,6 +107,7 @@ asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                                    to_string(transaction) +
                                                    " is there, though one has been written");
   }
+  failpoint("agent.settle.done");
   co_return row->rows.front().front() == "t";
 }
 

@@ -8,6 +8,7 @@
 #include "participant/postgres/branch_commands.h"
 #include "participant/postgres/branch_work.h"
 #include "participant/postgres/settle.h"
+#include "runtime/failpoint.h"
 #include "runtime/logging.h"
 
 namespace assent::postgres {
@@ -92,6 +93,7 @@ void BranchWork::leave() {
     if (!commit.ok()) return report_vote(tl::unexpected(to_error(commit)));
     const bool left = commit.tag() == "COMMIT" && commit.warnings.empty();
     if (!left) return report_vote(tl::unexpected(no_transaction()));
+    failpoint("agent.read_only.left");
     report_vote(branch::LeftReadOnly{});
   });
 }
@@ -104,6 +106,7 @@ void BranchWork::send_last() {
 }
 
 void BranchWork::add_last(Batch& batch) {
+  failpoint("agent.prepare.sending");
   last_sent_ = true;
   if (asked_.one_phase) return add_one_phase(batch, branch_.transaction, context_->outcome_key);
   add_prepare(batch, make_gid(context_->options.cluster, branch_));
@@ -137,6 +140,7 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
                           session_.timeline, parse_lsn(*to_result(position).rows.at(0).at(0))};
   context_->reached(evidence.wal_position);
   context_->landmark_follows();
+  failpoint("agent.prepared");
   report_vote(evidence);
 }
 
@@ -154,6 +158,7 @@ void BranchWork::on_one_phase_answered(const Answers& answers, std::size_t first
   if (!commit.warnings.empty()) {
     return start_settling({ErrorCode::kUnavailable, "its COMMIT was cut short"});
   }
+  failpoint("agent.one_phase.committed");
   report_vote(branch::CommittedOnePhase{});
 }
 

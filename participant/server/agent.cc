@@ -7,6 +7,7 @@
 
 #include "participant/postgres/libpq_connection.h"
 #include "participant/server/handlers.h"
+#include "runtime/failpoint.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
 
@@ -58,6 +59,7 @@ void Agent::enrol(const postgres::Position& position) {
     if (!stored) return retry_or_fail(stored.error(), &Agent::identify);
     registration_.enrol(position, *stored, [this, stored](Result<Enrolment> enrolment) {
       if (!enrolment) return fail(enrolment.error());
+      failpoint("agent.epoch.issued");
       claim_epoch(*stored, *enrolment);
     });
   });
@@ -67,6 +69,7 @@ void Agent::claim_epoch(Epoch stored, const Enrolment& enrolment) {
   database_.claim_epoch(stored, enrolment.epoch, [this, enrolment](Result<void> claimed) {
     // A repeat from the beginning is answered with the same epoch: the nonce is the same.
     if (!claimed) return retry_or_fail(claimed.error(), &Agent::identify);
+    failpoint("agent.epoch.claimed");
     serve(enrolment);
   });
 }
@@ -85,6 +88,7 @@ void Agent::serve(const Enrolment& enrolment) {
   log::info("agent enrolled", {{"participant", config_.participant},
                                {"epoch", to_string(enrolment.epoch)},
                                {"ballot", to_string(enrolment.ballot)}});
+  failpoint("agent.enrolled");
   fence();
 }
 
@@ -93,6 +97,7 @@ void Agent::fence() {
   // wait for each other after a power cut. Only new branches wait.
   database_.fence_older_lives([this](Result<void> fenced) {
     if (!fenced) return retry_or_fail(fenced.error(), &Agent::fence);
+    failpoint("agent.fence.complete");
     services_.open = true;
     registration_.recovered();  // what a backend of an older life prepared until now is seen
     log::info("agent ready", {{"participant", config_.participant},

@@ -4,6 +4,7 @@
 
 #include "base/overloaded.h"
 #include "participant/server/handlers.h"
+#include "runtime/failpoint.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "runtime/rpc/statements.h"
@@ -52,6 +53,7 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
 
   void prepare(Cob<wire::PrepareReply> cob, ExnCob exn,
                const wire::PrepareRequest& request) override {
+    failpoint("agent.prepare.asked");
     auto asked =
         check(request.protocol_version).and_then([&] { return check_open(request); }).and_then([&] {
           return from_wire(request);
@@ -62,6 +64,7 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
                                   if (vote) name_participant(*vote);
                                   if (!vote)
                                     vote.error().participant = services_.config.participant;
+                                  failpoint("agent.vote.answering");
                                   answer(cob, exn, std::move(vote).map(vote_to_wire));
                                 });
   }

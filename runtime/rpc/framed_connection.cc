@@ -5,6 +5,7 @@
 #include <boost/asio/error.hpp>
 #include <utility>
 
+#include "runtime/failpoint.h"
 #include "runtime/process.h"
 
 namespace assent::rpc {
@@ -117,6 +118,7 @@ void FramedConnection::write_out() {
     if (would_block(error)) return wait_writable();
     if (error) return close(Ending::kByPeer, describe(error));
     advance(sent);
+    if (unsent_bytes() == 0) failpoint("wire.written");
   }
 }
 

@@ -1,8 +1,7 @@
 """A cluster with a bank in it: two databases, a group of three replicas, and transfers by hand."""
 
 import fixtures
-import wire
-from harness import bank, bank_run, status, waiting
+from harness import bank, bank_run, status, waiting, wire
 
 COMMITTED, ABORTED = wire.common.Outcome.COMMITTED, wire.common.Outcome.ABORTED
 ADD = "UPDATE accounts SET balance = balance + $1 WHERE id = $2"

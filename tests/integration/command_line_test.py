@@ -1,5 +1,6 @@
 """The command lines of the programs that serve, with the programs themselves."""
 
+import os
 import subprocess
 import unittest
 
@@ -25,9 +26,12 @@ database = "db1"
 class CommandLine(fixtures.DirectoryTest):
     """Each test is made for each program."""
 
+    environment = {}  # added to that of the programs
+
     def run_program(self, program, *words):
         return subprocess.run([fixtures.BUILD_DIRECTORY / "bin" / program, *words],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              env=os.environ | self.environment, capture_output=True, text=True,
+                              timeout=30, check=False)
 
     def each_with(self, *words):
         """(program, what came of it) for every program, each in a subtest."""
@@ -42,6 +46,19 @@ class CommandLine(fixtures.DirectoryTest):
                 path = self.directory / f"{program}.toml"
                 path.write_text(change(text.format(directory=self.directory)), encoding="utf-8")
                 yield path, self.run_program(program, "--config", path, *words)
+
+    def test_unknown_failpoint_is_refused(self):
+        self.environment = {"ASSENT_FAILPOINT": "leader.nowhere"}
+        for _, done in self.each_configured():
+            self.assertEqual(done.returncode, USAGE)
+            self.assertIn("there is no 'leader.nowhere'", done.stderr)
+
+    def test_failpoint_whose_hits_nobody_would_see_is_refused(self):
+        self.environment = {"ASSENT_FAILPOINT": "agent.prepared"}
+        for _, done in self.each_configured():
+            self.assertEqual(done.returncode, USAGE)
+            # Of a build without failpoints, that it has none.
+            self.assertRegex(done.stderr, "ASSENT_FAILPOINT_HITS|built without failpoints")
 
     def test_help_is_told_and_names_the_exit_codes(self):
         for program, done in self.each_with("--help"):

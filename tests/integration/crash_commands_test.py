@@ -1,10 +1,11 @@
 """integration/faults: commands that crash what runs and measure what was in doubt, small."""
 
+import re
 import subprocess
 import unittest
 
 import fixtures
-from harness import repository
+from harness import agent_steps_command, leader_steps_command, repository
 
 FAULTS = repository.ROOT / "integration" / "faults"
 
@@ -69,6 +70,34 @@ class OrphanPrepare(CrashCommand):
         self.assert_passed(done)
         for when in ("after", "before"):
             self.assertIn(f"went on {when} the new agent served", done.stdout)
+
+
+class LeaderSteps(CrashCommand):
+    """The leader dies between two steps of the protocol."""
+
+    def test_every_client_is_told_one_outcome_for_ever(self):
+        done = self.run_command("leader_steps", "--quick", "--in-doubt-max", 30_000)
+
+        self.assert_passed(done)
+        for kind, path in leader_steps_command.QUICK:
+            self.assertRegex(done.stdout, rf"\n{kind} +{re.escape(path)} +(committed|aborted) ")
+
+    def test_a_branch_that_is_in_doubt_for_too_long_is_a_failure(self):
+        done = self.run_command("leader_steps", "--only", "interactive leader.decision.executed",
+                                "--in-doubt-max", -1)
+
+        self.assert_failed(done, "a branch was in doubt for")
+
+
+class AgentSteps(CrashCommand):
+    """An agent dies between two steps of the protocol."""
+
+    def test_every_client_is_told_one_outcome_for_ever(self):
+        done = self.run_command("agent_steps", "--quick", "--in-doubt-max", 30_000)
+
+        self.assert_passed(done)
+        for kind, path in agent_steps_command.QUICK:
+            self.assertRegex(done.stdout, rf"\n{kind} +{re.escape(path)} +(committed|aborted) ")
 
 
 class TwoAgents(CrashCommand):

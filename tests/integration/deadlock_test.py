@@ -5,8 +5,7 @@ import time
 import unittest
 
 import fixtures
-import wire
-from harness import waiting
+from harness import waiting, wire
 
 COMMITTED, ABORTED = wire.common.Outcome.COMMITTED, wire.common.Outcome.ABORTED
 ADD = "UPDATE accounts SET balance = balance + $1 WHERE id = $2"

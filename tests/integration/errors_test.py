@@ -6,9 +6,8 @@ import signal
 import unittest
 
 import fixtures
-import wire
-from harness import processes, repository, waiting
-from wire import ErrorCode
+from harness import processes, repository, waiting, wire
+from harness.wire import ErrorCode
 
 ACCOUNTS = "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0))"
 ELSEWHERE = "met by tests of its own: "

@@ -5,10 +5,9 @@ import time
 import unittest
 
 import fixtures
-import wire
 from bank_fixture import ABORTED, ADD, COMMITTED, BankTest
-from harness import bank, status, waiting
-from wire import ErrorCode
+from harness import bank, status, waiting, wire
+from harness.wire import ErrorCode
 
 SILENCE_MS = 1_500  # agents.silence_ms
 

@@ -7,9 +7,8 @@ import time
 import unittest
 
 import fixtures
-import wire
 from bank_fixture import COMMITTED, BankTest
-from harness import bank, errors, status
+from harness import bank, errors, status, wire
 
 GOOD, PROBLEM = 0, 1  # exit codes of assentctl
 

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 import fixtures
-import wire
+from harness import wire
 
 MIB = 1 << 20
 FRAME_MAX = 16 * MIB

@@ -10,10 +10,11 @@ import tempfile
 import time
 import uuid
 
-from harness import repository
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TFramedTransport
+
+from . import repository
 
 HOST = "127.0.0.1"
 

@@ -1,0 +1,181 @@
+"""One transaction, from one client that asks until it is told, and asks again for ever after.
+
+Import it only when the packages are installed: it needs python3-thrift.
+"""
+
+import logging
+import threading
+import time
+
+from thrift.Thrift import TException
+
+from . import waiting, wire
+from .errors import HarnessError
+
+COMMITTED, ABORTED = wire.common.Outcome.COMMITTED, wire.common.Outcome.ABORTED
+NAMES = {COMMITTED: "committed", ABORTED: "aborted"}
+ANSWER_SECONDS = 60
+logging.getLogger("thrift").setLevel(logging.CRITICAL)  # a dead replica is no news here
+
+ADD = "UPDATE accounts SET balance = balance + $1 WHERE id = $2"
+RECEIPT = "INSERT INTO receipts (transfer) VALUES ($1)"
+
+# What may pass: the same request is repeated. Any other refusal is a problem.
+PASSING = {wire.ErrorCode.NOT_LEADER, wire.ErrorCode.UNAVAILABLE, wire.ErrorCode.OVERLOADED,
+           wire.ErrorCode.OUTCOME_UNKNOWN, wire.ErrorCode.DEADLINE}
+
+INTERACTIVE = "interactive"
+ONE_SHOT = "one-shot"  # told as soon as it is decided
+ONE_PHASE = "one-phase"  # db1 writes, db2 only reads
+REFUSED = "refused"  # db2 votes NO
+ABORT = "abort"  # the client asks for it
+ABORT_ONE_PHASE = "abort-one-phase"  # also, of what might have committed in one phase
+
+
+class SingleTransfer:
+    """Moves 1 between the accounts 1 of db1 and db2; of ONE_PHASE, between two accounts of db1."""
+
+    def __init__(self, cluster, kind, number):
+        self.kind = kind
+        self.name = f"{kind}-{number}"
+        self.id = None
+        self.outcomes = []  # all that were told, in their order
+        self.refusals = []  # texts of refusals that are a problem
+        self._cluster = cluster
+        self._branches = []
+        self._first = {}
+        self._asking = None
+
+    # ── the client ──────────────────────────────────────────────────────────────────────────────
+
+    def open(self, replica):
+        """Does all that comes before the end of the transaction; `replica` leads."""
+        client = wire.coordinator(replica.ports["client"])
+        try:
+            started = client.start()
+        finally:
+            client.close()
+        self.id = started.transaction
+        if self.kind == ONE_SHOT:
+            self._first = {"first": True, "office": started.office}
+            self._branches = [wire.one_shot("db1", *self._work(-1)), wire.one_shot("db2", *self._work(1))]
+        elif self.kind in (ONE_PHASE, ABORT_ONE_PHASE):
+            self._branches = [self._opened("db1", *self._moves_within()),
+                              self._opened("db2", wire.statement("SELECT 1"), reads=True)]
+        else:
+            self._branches = [self._opened("db1", *self._work(-1)), self._opened("db2", *self._work(1))]
+        if self.kind == REFUSED:
+            self._branches[1].statements += 1  # as if the agent had missed one
+
+    def ask(self, replica):
+        """Asks for the end in a thread of its own; what is told, if anything, is among the outcomes."""
+        self._asking = threading.Thread(target=self._call, args=(replica, self._first), daemon=True)
+        self._asking.start()
+
+    def await_answer(self):
+        """Returns when ask() was answered, or its connection has ended."""
+        self._asking.join(ANSWER_SECONDS)
+        if self._asking.is_alive():
+            raise HarnessError(f"{self.name}: no answer within {ANSWER_SECONDS} s.")
+
+    def repeat(self, replicas):
+        """Asks some replicas in turn, until one tells the outcome; returns the seconds that it took."""
+        begun = time.monotonic()
+
+        def told():
+            return any(self._call(replica) for replica in replicas if replica.is_running())
+
+        waiting.until(told, ANSWER_SECONDS, f"an answer to the repeated {self.name}")
+        return time.monotonic() - begun
+
+    def repeat_everywhere(self, replicas):
+        """Asks each of these; a replica that does not lead says so, and knows the outcome yet."""
+        for replica in replicas:
+            self._call(replica)
+            self._ask_status(replica)
+
+    # ── what came of it ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def outcome(self):
+        """What it is for ever, by the first that was told."""
+        return self.outcomes[0] if self.outcomes else None
+
+    def problems(self, receipts):
+        """What is wrong, as sentences; `receipts` are the names on each server, in their order."""
+        found = [f"{self.name} was refused: {text}" for text in dict.fromkeys(self.refusals)]
+        if len(set(self.outcomes)) > 1:
+            told = ", ".join(NAMES[outcome] for outcome in self.outcomes)
+            found.append(f"{self.name} was told {told}.")
+        held = [names.count(self.name) for names in receipts]
+        if held != self._expected(len(held)):
+            found.append(f"{self.name} was told {NAMES.get(self.outcome, 'nothing')}, and stands"
+                         f" {held} times on the servers.")
+        return found
+
+    def _expected(self, servers):
+        counts = [0] * servers
+        if self.outcome == COMMITTED:
+            counts[0] = 1
+            counts[1] = 0 if self.kind in (ONE_PHASE, ABORT_ONE_PHASE) else 1
+        return counts
+
+    # ── the wire ────────────────────────────────────────────────────────────────────────────────
+
+    def _work(self, amount):
+        return wire.statement(ADD, amount, 1), wire.statement(RECEIPT, self.name)
+
+    def _moves_within(self):
+        return (wire.statement(ADD, -1, 1), wire.statement(ADD, 1, 2),
+                wire.statement(RECEIPT, self.name))
+
+    def _opened(self, name, *statements, **hints):
+        agent = next(each for each in self._cluster.agents if each.name == f"agent-{name}")
+        client = wire.branches(agent.ports["client"])
+        try:
+            branch = wire.Branch(client, name, self.id)
+            for each in statements:
+                branch.execute(each.sql, *[value.text for value in each.parameters])
+        finally:
+            client.close()
+        return branch.at_commit(**hints)
+
+    def _call(self, replica, promise=None):
+        """True when an outcome was told."""
+        try:
+            client = wire.coordinator(replica.ports["client"])
+        except TException:
+            return False
+        try:
+            asked = {"transaction": self.id, "branches": self._branches}
+            if self.kind == ONE_SHOT:
+                asked["acknowledge"] = wire.transaction.Acknowledge.DECIDED
+            aborts = self.kind in (ABORT, ABORT_ONE_PHASE)
+            reply = client.abort(**asked) if aborts else client.commit(**asked, **(promise or {}))
+            self.outcomes.append(reply.outcome)
+            return True
+        except wire.AssentError as error:
+            if error.code not in PASSING:
+                self.refusals.append(f"{error.code}: {error.message}")
+            return False
+        except (TException, OSError):
+            return False
+        finally:
+            client.close()
+
+    def _ask_status(self, replica):
+        try:
+            client = wire.coordinator(replica.ports["client"])
+        except TException:
+            return
+        try:
+            state = client.status(transaction=self.id).state
+        except (wire.AssentError, TException, OSError):
+            return
+        finally:
+            client.close()
+        # What has committed in one phase has no record.
+        if state == wire.transaction.TransactionState.COMMITTED:
+            self.outcomes.append(COMMITTED)
+        elif state == wire.transaction.TransactionState.ABORTED:
+            self.outcomes.append(ABORTED)
