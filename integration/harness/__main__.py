@@ -9,6 +9,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from harness import (  # noqa: E402
     agent_steps_command,
     bench_command,
+    by_hand_command,
     catch_up_command,
     cluster_command,
     demo_command,
@@ -28,6 +29,7 @@ from harness import (  # noqa: E402
 COMMANDS = {
     "agent_steps": agent_steps_command.main,
     "bench": bench_command.main,
+    "by_hand": by_hand_command.main,
     "catch_up": catch_up_command.main,
     "cluster": cluster_command.main,
     "demo": demo_command.main,

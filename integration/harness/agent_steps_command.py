@@ -1,6 +1,6 @@
 """The command integration/faults/agent_steps: an agent dies between any two steps of the protocol."""
 
-from . import bank_run, steps
+from . import arming, bank_run, steps
 from .steps import Step
 
 LEFT_PREPARED = "agent.prepared"  # what an agent that dies at its start finds
@@ -69,21 +69,14 @@ class _AgentSteps(steps.StepsAct):
         """One agent's death, or two; it starts again."""
         victim = self._cluster.service(step.who or "agent-db1")
         starting = step.path in STARTING
-        self._arm(victim, LEFT_PREPARED if starting else step.path)
+        arming.begin(self._cluster, victim, LEFT_PREPARED if starting else step.path)
         leader = self._cluster.leader()
         transfer.open(leader)
         transfer.ask(leader)
-        died = self.check_death(victim, LEFT_PREPARED if starting else step.path)
+        died = arming.wait_for_death(victim, LEFT_PREPARED if starting else step.path)
         if starting:
             victim.arm(step.path)
             self._cluster.spawn(victim)
-            self.check_death(victim, step.path)
+            arming.wait_for_death(victim, step.path)
         self._cluster.spawn(victim)
         return died
-
-    def _arm(self, victim, path):
-        problem = victim.stop()
-        if problem:
-            self.problems.append(problem)
-        victim.arm(path)
-        self._cluster.begin_life(victim)

@@ -31,10 +31,10 @@ class Books:
     settle_seconds: float  # from the last client's end until nothing was prepared
     executed: list  # the last slot that each replica of the coordinator has executed
 
-    def problems(self):
-        """What is wrong with them, as sentences."""
+    def problems(self, made=0):
+        """What is wrong with them, as sentences; somebody has `made` so much money by hand."""
         found = []
-        if sum(self.before) != sum(self.after):
+        if sum(self.before) + made != sum(self.after):
             found.append(f"The sum was {sum(self.before)} and is {sum(self.after)}.")
         if sum(self.prepared) != 0:
             found.append(f"{sum(self.prepared)} prepared transactions are left.")

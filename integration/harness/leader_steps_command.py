@@ -1,12 +1,7 @@
 """The command integration/faults/leader_steps: the leader dies between any two steps of the protocol."""
 
-import subprocess
-
-from . import bank_run, status, steps, waiting
-from .errors import HarnessError
+from . import arming, bank_run, steps
 from .steps import Step
-
-LEADER_SECONDS = 30
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator. For each step of the protocol
@@ -81,33 +76,9 @@ class _LeaderSteps(steps.StepsAct):
 
     def take(self, step, transfer):
         """One leader's death; it starts again."""
-        victim = self._armed_leader(step)
+        victim = arming.leader(self._cluster, step.path)
         transfer.open(victim)
         transfer.ask(victim)
-        died = self.check_death(victim, step.path)
+        died = arming.wait_for_death(victim, step.path)
         self._cluster.spawn(victim)
         return died
-
-    def _armed_leader(self, step):
-        victim = self._cluster.follower()
-        problem = victim.stop()
-        if problem:
-            self.problems.append(problem)
-        victim.arm(step.path)
-        self._cluster.begin_life(victim)
-        waiting.until(lambda: self._leads(victim), LEADER_SECONDS, f"{victim.name} to lead")
-        return victim
-
-    def _leads(self, victim):
-        """It does, or has been asked to."""
-        if status.leader_of(self._cluster.coordinators) is victim:
-            return True
-        ports = [word for each in self._cluster.coordinators if each.is_running()
-                 for word in ("--at", each.address("admin"))]
-        command = [self._cluster.bin_directory / "assentctl", "replica", "transfer-leader", "--to",
-                   victim.replica, *ports]
-        done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, check=False)
-        if not victim.is_running():
-            raise HarnessError(f"{victim.name} died before it was asked.\n{victim.log_tail()}")
-        return done.returncode == 0 and status.leader_of(self._cluster.coordinators) is victim

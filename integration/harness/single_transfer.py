@@ -40,6 +40,7 @@ class SingleTransfer:
         self.name = f"{kind}-{number}"
         self.id = None
         self.outcomes = []  # all that were told, in their order
+        self.ended_otherwise = set()  # participants of which the latest answer said so
         self.refusals = []  # texts of refusals that are a problem
         self._cluster = cluster
         self._branches = []
@@ -101,6 +102,10 @@ class SingleTransfer:
         """What it is for ever, by the first that was told."""
         return self.outcomes[0] if self.outcomes else None
 
+    def told(self):
+        """All outcomes that were told, by their names."""
+        return {NAMES[outcome] for outcome in self.outcomes}
+
     def problems(self, receipts):
         """What is wrong, as sentences; `receipts` are the names on each server, in their order."""
         found = [f"{self.name} was refused: {text}" for text in dict.fromkeys(self.refusals)]
@@ -153,6 +158,8 @@ class SingleTransfer:
             aborts = self.kind in (ABORT, ABORT_ONE_PHASE)
             reply = client.abort(**asked) if aborts else client.commit(**asked, **(promise or {}))
             self.outcomes.append(reply.outcome)
+            if not aborts:
+                self.ended_otherwise = set(reply.heuristic or [])
             return True
         except wire.AssentError as error:
             if error.code not in PASSING:

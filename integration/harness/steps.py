@@ -2,15 +2,12 @@
 
 import argparse
 import dataclasses
-import signal
 import time
 
 from . import bank, bank_run, in_doubt, waiting
 from .errors import HarnessError
 
-DEATH_SECONDS = 60
 SETTLE_SECONDS = 30
-KILLED = -signal.SIGKILL  # how our child ended, as subprocess says it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +87,6 @@ class StepsAct(bank_run.Act):
             f"{self.praise.format(count=len(passed))}; each client was told one outcome for ever, and"
             " the databases hold it once; no money was lost or made, nothing is left prepared, all"
             " replicas have executed the same, and every process stopped in good order.")
-
-    def check_death(self, service, path):
-        """Waits until a process has died at its failpoint; returns when that was seen."""
-        code = service.wait_for_end(DEATH_SECONDS)
-        died = time.time()
-        point = path.partition(":")[0].rpartition(",")[2]
-        if code != KILLED or service.hits() != [point]:
-            raise HarnessError(
-                f"{service.name} ended with exit code {code} and hit {service.hits()}, where it was"
-                f" to be killed at {path}.\n{service.log_tail()}")
-        return died
 
     def _chosen(self):
         chosen = [step for step in self.steps

@@ -100,6 +100,17 @@ class AgentSteps(CrashCommand):
             self.assertRegex(done.stdout, rf"\n{kind} +{re.escape(path)} +(committed|aborted) ")
 
 
+class EndedByHand(CrashCommand):
+    """Somebody ends a prepared branch against the decision."""
+
+    def test_every_leader_tells_it_until_it_is_forgotten(self):
+        done = self.run_command("by_hand")
+
+        self.assert_passed(done)
+        self.assertEqual(done.stdout.count("ROLLBACK PREPARED"), 2, done.stdout)
+        self.assertEqual(done.stdout.count("COMMIT PREPARED"), 2, done.stdout)
+
+
 class TwoAgents(CrashCommand):
     """Two agents of one database, and one that has no coordinator."""
 
