@@ -295,8 +295,7 @@ TEST_F(Replication, RemoteApplyStaysWhatItIs) {
   agent->start_prepare(next);
 
   EXPECT_NE(waiting_backend("PREPARE TRANSACTION"), backend);
-  EXPECT_EQ(waiting_backend("COMMIT PREPARED"), backend)
-      << "both wait for what nobody has applied";
+  EXPECT_EQ(waiting_backend("COMMIT PREPARED"), backend) << "both wait for what nobody has applied";
   admin.query("ALTER ROLE assent_work RESET synchronous_commit");
   replicate();
   EXPECT_EQ(agent->await<branch::FinishDone>(id).result, FinishResult::kDone);
