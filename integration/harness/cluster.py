@@ -14,7 +14,7 @@ from . import interrupts, ports, processes, status
 from .errors import HarnessError
 from .postgres import SUPERUSER, Postgres
 from .programs import Agent, Coordinator
-from .standby import Standby
+from .standby import Copy, Standby
 
 RECORD = "cluster.json"
 
@@ -145,9 +145,20 @@ class Cluster:
     def promote(self, standby):
         """Puts a standby into the place of its primary, which is dead and out of the cluster then."""
         standby.promote()
-        standby.take_place()
-        self.standbys.remove(standby)
-        self.servers[self.servers.index(standby.primary)] = standby
+        self.replace_primary(standby)
+
+    def add_copy(self, server, name):
+        """Makes a base backup of a server; returns it, not started and no part of the cluster yet."""
+        copy = Copy(name, self.directory / name, server)
+        copy.create()
+        return copy
+
+    def replace_primary(self, copy):
+        """Puts a copy that runs into the place of its primary, which is dead."""
+        copy.take_place()
+        if copy in self.standbys:
+            self.standbys.remove(copy)
+        self.servers[self.servers.index(copy.primary)] = copy
         self.save()
 
     def add_coordinators(self, replicas, settings=None):

@@ -65,14 +65,23 @@ class CrashAct(bank_run.Act):
                 crashes = [self._round(number, meter)
                            for number in range(1, self._options.rounds + 1)]
                 result = workload.end()
+            self.before_closing()
             books = self._money.close()
         self._show(crashes, result, books)
-        problems = books.problems() + receipts.problems(path, self._cluster.servers)
+        problems = self.audit(path, books, result)
         problems += self.problems + self._too_late(crashes)
+        return bank_run.Verdict(problems, self._praise(crashes))
+
+    def before_closing(self):
+        """What is to be done when no client is at work any more."""
+
+    def audit(self, path, books, result):
+        """What is wrong in the end, as sentences; `path` has the clients' receipts."""
+        problems = books.problems() + receipts.problems(path, self._cluster.servers)
         if result.heuristic > self._options.hazards_max:
             problems.append(f"Of {result.heuristic} transactions a client was told that a branch was"
                             " ended by somebody else, or lost.")
-        return bank_run.Verdict(problems, self._praise(crashes))
+        return problems
 
     def _round(self, number, meter):
         self._workload.wait_for_commits()

@@ -23,6 +23,7 @@ class Program(Service):
         super().__init__(name, directory, port_numbers)
         self.bin_directory = pathlib.Path(bin_directory)
         self._armed = None
+        self._flags = ()
 
     def arm(self, failpoint):
         """The next life, and no later one, ends or stops there; see runtime/failpoint.h."""
@@ -44,7 +45,12 @@ class Program(Service):
         return self.directory / "failpoint-hits"
 
     def command(self):
-        return [self.bin_directory / f"assent-{self.kind}", "--config", self.config]
+        flags, self._flags = self._flags, ()
+        return [self.bin_directory / f"assent-{self.kind}", "--config", self.config, *flags]
+
+    def give_flags(self, *flags):
+        """The next life, and no later one, is started with these as well."""
+        self._flags = flags
 
     def is_ready(self):
         return f"{self.kind} ready" in self.new_log_text() and super().is_ready()

@@ -1,39 +1,43 @@
-"""The command integration/faults/promotion: a server dies under load, and its standby takes its place."""
+"""The command integration/faults/promotion: a server dies under load, and a copy of it takes its place."""
 
 import time
 
-from . import bank_run, crash_report, waiting
+from . import assentctl, bank_run, crash_report, receipts, waiting
 from .errors import HarnessError
 
-WAYS = ("synchronous",)
 RESTART = 1  # the exit code of an agent whose life is over and that is to be started again
 AGENT_SECONDS = 60
+LEFT_SECONDS = 30
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
-servers, gives one of them a standby, kills it with all its processes by -9 under that load, promotes the
-standby and puts it where the agent looks for its database. An agent that ends with exit code 1 is
-started again, as a service manager does. So many times in a row; the servers take turns.
-  --how synchronous   the primary's commits wait for the standby: nothing is lost"""
+servers, makes a copy of one of them, kills it with all its processes by -9 under that load, and puts the
+copy where the agent looks for its database. An agent that ends with exit code 1 is started again, as a
+service manager does. So many times in a row; the servers take turns.
+  --how synchronous   a standby, for which the primary's commits wait, is promoted: nothing is lost
+  --how lagging       a standby is promoted that was cut off before the last commits: they are lost
+  --how restored      a base backup is started, on the same timeline: what came after it is lost"""
 
 EPILOG = """\
-Exit code 0 only if nothing of before was left prepared on any server --settle-max after the promoted
-standby took connections, in every round; no branch was reported as ended by somebody else; the
-databases hold what clients were told of each transfer, once; no money was lost or made, no prepared
-transaction is left on any server, all replicas have executed the same, and all processes stopped in
-good order."""
+Exit code 0 only if nothing of before was left prepared on any server --settle-max after the copy took
+connections, in every round (of restored: after its agent was started with --takeover); the databases
+hold what clients were told of each transfer, once; no prepared transaction is left on any server, all
+replicas have executed the same, and all processes stopped in good order. With synchronous no branch was
+reported as ended by somebody else, and no money was lost or made. With the others every branch that a
+client was told has committed, and that is not there, is a hazard in assentctl heuristic list, and none
+that the copy had prepared is one. With restored the agent without --takeover was refused."""
 
 
 def main(arguments):
     """Runs the command; returns its exit code."""
     options = crash_report.parse("promotion", DESCRIPTION, EPILOG, arguments, clients=16,
                                  add=_add_how)
-    return bank_run.run("promotion", options, _Promotion)
+    return bank_run.run("promotion", options, ACTS[options.how])
 
 
 def _add_how(parser):
-    parser.add_argument("--how", choices=WAYS, default="synchronous",
-                        help="what the standby has when it is promoted (default: synchronous)")
+    parser.add_argument("--how", choices=sorted(ACTS), default="synchronous",
+                        help="what the copy has when it takes the place (default: synchronous)")
 
 
 class _Promotion(crash_report.CrashAct):
@@ -42,45 +46,159 @@ class _Promotion(crash_report.CrashAct):
     praise = "a synchronous standby was promoted {times} times at work"
 
     def crash(self, number, meter):
-        """One round: a standby is made, its primary dies, it takes the place."""
+        """One round: a copy is made, its primary dies, it takes the place."""
         place = number % len(self._cluster.servers)
         primary, agent = self._cluster.servers[place], self._cluster.agents[place]
-        standby = self._cluster.add_standby(primary,
-                                            f"postgres-{primary.participant}-standby-{number}")
-        standby.make_synchronous()
-        self._workload.wait_for_commits()
+        copy = self.prepare_copy(primary, f"postgres-{primary.participant}-copy-{number}")
         primary.kill_for_good()
         killed = time.time()
-        self._cluster.promote(standby)
+        self.put_in_place(copy)
         up = time.time()
-        meter.watch(standby)
-        lives = self._tend(agent, lambda: meter.is_settled(up, up))
+        meter.watch(copy)
+        lives = self.tend(agent)
+        up = max(up, lives[-1]) if lives else up
+        self._wait_until_settled(agent, lives, lambda: meter.is_settled(up, up))
         found = meter.crash(killed, up)
         agent.wait_ready()
-        self._steps.say(f"round {number:>3}: {standby.name} took the place"
+        self._steps.say(f"round {number:>3}: {copy.name} took the place"
                         f" {(up - killed) * 1000:,.0f} ms after the death of {primary.name},"
                         f" {agent.name} {'started again' if lives else 'went on'};"
                         f" {crash_report.told(found)}")
         return found
 
-    def _tend(self, agent, settled):
-        """Starts the agent again whenever it ends, until all is settled; returns how often."""
-        lives = []
+    def prepare_copy(self, primary, name):
+        """The copy, when the primary may die."""
+        standby = self._cluster.add_standby(primary, name)
+        standby.make_synchronous()
+        self._workload.wait_for_commits()
+        return standby
+
+    def put_in_place(self, copy):
+        """The dead primary's clients are the copy's from now on."""
+        self._cluster.promote(copy)
+
+    def tend(self, agent):  # noqa: ARG002 (another way needs it)
+        """What an operator does with the agent; returns when he started it, each in time.time()."""
+        return []
+
+    def _wait_until_settled(self, agent, lives, settled):
+        """Starts the agent again whenever it ends, until all is settled."""
 
         def tended():
             if not agent.is_running():
-                lives.append(self._begin_next_life(agent))
+                self.expect_end(agent)
+                self._cluster.spawn(agent)
+                lives.append(time.time())
             return settled()
 
         try:
             waiting.until(tended, crash_report.PATIENCE_SECONDS, "all branches to be settled")
         except waiting.WaitedInVain:
             pass  # the meter tells what is left
-        return len(lives)
 
-    def _begin_next_life(self, agent):
+    @staticmethod
+    def expect_end(agent):
+        """Waits until a life of it ends as one does that is to be started again."""
         code = agent.wait_for_end(AGENT_SECONDS)
         if code != RESTART:
             raise HarnessError(f"{agent.name} ended with exit code {code}.\n{agent.log_tail()}")
+
+
+class _Lagging(_Promotion):
+    """Acknowledged commits are lost, and told."""
+
+    praise = "a lagging standby was promoted {times} times at work, and what it had lost was told"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._reappeared = []  # (participant, gid) of what a copy had prepared
+
+    def prepare_copy(self, primary, name):
+        standby = self._cluster.add_standby(primary, name)
+        self._workload.wait_for_commits()
+        standby.hold_replication()
+        self._workload.wait_for_commits()
+        return standby
+
+    def put_in_place(self, copy):
+        copy.promote()
+        self.note_prepared(copy)
+        self._cluster.replace_primary(copy)
+
+    def note_prepared(self, copy):
+        """Nobody of ours has met it yet."""
+        gids = copy.prepared_transactions()
+        self._reappeared += [(copy.participant, gid) for gid in gids]
+        self._steps.say(f"   {copy.name} has {len(gids)} branches prepared")
+
+    def before_closing(self):
+        """An operator ends what is listed, and left to him."""
+
+        def only_listed():
+            listed = assentctl.heuristics(self._cluster)
+            left = [(server, gid) for server in self._cluster.servers
+                    for gid in server.prepared_transactions()]
+            return None if any(_transaction(gid) not in listed for _, gid in left) else (listed, left)
+
+        listed, left = waiting.until(only_listed, LEFT_SECONDS, "all to be settled or listed")
+        for server, gid in left:
+            committed = listed[_transaction(gid)]["outcome"] == "COMMITTED"
+            server.execute(f"{'COMMIT' if committed else 'ROLLBACK'} PREPARED '{gid}'")
+        self._steps.say(f"{len(listed)} transactions are listed, {len(left)} branches were left to an"
+                        " operator")
+
+    def audit(self, path, books, result):
+        lost = {transaction: {branch["participant"] for branch in told["branches"]
+                              if branch["result"] == "hazard"}
+                for transaction, told in assentctl.heuristics(self._cluster).items()}
+        branches = sum(len(participants) for participants in lost.values())
+        replayed = [gid for participant, gid in self._reappeared
+                    if participant not in lost.get(_transaction(gid), ())]
+        print(f"{'branches told to be lost':>34} {branches:>12,}")
+        print(f"{'branches that were prepared again':>34} {len(self._reappeared):>12,}")
+        problems = receipts.problems(path, self._cluster.servers, lost)
+        if not branches:
+            problems.append("Nothing is told to be lost: the copies lacked nothing.")
+        if len(replayed) != len(self._reappeared):
+            problems.append(f"{len(self._reappeared) - len(replayed)} branches that a copy had"
+                            " prepared are told to be lost.")
+        if abs(sum(books.after) - sum(books.before)) > branches:
+            problems.append(f"The sum was {sum(books.before)} and is {sum(books.after)}, more than"
+                            f" {branches} lost branches can explain.")
+        return problems + books.problems(made=sum(books.after) - sum(books.before))
+
+
+class _Restored(_Lagging):
+    """So they are, on the same timeline."""
+
+    praise = "an old base backup was started {times} times in a server's place, and what it had lost" \
+             " was told"
+
+    def prepare_copy(self, primary, name):
+        copy = self._cluster.add_copy(primary, name)
+        self._workload.wait_for_commits()
+        return copy
+
+    def put_in_place(self, copy):
+        self._cluster.begin_life(copy)
+        self.note_prepared(copy)
+        self._cluster.replace_primary(copy)
+
+    def tend(self, agent):
+        """A service manager's attempt is refused, an operator's is not."""
+        self.expect_end(agent)
         self._cluster.spawn(agent)
-        return agent.identity
+        self.expect_end(agent)
+        if "--takeover" not in agent.new_log_text():
+            self.problems.append(f"{agent.name} did not say how a restored database is taken over; see"
+                                 f" {agent.log}.")
+        agent.give_flags("--takeover")
+        self._cluster.spawn(agent)
+        return [time.time()]
+
+
+def _transaction(gid):
+    return gid.split(":")[2]
+
+
+ACTS = {"synchronous": _Promotion, "lagging": _Lagging, "restored": _Restored}

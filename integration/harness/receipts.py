@@ -7,17 +7,30 @@ from . import bank
 EXAMPLES_MAX = 3
 
 
-def problems(path, servers):
-    """What does not agree, as sentences; `path` is the file of `assent-bench --receipts`."""
-    return compare(_read(path), [bank.receipts(server) for server in servers])
+def problems(path, servers, lost=None):
+    """What does not agree, as sentences; `path` is the file of `assent-bench --receipts`.
+
+    `lost` are the branches of which it was told that a database has lost them, or may have: the
+    names of the participants by transaction.
+    """
+    told, ids = _read(path)
+    places = {server.participant: place for place, server in enumerate(servers)}
+    missing = {name: {places[each] for each in (lost or {}).get(ids[name], ())} for name in told}
+    return compare(told, [bank.receipts(server) for server in servers], missing)
 
 
-def compare(told, held):
+def compare(told, held, missing=None):
     """As problems(), of the outcome told by name, and of the names that each server holds.
 
     Each transfer moves money between two of the servers: its name stands on both once, or on none.
+    Of one that was told to have committed it may be `missing` on some, by name the places in `held`.
     """
     counts = collections.Counter(name for names in held for name in names)
+    sets = [set(names) for names in held]
+    for name, places in (missing or {}).items():
+        lacking = sum(1 for place in places if name not in sets[place])
+        if told[name] == "committed" and lacking:
+            counts[name] += lacking
     on_one_twice = {name for names in held
                     for name, count in collections.Counter(names).items() if count > 1}
     found = []
@@ -42,5 +55,7 @@ def _add(found, names, what):
 
 
 def _read(path):
+    """The outcomes and the transactions' ids, by the names."""
     with open(path, encoding="utf-8") as lines:
-        return dict(line.split() for line in lines)
+        rows = [line.split() for line in lines]
+    return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}

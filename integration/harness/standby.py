@@ -1,7 +1,7 @@
-"""A physical standby of a PostgreSQL server, which can be promoted in its place.
+"""Copies of a PostgreSQL server's data that can take its place: base backups, and standbys.
 
-It has the primary's port in a directory of its own, and listens on its unix socket alone. Agents
-find it once take_place() has put it where the primary's socket was.
+A copy has the first server's port in a directory of its own, and listens on its unix socket alone.
+Agents find it once take_place() has put it where the first one's socket was.
 """
 
 import os
@@ -12,27 +12,51 @@ from .postgres import SUPERUSER, Postgres
 STREAMING_SECONDS = 60
 
 
-class Standby(Postgres):
-    """A copy of `primary`, a Postgres that runs; made by create()."""
+class Copy(Postgres):
+    """A base backup of `primary`, a Postgres that runs; made by create().
+
+    Started, it is a server like the first one was then, on the same timeline.
+    """
+
+    backup_options = ()
 
     def __init__(self, name, directory, primary):
         super().__init__(name, directory, primary.ports)
         self.primary = primary
         self.participant = primary.participant
         self.front = primary.front
-        self._source = None
 
     def create(self):
         """Copies the primary's data as it is now, and what is written meanwhile."""
         self.make_directory()
         self.run("pg_basebackup", "-h", self.primary.directory, "-p", self.port, "-U", SUPERUSER,
                  "-D", self.data_directory, "--checkpoint=fast", "--wal-method=stream",
-                 "--write-recovery-conf", "--no-sync")
+                 "--no-sync", *self.backup_options)
         with open(self.config, "a", encoding="utf-8") as config:
             config.write(f"unix_socket_directories = '{self.directory}'\nlisten_addresses = ''\n")
 
     def accepts(self):
-        """A standby counts when it answers queries; nothing listens on the port."""
+        """Nothing listens on the port."""
+        return self._status() == "ready"
+
+    def take_place(self):
+        """Who connects to the first server's socket comes here from now on."""
+        new = self.front.with_name(self.front.name + ".new")
+        new.symlink_to(self.socket)
+        os.replace(new, self.front)
+
+
+class Standby(Copy):
+    """A physical standby of `primary`, which can be promoted."""
+
+    backup_options = ("--write-recovery-conf",)
+
+    def __init__(self, name, directory, primary):
+        super().__init__(name, directory, primary)
+        self._source = None
+
+    def accepts(self):
+        """A standby counts when it answers queries."""
         return self._status() in ("ready", "standby")
 
     def wait_until_streaming(self):
@@ -61,12 +85,6 @@ class Standby(Postgres):
         self.execute(f"SELECT pg_promote(true, {STREAMING_SECONDS})")
         waiting.until(lambda: self._status() == "ready", STREAMING_SECONDS,
                       f"{self.name} to be a primary")
-
-    def take_place(self):
-        """Who connects to the first primary's socket comes here from now on."""
-        new = self.front.with_name(self.front.name + ".new")
-        new.symlink_to(self.socket)
-        os.replace(new, self.front)
 
     def _wait_for(self, condition, what):
         waiting.until(

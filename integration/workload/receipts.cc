@@ -27,14 +27,14 @@ void Receipts::told(const std::string& name, const CommitResult& result) {
   if (result.state == CommitState::kUnknown) {
     unknown_[result.transaction] = name;
   } else {
-    write(name, result.state);
+    write(name, result.state, result.transaction);
   }
 }
 
 void Receipts::resolved(const std::string& transaction, CommitState state) {
   const std::lock_guard lock(mutex_);
   if (const auto found = unknown_.find(transaction); found != unknown_.end()) {
-    write(found->second, state);
+    write(found->second, state, transaction);
   }
 }
 
@@ -44,8 +44,8 @@ bool Receipts::close() {
   return !file_.fail();
 }
 
-void Receipts::write(const std::string& name, CommitState state) {
-  file_ << name << ' ' << assent::name(state) << '\n';
+void Receipts::write(const std::string& name, CommitState state, const std::string& transaction) {
+  file_ << name << ' ' << assent::name(state) << ' ' << transaction << '\n';
 }
 
 }  // namespace assent::workload

@@ -11,8 +11,8 @@
 
 namespace assent::workload {
 
-// A line for each transfer: its name and "committed", "aborted" or "unknown". Every method may be
-// called from any thread.
+// A line for each transfer: its name, "committed", "aborted" or "unknown", and the transaction's id.
+// Every method may be called from any thread.
 class Receipts {
  public:
   // Writes to the file `path`, anew.
@@ -31,7 +31,7 @@ class Receipts {
   bool close();
 
  private:
-  void write(const std::string& name, CommitState state);
+  void write(const std::string& name, CommitState state, const std::string& transaction);
 
   std::mutex mutex_;
   std::ofstream file_;

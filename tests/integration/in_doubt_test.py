@@ -95,6 +95,14 @@ class Receipts(unittest.TestCase):
         told = {"a": "committed", "b": "aborted", "c": "committed"}
         self.assertEqual(receipts.compare(told, [["a", "c"], ["c", "a"], []]), [])
 
+    def test_what_is_told_to_be_lost_may_be_missing(self):
+        told = {"a": "committed", "b": "committed", "c": "committed"}
+        held = [["a", "b"], ["b"]]
+        self.assertEqual(receipts.compare(told, held, {"a": {1}, "b": {1}, "c": {0, 1}}), [])
+        self.assertEqual(len(receipts.compare(told, held, {"a": {0}, "c": {0, 1}})), 1)
+        self.assertEqual(len(receipts.compare(told, held, {"a": {1}, "c": {1}})), 1)
+        self.assertEqual(len(receipts.compare({"a": "aborted"}, [["a"], []], {"a": {1}})), 2)
+
     def test_each_disagreement_is_told(self):
         for told, held, text in (
                 ({"a": "committed"}, [["a"], []], "on one server only"),

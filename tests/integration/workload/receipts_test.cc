@@ -35,7 +35,7 @@ TEST(Receipts, AnUnknownOneIsWrittenAsWhatItWasResolvedTo) {
   receipts.resolved("t3", CommitState::kUnknown);
 
   EXPECT_TRUE(receipts.close());
-  EXPECT_EQ(content(path), "second committed\nfirst aborted\nthird unknown\n");
+  EXPECT_EQ(content(path), "second committed t2\nfirst aborted t1\nthird unknown t3\n");
 }
 
 TEST(Receipts, AFileThatCannotBeWrittenIsTold) {
