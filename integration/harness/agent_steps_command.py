@@ -53,6 +53,9 @@ def _steps():
     return [*found, Step("one-phase", "agent.read_only.left", who="agent-db2")]
 
 
+STEPS = _steps()
+
+
 def main(arguments):
     """Runs the command; returns its exit code."""
     return bank_run.run("agent_steps", steps.parse("agent_steps", DESCRIPTION, EPILOG, arguments),
@@ -62,7 +65,7 @@ def main(arguments):
 class _AgentSteps(steps.StepsAct):
     """The run itself, on a cluster that is up."""
 
-    steps = _steps()
+    steps = STEPS
     praise = "an agent was killed at {count} steps of the protocol"
 
     def take(self, step, transfer):

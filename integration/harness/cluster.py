@@ -189,12 +189,20 @@ class Cluster:
         """Makes and starts the agent of a server."""
         self.begin_life(self._create_agent(server, f"agent-{participant_of(server)}"))
 
-    def create_second_agent(self, server, settings=None):
+    def create_second_agent(self, server, settings=None, word="second"):
         """Makes another agent of a server that has one, on ports of its own; it does not run yet.
 
-        `settings` are further tables of its configuration: {table: {key: value}}.
+        `settings` are further tables of its configuration: {table: {key: value}}; its name ends with
+        the `word`.
         """
-        return self._create_agent(server, f"agent-{participant_of(server)}-second", settings)
+        return self._create_agent(server, f"agent-{participant_of(server)}-{word}", settings)
+
+    def add_clone(self, server, name):
+        """Starts a base backup of a server beside it, and returns it."""
+        clone = self.add_copy(server, name)
+        self.standbys.append(clone)
+        self.begin_life(clone)
+        return clone
 
     def _create_agent(self, server, name, settings=None):
         numbers = self._program_ports(ports.agent_first)

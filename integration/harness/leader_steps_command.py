@@ -60,6 +60,9 @@ def _steps():
             for path in paths]
 
 
+STEPS = _steps()
+
+
 def main(arguments):
     """Runs the command; returns its exit code."""
     options = steps.parse("leader_steps", DESCRIPTION, EPILOG, arguments)
@@ -71,7 +74,7 @@ def main(arguments):
 class _LeaderSteps(steps.StepsAct):
     """The run itself, on a cluster that is up."""
 
-    steps = _steps()
+    steps = STEPS
     praise = "a leader was killed at {count} steps of the protocol"
 
     def take(self, step, transfer):
