@@ -11,8 +11,8 @@
 
 namespace assent::workload {
 
-// A line for each transfer: its name, "committed", "aborted" or "unknown", and the transaction's id.
-// Every method may be called from any thread.
+// A line for each transfer: its name, "committed", "aborted" or "unknown", and the transaction's
+// id. Every method may be called from any thread.
 class Receipts {
  public:
   // Writes to the file `path`, anew.
