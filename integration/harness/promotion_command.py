@@ -2,7 +2,7 @@
 
 import time
 
-from . import assentctl, bank_run, crash_report, receipts, waiting
+from . import assentctl, bank, bank_run, crash_report, receipts, waiting
 from .errors import HarnessError
 
 RESTART = 1  # the exit code of an agent whose life is over and that is to be started again
@@ -25,7 +25,7 @@ hold what clients were told of each transfer, once; no prepared transaction is l
 replicas have executed the same, and all processes stopped in good order. With synchronous no branch was
 reported as ended by somebody else, and no money was lost or made. With the others every branch that a
 client was told has committed, and that is not there, is a hazard in assentctl heuristic list, and none
-that the copy had prepared is one. With restored the agent without --takeover was refused."""
+that the copy had prepared is one; a lost commit in one phase is answered OUTCOME_UNKNOWN. With restored the agent without --takeover was refused."""
 
 
 def main(arguments):
@@ -112,13 +112,37 @@ class _Lagging(_Promotion):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self._reappeared = []  # (participant, gid) of what a copy had prepared
+        self._one_phase = None  # the lost one of this round
+
+    def crash(self, number, meter):
+        found = super().crash(number, meter)
+        self._check_one_phase()
+        return found
 
     def prepare_copy(self, primary, name):
         standby = self._cluster.add_standby(primary, name)
         self._workload.wait_for_commits()
         standby.hold_replication()
+        self.commit_in_one_phase(primary, name)
         self._workload.wait_for_commits()
         return standby
+
+    def commit_in_one_phase(self, primary, name):
+        """A transaction of which its database alone has a trace."""
+        from . import single_transfer  # noqa: PLC0415 (needs packages, which are there by now)
+        self._one_phase = single_transfer.SingleTransfer(
+            self._cluster, single_transfer.ONE_PHASE, name, primary.participant)
+        leader = self._cluster.leader()
+        self._one_phase.open(leader)
+        self._one_phase.repeat([leader])
+
+    def _check_one_phase(self):
+        transfer = self._one_phase
+        answer = transfer.answer_again(self._cluster.coordinators)
+        held = any(transfer.name in bank.receipts(server) for server in self._cluster.servers)
+        if transfer.told() != {"committed"} or held or answer != "unknown":
+            self.problems.append(f"{transfer.name} had committed, was {'not ' if held else ''}lost, and"
+                                 f" is answered {answer}.")
 
     def put_in_place(self, copy):
         copy.promote()
@@ -176,6 +200,7 @@ class _Restored(_Lagging):
 
     def prepare_copy(self, primary, name):
         copy = self._cluster.add_copy(primary, name)
+        self.commit_in_one_phase(primary, name)
         self._workload.wait_for_commits()
         return copy
 

@@ -26,21 +26,23 @@ PASSING = {wire.ErrorCode.NOT_LEADER, wire.ErrorCode.UNAVAILABLE, wire.ErrorCode
 
 INTERACTIVE = "interactive"
 ONE_SHOT = "one-shot"  # told as soon as it is decided
-ONE_PHASE = "one-phase"  # db1 writes, db2 only reads
+ONE_PHASE = "one-phase"  # one writes, the other only reads
 REFUSED = "refused"  # db2 votes NO
 ABORT = "abort"  # the client asks for it
 ABORT_ONE_PHASE = "abort-one-phase"  # also, of what might have committed in one phase
 
 
 class SingleTransfer:
-    """Moves 1 between the accounts 1 of db1 and db2; of ONE_PHASE, between two accounts of db1."""
+    """Moves 1 between the accounts 1 of db1 and db2; in one phase, between two of the `writer`."""
 
-    def __init__(self, cluster, kind, number):
+    def __init__(self, cluster, kind, number, writer="db1"):
         self.kind = kind
+        self._names = ("db1", "db2") if writer == "db1" else ("db2", "db1")  # the writer first
         self.name = f"{kind}-{number}"
         self.id = None
         self.outcomes = []  # all that were told, in their order
         self.ended_otherwise = set()  # participants of which the latest answer said so
+        self.unknown = False  # the latest answer was that
         self.refusals = []  # texts of refusals that are a problem
         self._cluster = cluster
         self._branches = []
@@ -61,8 +63,9 @@ class SingleTransfer:
             self._first = {"first": True, "office": started.office}
             self._branches = [wire.one_shot("db1", *self._work(-1)), wire.one_shot("db2", *self._work(1))]
         elif self.kind in (ONE_PHASE, ABORT_ONE_PHASE):
-            self._branches = [self._opened("db1", *self._moves_within()),
-                              self._opened("db2", wire.statement("SELECT 1"), reads=True)]
+            writer, reader = self._names
+            self._branches = [self._opened(writer, *self._moves_within()),
+                              self._opened(reader, wire.statement("SELECT 1"), reads=True)]
         else:
             self._branches = [self._opened("db1", *self._work(-1)), self._opened("db2", *self._work(1))]
         if self.kind == REFUSED:
@@ -88,6 +91,13 @@ class SingleTransfer:
 
         waiting.until(told, ANSWER_SECONDS, f"an answer to the repeated {self.name}")
         return time.monotonic() - begun
+
+    def answer_again(self, replicas):
+        """As repeat(), but an OUTCOME_UNKNOWN is an answer, too; returns what was answered, as a text."""
+        self.unknown = False
+        waiting.until(lambda: self.unknown or any(self._call(replica) for replica in replicas),
+                      ANSWER_SECONDS, f"an answer to the repeated {self.name}")
+        return "unknown" if self.unknown else NAMES[self.outcomes[-1]]
 
     def repeat_everywhere(self, replicas):
         """Asks each of these; a replica that does not lead says so, and knows the outcome yet."""
@@ -162,6 +172,7 @@ class SingleTransfer:
                 self.ended_otherwise = set(reply.heuristic or [])
             return True
         except wire.AssentError as error:
+            self.unknown = error.code == wire.ErrorCode.OUTCOME_UNKNOWN
             if error.code not in PASSING:
                 self.refusals.append(f"{error.code}: {error.message}")
             return False
