@@ -74,12 +74,14 @@ class _AgentSteps(steps.StepsAct):
         starting = step.path in STARTING
         arming.begin(self._cluster, victim, LEFT_PREPARED if starting else step.path)
         leader = self._cluster.leader()
-        transfer.open(leader)
+        if not transfer.open(leader):
+            raise arming.Missed(f"{leader.name} has lost the office.")
         transfer.ask(leader)
-        died = arming.wait_for_death(victim, LEFT_PREPARED if starting else step.path)
+        died = arming.wait_for_death(victim, LEFT_PREPARED if starting else step.path, self._cluster,
+                                     leader)
         if starting:
             victim.arm(step.path)
             self._cluster.spawn(victim)
-            arming.wait_for_death(victim, step.path)
+            arming.wait_for_death(victim, step.path, self._cluster, leader)
         self._cluster.spawn(victim)
         return died

@@ -6,12 +6,13 @@ import time
 from . import assentctl, processes, status, waiting
 from .errors import HarnessError
 
-SECONDS = 60
+SECONDS = 30
 KILLED = -signal.SIGKILL  # how our child ended, as subprocess says it
 
 
 def begin(cluster, service, failpoint):
     """Ends a service's life in good order and begins one that is armed."""
+    service.go_on()  # if it stands still at the failpoint of an earlier try
     problem = service.stop()
     if problem:
         raise HarnessError(problem)
@@ -27,8 +28,17 @@ def leader(cluster, failpoint):
     return chosen
 
 
-def wait_for_death(service, failpoint):
-    """Waits until a process has killed itself at its failpoint; returns when that was seen."""
+class Missed(HarnessError):
+    """The office changed hands before the process came to its failpoint: nothing is wrong."""
+
+
+def wait_for_death(service, failpoint, cluster, leads):
+    """Waits until a process has killed itself at its failpoint; returns when that was seen.
+
+    Raises Missed when it has not, and the replica that `leads` in the cluster does so no more.
+    """
+    if not processes.wait_until_gone(service.identity, SECONDS):
+        _check_office(cluster, leads)
     code = service.wait_for_end(SECONDS)
     died = time.time()
     if code != KILLED or service.hits() != [_last(failpoint)]:
@@ -38,12 +48,21 @@ def wait_for_death(service, failpoint):
     return died
 
 
-def wait_for_halt(service, failpoint):
-    """Waits until a process has stopped itself at its failpoint."""
-    waiting.until(lambda: processes.is_stopped(service.identity), SECONDS,
-                  f"{service.name} to stand still at {failpoint}")
+def wait_for_halt(service, failpoint, cluster, leads):
+    """Waits until a process has stopped itself at its failpoint. Raises Missed, as above."""
+    try:
+        waiting.until(lambda: processes.is_stopped(service.identity), SECONDS,
+                      f"{service.name} to stand still at {failpoint}")
+    except waiting.WaitedInVain:
+        _check_office(cluster, leads)
+        raise
     if service.hits() != [_last(failpoint)]:
         raise HarnessError(f"{service.name} stands still and hit {service.hits()}, not {failpoint}.")
+
+
+def _check_office(cluster, leads):
+    if status.leader_of(cluster.coordinators) is not leads:
+        raise Missed(f"{leads.name} has lost the office.")
 
 
 def _last(failpoint):

@@ -8,6 +8,7 @@ from . import arming, assentctl, bank, bank_run, waiting
 from .errors import HarnessError
 
 SECONDS = 60
+TRIES = 3
 VOTED = "agent.vote.answering,wire.written:stop"  # it has voted, and stands still
 TOLD = "agent.finish.sending:stop"  # it knows the decision, and stands still
 DECIDED = "leader.decision.executed"  # the decision has taken effect, and the leader dies
@@ -82,7 +83,7 @@ class _ByHand(bank_run.Act):
         scenes = _scenes()
         for number, scene in enumerate(scenes, 1):
             self._steps.say(f"{number}. {scene.title}")
-            self._play(scene, single_transfer.SingleTransfer(self._cluster, scene.kind, number))
+            self._play(scene, number, single_transfer.SingleTransfer)
         books = self._money.close()
         made = sum(scene.made for scene in scenes)
         self._show(books, made)
@@ -92,16 +93,30 @@ class _ByHand(bank_run.Act):
             " leader until it was forgotten, nothing else was lost or made, nothing is left prepared,"
             " all replicas have executed the same, and every process stopped in good order.")
 
-    def _play(self, scene, transfer):
+    def _decided(self, scene, transfer):
+        """Up to the decision; returns its leader, who may be dead by now, and the agent, who halts."""
         agent = self._cluster.service(f"agent-{scene.participant}")
         halts_at = VOTED if scene.leader_dies else TOLD
         arming.begin(self._cluster, agent, halts_at)
         leader = arming.leader(self._cluster, DECIDED) if scene.leader_dies else self._cluster.leader()
-        transfer.open(leader)
+        if not transfer.open(leader):
+            raise arming.Missed(f"{leader.name} has lost the office.")
         transfer.ask(leader)
-        arming.wait_for_halt(agent, halts_at)
+        arming.wait_for_halt(agent, halts_at, self._cluster, leader)
         if scene.leader_dies:
-            arming.wait_for_death(leader, DECIDED)
+            arming.wait_for_death(leader, DECIDED, self._cluster, leader)
+        return leader, agent
+
+    def _play(self, scene, number, new_transfer):
+        for attempt in range(1, TRIES + 1):
+            transfer = new_transfer(self._cluster, scene.kind, f"{number}-{attempt}")
+            try:
+                leader, agent = self._decided(scene, transfer)
+                break
+            except arming.Missed as missed:
+                self._steps.say(f"   {missed} Once more.")
+        else:
+            raise HarnessError(f"The office changed hands {TRIES} times.")
         self._end_by_hand(scene, transfer)
         agent.go_on()
         begun = time.monotonic()

@@ -80,8 +80,9 @@ class _LeaderSteps(steps.StepsAct):
     def take(self, step, transfer):
         """One leader's death; it starts again."""
         victim = arming.leader(self._cluster, step.path)
-        transfer.open(victim)
+        if not transfer.open(victim):
+            raise arming.Missed(f"{victim.name} has lost the office.")
         transfer.ask(victim)
-        died = arming.wait_for_death(victim, step.path)
+        died = arming.wait_for_death(victim, step.path, self._cluster, victim)
         self._cluster.spawn(victim)
         return died

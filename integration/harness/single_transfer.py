@@ -52,12 +52,24 @@ class SingleTransfer:
     # ── the client ──────────────────────────────────────────────────────────────────────────────
 
     def open(self, replica):
-        """Does all that comes before the end of the transaction; `replica` leads."""
-        client = wire.coordinator(replica.ports["client"])
+        """Does all that comes before the end of the transaction; `replica` leads.
+
+        False: it does not, or could not be asked; nothing is open then.
+        """
+        try:
+            client = wire.coordinator(replica.ports["client"])
+        except TException:
+            return False
         try:
             started = client.start()
+        except (wire.AssentError, TException, OSError):
+            return False
         finally:
             client.close()
+        self._begin(started)
+        return True
+
+    def _begin(self, started):
         self.id = started.transaction
         if self.kind == ONE_SHOT:
             self._first = {"first": True, "office": started.office}

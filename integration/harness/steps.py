@@ -4,10 +4,11 @@ import argparse
 import dataclasses
 import time
 
-from . import bank, bank_run, in_doubt, waiting
+from . import arming, bank, bank_run, in_doubt, waiting
 from .errors import HarnessError
 
 SETTLE_SECONDS = 30
+TRIES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ class StepsAct(bank_run.Act):
     def take(self, step, transfer):
         """Arms, opens and asks; returns when the process has died there, as time.time().
 
-        All processes run again, or are starting, when it returns.
+        All processes run again, or are starting, when it returns. Raises arming.Missed.
         """
         raise NotImplementedError
 
@@ -76,9 +77,7 @@ class StepsAct(bank_run.Act):
         transfers, passed = [], []
         with in_doubt.Meter(self._cluster.servers) as self._meter:
             for number, step in enumerate(chosen, 1):
-                transfer = self._single_transfer.SingleTransfer(self._cluster, step.kind, number)
-                transfers.append(transfer)
-                passed.append(self._pass(step, transfer))
+                passed.append(self._pass(step, number, transfers))
                 self._tell(number, len(chosen), passed[-1])
         books = self._close(transfers)
         self._show(passed, books)
@@ -96,8 +95,23 @@ class StepsAct(bank_run.Act):
             raise HarnessError(f"No step's kind and failpoint contain \"{self._options.only}\".")
         return chosen
 
-    def _pass(self, step, transfer):
-        died = self.take(step, transfer)
+    def _take(self, step, number, transfers):
+        """The transfer that has met the death, and when; every one that was begun is in `transfers`."""
+        for attempt in range(1, TRIES + 1):
+            name = number if attempt == 1 else f"{number}-{attempt}"
+            transfer = self._single_transfer.SingleTransfer(self._cluster, step.kind, name)
+            try:
+                died = self.take(step, transfer)
+                transfers.append(transfer)
+                return transfer, died
+            except arming.Missed as missed:
+                self._steps.say(f"{missed} Once more.")
+                if transfer.id is not None:
+                    transfers.append(transfer)
+        raise HarnessError(f"{step.kind} at {step.path}: the office changed hands {TRIES} times.")
+
+    def _pass(self, step, number, transfers):
+        transfer, died = self._take(step, number, transfers)
         transfer.repeat(self._cluster.coordinators)
         answered = time.time()
         transfer.await_answer()
