@@ -203,7 +203,8 @@ def _act(name, options, act, steps, network):
     steps.say(f"starting a cluster in {directory}")
     made = cluster.up(directory, name, options.databases, repository.bin_directory(options),
                       say=lambda step: steps.say(f"starting: {step}"), replicas=options.replicas,
-                      settings=getattr(options, "settings", None), network=network)
+                      settings=getattr(options, "settings", None), network=network,
+                      agent_settings=getattr(options, "agent_settings", None))
     try:
         verdict = act(Bank(made, options, steps), options, steps).run()
     except HarnessError as error:

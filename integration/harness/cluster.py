@@ -185,9 +185,9 @@ class Cluster:
         service.spawn()
         self.save()
 
-    def add_agent(self, server):
-        """Makes and starts the agent of a server."""
-        self.begin_life(self._create_agent(server, f"agent-{participant_of(server)}"))
+    def add_agent(self, server, settings=None):
+        """Makes and starts the agent of a server, with further settings {table: {key: value}}."""
+        self.begin_life(self._create_agent(server, f"agent-{participant_of(server)}", settings))
 
     def create_second_agent(self, server, settings=None, word="second"):
         """Makes another agent of a server that has one, on ports of its own; it does not run yet.
@@ -255,17 +255,17 @@ def participant_of(server):
 
 
 def up(directory, name, databases, bin_directory, say=lambda line: None, replicas=1,
-       settings=None, network=None):
+       settings=None, network=None, agent_settings=None):
     """Makes a cluster of that many databases and replicas; returns it when all of it serves.
 
-    `say` is told each step, `settings` are further tables of the replicas' configuration, `network` is
-    where the replicas live, this machine without one. On any failure, Ctrl-C too, nothing of the
+    `say` is told each step, `settings` and `agent_settings` are further tables of the replicas' and the
+    agents' configuration, `network` is where the replicas live, this machine without one. On any failure, Ctrl-C too, nothing of the
     cluster is left.
     """
     cluster = Cluster(_claim(directory), name, bin_directory, network)
     try:
         with ports.exclusive():
-            _start(cluster, databases, replicas, say, settings)
+            _start(cluster, databases, replicas, say, settings, agent_settings)
     except BaseException:
         with interrupts.ignored():
             cluster.abandon()
@@ -289,7 +289,7 @@ def load(directory):
     return cluster
 
 
-def _start(cluster, databases, replicas, say, settings):
+def _start(cluster, databases, replicas, say, settings, agent_settings):
     for number in range(1, databases + 1):
         say(f"PostgreSQL server db{number}")
         cluster.add_server(f"db{number}")
@@ -297,7 +297,7 @@ def _start(cluster, databases, replicas, say, settings):
     cluster.add_coordinators(replicas, settings)
     for server in cluster.servers:
         say(f"agent of {participant_of(server)}")
-        cluster.add_agent(server)
+        cluster.add_agent(server, agent_settings)
 
 
 def _claim(directory):

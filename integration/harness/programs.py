@@ -111,7 +111,10 @@ class Agent(Program):
             "participant": participant,
             "coordinators": [each.address("peer") for each in coordinators],
         }
-        self._write_config(head, {"postgres": self._postgres(server), **(settings or {})})
+        tables = {"postgres": self._postgres(server)}
+        for table, keys in (settings or {}).items():
+            tables[table] = {**tables.get(table, {}), **keys}
+        self._write_config(head, tables)
 
     @staticmethod
     def _postgres(server):

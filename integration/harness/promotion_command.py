@@ -14,7 +14,8 @@ Starts PostgreSQL servers with agents and three replicas of the coordinator, mov
 servers, makes a copy of one of them, kills it with all its processes by -9 under that load, and puts the
 copy where the agent looks for its database. An agent that ends with exit code 1 is started again, as a
 service manager does. So many times in a row; the servers take turns.
-  --how synchronous   a standby, for which the primary's commits wait, is promoted: nothing is lost
+  --how synchronous   a standby, for which the primary's commits wait, is promoted: nothing is lost; branches
+                      write outcome rows (postgres.outcome_row), so no hazard is told
   --how lagging       a standby is promoted that was cut off before the last commits: they are lost
   --how restored      a base backup is started, on the same timeline: what came after it is lost"""
 
@@ -32,6 +33,8 @@ def main(arguments):
     """Runs the command; returns its exit code."""
     options = crash_report.parse("promotion", DESCRIPTION, EPILOG, arguments, clients=16,
                                  add=_add_how)
+    if options.how == "synchronous":
+        options.agent_settings = {"postgres": {"outcome_row": True}}
     return bank_run.run("promotion", options, ACTS[options.how])
 
 

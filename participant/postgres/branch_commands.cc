@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "base/gid.h"
 #include "participant/branch/transaction_control.h"
 
 namespace assent::postgres {
@@ -82,9 +83,17 @@ bool is_reader(const StatementResult& checked) {
   return !xid && suspected == "f";
 }
 
-void add_prepare(Batch& batch, const std::string& gid) {
-  batch.push_back({std::string(kSettings) + " pg_catalog.pg_current_xact_id()"});
-  batch.push_back({"PREPARE TRANSACTION '" + gid + "'"});
+void add_prepare(Batch& batch, const std::string& cluster, const BranchId& branch,
+                 const std::string& key) {
+  if (key.empty()) {
+    batch.push_back({std::string(kSettings) + " pg_catalog.pg_current_xact_id()"});
+  } else {
+    batch.push_back({std::string(kSettings) +
+                     " pg_catalog.set_config('statement_timeout', '0', true),"
+                     " pg_catalog.pg_current_xact_id()"});
+    batch.push_back({"SELECT assent.record_branch($1, $2)", {to_string(branch), key}});
+  }
+  batch.push_back({"PREPARE TRANSACTION '" + make_gid(cluster, branch) + "'"});
   batch.push_back({"SELECT pg_catalog.pg_current_wal_flush_lsn()"});
 }
 

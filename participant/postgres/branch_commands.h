@@ -31,15 +31,23 @@ bool maybe_read_only(std::string_view command_tag);
 Batch reader_check();
 bool is_reader(const StatementResult& checked);
 
-// Three answers. PREPARE takes effect when it is executed and not at the Sync; what comes behind it
-// cannot undo it. The position is read behind it, so it is at or after the PREPARE record.
+// Where the answers are. PREPARE takes effect when it is executed and not at the Sync; what comes
+// behind it cannot undo it. The position is read behind it, so it is at or after the PREPARE
+// record. An outcome row comes behind the settings: rights are checked before a command begins, and
+// the role is put back by a command of its own.
 struct PrepareCommands {
+  explicit constexpr PrepareCommands(bool outcome_row)
+      : row(outcome_row ? 1 : 0), prepare(row + 1), position(row + 2), count(row + 3) {}
+
   static constexpr std::size_t kXid = 0;
-  static constexpr std::size_t kPrepare = 1;
-  static constexpr std::size_t kPosition = 2;
-  static constexpr std::size_t kCount = 3;
+  std::size_t row;  // kXid: there is none
+  std::size_t prepare;
+  std::size_t position;
+  std::size_t count;
 };
-void add_prepare(Batch& batch, const std::string& gid);
+// Writes an outcome row with `key`; none when it is empty.
+void add_prepare(Batch& batch, const std::string& cluster, const BranchId& branch,
+                 const std::string& key);
 
 // Three answers (R12). Precondition: a transaction is open; the row would be committed without one.
 // The role is put back by a command of its own: rights are checked before a command begins.

@@ -28,6 +28,14 @@ constexpr Millis kDropOutcomesEvery{10'000};
 constexpr Millis kOutcomeSlack{660'000};
 constexpr std::size_t kTimePrefix = 13;  // of an id's text: 48 bits of time, and a hyphen
 
+// A transaction's branch may be finished long after the floor has passed it, so what was dropped is
+// remembered, in the same transaction.
+constexpr char kDropBranchOutcomes[] =
+    "WITH gone AS (DELETE FROM assent.branch_outcome WHERE branch < $1 RETURNING 1)"
+    " INSERT INTO assent.branch_outcome_floor (dropped)"
+    " SELECT $1 WHERE EXISTS (SELECT FROM gone) ON CONFLICT (one_row)"
+    " DO UPDATE SET dropped = greatest(branch_outcome_floor.dropped, excluded.dropped)";
+
 // Only what our cluster and participant prepared in this database under the work role is ours (R8).
 constexpr char kListPrepared[] =
     "SELECT gid FROM pg_prepared_xacts"
@@ -192,8 +200,9 @@ void Database::Impl::drop_outcomes(LogTime floor) {
   const LogTime until = floor - kOutcomeSlack;
   const TransactionId above = make_transaction_id(until + Millis(1), 0, 0, 0);
   std::vector<Value> prefix{to_string(above).substr(0, kTimePrefix)};
-  spawn(context_->loop, [control = control_, prefix]() -> asio::awaitable<void> {
-    co_await control->query("DELETE FROM assent.outcome WHERE transaction < $1", prefix);
+  spawn(context_->loop, [settler = settler_, prefix]() -> asio::awaitable<void> {
+    co_await settler->query("DELETE FROM assent.outcome WHERE transaction < $1", prefix);
+    co_await settler->query(kDropBranchOutcomes, prefix);
   });
 }
 

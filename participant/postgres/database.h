@@ -40,6 +40,9 @@ struct DatabaseOptions {
   // commit's usual 10 s, so that the answer is who held the lock and not that time ran out. 0: no
   // bound.
   Millis lock_timeout{5'000};
+  // Every prepared branch writes a row that tells that it has committed, in any history of the
+  // database: after the promotion of an asynchronous standby no commit is a hazard that is there.
+  bool outcome_row = false;
   Millis finish_retry{5'000};  // how long a finish is tried again before its end is an Error
   // What one statement, or all of a one-shot, may return; more ends the branch with SQLSTATE 54000.
   // On the wire it takes up to twice as much, which must fit into a frame.
@@ -106,8 +109,8 @@ class Database {
   // Called whenever the control connection, once lost, stands again.
   void on_reconnected(std::function<void()> observer);
 
-  // Deletes the outcome rows of transactions of this time and before (R14). Call it as often as the
-  // floor is heard of: it does so now and then.
+  // Deletes the outcome rows of transactions and branches of this time and before (R14). Call it as
+  // often as the floor is heard of: it does so now and then.
   void drop_outcomes(LogTime floor);
 
   // Looks at everything again, now. Never an error: what cannot be looked at is a finding.

@@ -18,8 +18,8 @@ constexpr int kWritesAfterTheLast = 2;
 // The position is read before the row is written, so the row's commit is behind it in the WAL.
 const std::string kWrite =
     std::string(
-        "INSERT INTO assent.landmark (epoch, wal_position, timeline, server_started)"
-        " VALUES ($1::bigint, pg_current_wal_insert_lsn(), $2::integer, ") +
+        "INSERT INTO assent.landmark (epoch, wal_position, timeline, outcome_rows, server_started)"
+        " VALUES ($1::bigint, pg_current_wal_insert_lsn(), $2::integer, $3::boolean, ") +
     kPostmasterStarted +
     ") ON CONFLICT (epoch) DO UPDATE SET wal_position = excluded.wal_position,"
     " server_started = excluded.server_started RETURNING wal_position";
@@ -28,19 +28,21 @@ const std::string kWrite =
 
 Command landmark_query(Epoch epoch) {
   return {
-      "SELECT wal_position, timeline, server_started FROM assent.landmark WHERE epoch = $1::bigint",
+      "SELECT wal_position, timeline, server_started, outcome_rows FROM assent.landmark"
+      " WHERE epoch = $1::bigint",
       {to_string(epoch)}};
 }
 
 Landmark read_landmark(const std::vector<Value>& row) {
   return {parse_lsn(row.at(0).value()), static_cast<std::uint32_t>(to_u64(row.at(1))),
-          row.at(2).value()};
+          row.at(2).value(), row.at(3) == "t"};
 }
 
 asio::awaitable<Result<void>> write_landmark(std::shared_ptr<Context> context,
                                              std::shared_ptr<Control> control) {
   std::vector<Value> parameters{to_string(*context->epoch),
-                                std::to_string(context->position->timeline)};
+                                std::to_string(context->position->timeline),
+                                context->options.outcome_row ? "t" : "f"};
   auto written = co_await control->query(kWrite, std::move(parameters));
   if (!written) co_return tl::unexpected(written.error());
   const std::uint64_t position = parse_lsn(written->rows.at(0).at(0).value());

@@ -20,7 +20,8 @@ namespace assent::postgres {
 struct Landmark {
   std::uint64_t wal_position = 0;
   std::uint32_t timeline = 0;
-  std::string postmaster;  // the start of the server that had it written
+  std::string postmaster;     // the start of the server that had it written
+  bool outcome_rows = false;  // every branch that this life prepared writes its outcome row
 };
 
 // Asks for the landmark of one life. No row: it left none.

@@ -9,8 +9,14 @@
 //    will be. An aborted transaction asks for no more than that.
 // 5. "X is committed" says it of the branch only when the PREPARE is proven to be in this history.
 //    Unproven it is a hazard: the branch may be committed, or lost.
-// 6. The gid was looked for first and the status is read afterwards: whoever ended the branch
-//    before the search had made its status final, or is waited for ("in progress").
+// 6. The gid was looked for first and status and outcome row are read afterwards: whoever ended the
+//    branch before the search had made them final, or is waited for ("in progress").
+// 7. An outcome row is written in the branch's own transaction, and is seen exactly when that is
+//    committed in the history that answers, whichever it is.
+// 8. Its absence says "not committed" when the branch would have written one, as the landmark of
+// its
+//    life tells (no life prepares anything before its landmark stands), and none of that age has
+//    been deleted. Whether the branch was rolled back or lost it does not tell.
 #include "participant/postgres/missing_gid.h"
 
 #include <optional>
@@ -32,16 +38,24 @@ constexpr std::string_view kXidInTheFuture = "22023";
 // What the server says of a transaction's number.
 enum class XidStatus { kCommitted, kAborted, kInTheFuture, kInProgress, kForgotten };
 
+// What its outcome row says of a branch.
+enum class Row { kCommitted, kNotCommitted, kNothing };
+
 struct Found {
   XidStatus status;
   bool proven;  // the PREPARE is in the history that says so
+  Row row = Row::kNothing;
 };
 
-// Without evidence only a rollback can be judged, and only when nobody is left who could prepare
-// the branch still: our own life's branches are in the branch table, older lives must be fenced.
-Result<FinishResult> settle_without_evidence(const Context& context,
-                                             const branch::RunFinish& operation, bool fenced) {
-  if (operation.outcome == Outcome::kCommitted) return FinishResult::kHazard;
+// Without evidence only a row or a rollback can be judged, and a rollback only when nobody is left
+// who could prepare the branch still: our own life's branches are in the branch table, older lives
+// must be fenced.
+Result<FinishResult> judge_without_evidence(const Context& context,
+                                            const branch::RunFinish& operation, Row row,
+                                            bool fenced) {
+  const bool commit = operation.outcome == Outcome::kCommitted;
+  if (row == Row::kCommitted) return commit ? FinishResult::kDone : FinishResult::kHeuristicCommit;
+  if (commit) return FinishResult::kHazard;
   if (fenced || operation.branch.epoch == context.epoch) return FinishResult::kDone;
   return failure(ErrorCode::kUnavailable,
                  "a backend of an older agent life may still prepare the branch");
@@ -54,23 +68,27 @@ Error in_progress(const Evidence& evidence) {
 }
 
 FinishResult judge_committed(Found found) {
+  if (found.row == Row::kCommitted) return FinishResult::kDone;
   if (found.status == XidStatus::kCommitted && found.proven) return FinishResult::kDone;
   if (found.status == XidStatus::kAborted && found.proven) return FinishResult::kHeuristicRollback;
   return FinishResult::kHazard;
 }
 
 FinishResult judge_aborted(Found found) {
+  const FinishResult unknown =
+      found.row == Row::kNotCommitted ? FinishResult::kDone : FinishResult::kHazard;
+  if (found.row == Row::kCommitted) return FinishResult::kHeuristicCommit;
   switch (found.status) {
     case XidStatus::kAborted:
     case XidStatus::kInTheFuture:
       return FinishResult::kDone;
     case XidStatus::kCommitted:
-      return found.proven ? FinishResult::kHeuristicCommit : FinishResult::kHazard;
+      return found.proven ? FinishResult::kHeuristicCommit : unknown;
     case XidStatus::kInProgress:
     case XidStatus::kForgotten:
-      return FinishResult::kHazard;
+      return unknown;
   }
-  return FinishResult::kHazard;
+  return unknown;
 }
 
 FinishResult judge(Found found, Outcome decided) {
@@ -110,6 +128,34 @@ bool is_proven(const Context& context, const Session& session, std::uint64_t wal
   return ran_since || p <= context.found_started.checkpoint;
 }
 
+// Columns: does the branch's row stand; were rows of its age deleted.
+Command row_query(const BranchId& branch) {
+  return {
+      "SELECT EXISTS (SELECT FROM assent.branch_outcome WHERE branch = $1),"
+      " EXISTS (SELECT FROM assent.branch_outcome_floor WHERE dropped > $1)",
+      {to_string(branch)}};
+}
+
+Row judge_row(const std::vector<Value>& row, const std::optional<Landmark>& landmark) {
+  if (row.at(0) == "t") return Row::kCommitted;
+  const bool would_stand = landmark && landmark->outcome_rows && row.at(1) == "f";
+  return would_stand ? Row::kNotCommitted : Row::kNothing;
+}
+
+std::optional<Landmark> maybe_landmark(const Answer& answer) {
+  const StatementResult found = to_result(answer);
+  if (found.rows.empty()) return std::nullopt;
+  return read_landmark(found.rows.front());
+}
+
+asio::awaitable<Result<Row>> look_for_row(Session session, BranchId branch) {
+  Batch batch{landmark_query(branch.epoch), row_query(branch)};
+  auto answers = co_await run(*session.connection, std::move(batch));
+  if (!answers) co_return tl::unexpected(answers.error());
+  if (const Answer* failed = first_failed(*answers)) co_return tl::unexpected(to_error(*failed));
+  co_return judge_row(to_result((*answers)[1]).rows.at(0), maybe_landmark((*answers)[0]));
+}
+
 asio::awaitable<Result<Found>> look_at(std::shared_ptr<Context> context, Session session,
                                        BranchId branch, Evidence evidence) {
   if (session.system_identifier != evidence.system_identifier) {
@@ -117,22 +163,48 @@ asio::awaitable<Result<Found>> look_at(std::shared_ptr<Context> context, Session
   }
   Batch batch{{"SELECT pg_current_wal_lsn()"},
               landmark_query(branch.epoch),
+              row_query(branch),
               {"SELECT pg_xact_status($1::text::xid8)", {std::to_string(evidence.xid)}}};
   auto answers = co_await run(*session.connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
-  const Answer& position = (*answers)[0];
-  const Answer& found = (*answers)[1];
-  const Answer& status = (*answers)[2];
-  if (!position.ok()) co_return tl::unexpected(to_error(position));
-  if (!found.ok()) co_return tl::unexpected(to_error(found));
-  const std::uint64_t wal = parse_lsn(*to_result(position).rows.at(0).at(0));
-  const StatementResult landmarks = to_result(found);
-  std::optional<Landmark> landmark;
-  if (!landmarks.rows.empty()) landmark = read_landmark(landmarks.rows.front());
-  const bool proven = is_proven(*context, session, wal, landmark, branch, evidence);
-  if (status.sqlstate() == kXidInTheFuture) co_return Found{XidStatus::kInTheFuture, proven};
+  for (std::size_t i = 0; i + 1 < answers->size(); ++i) {
+    if (!(*answers)[i].ok()) co_return tl::unexpected(to_error((*answers)[i]));
+  }
+  const Answer& status = answers->back();
+  const std::uint64_t wal = parse_lsn(*to_result((*answers)[0]).rows.at(0).at(0));
+  const std::optional<Landmark> landmark = maybe_landmark((*answers)[1]);
+  Found found{XidStatus::kInTheFuture,
+              is_proven(*context, session, wal, landmark, branch, evidence),
+              judge_row(to_result((*answers)[2]).rows.at(0), landmark)};
+  if (status.sqlstate() == kXidInTheFuture) co_return found;
   if (!status.ok()) co_return tl::unexpected(to_error(status));
-  co_return Found{parse_status(to_result(status).rows.at(0).at(0)), proven};
+  found.status = parse_status(to_result(status).rows.at(0).at(0));
+  co_return found;
+}
+
+asio::awaitable<Result<FinishResult>> settle_with_evidence(std::shared_ptr<Context> context,
+                                                           Session finisher,
+                                                           branch::RunFinish operation,
+                                                           bool fenced) {
+  auto found = co_await look_at(context, finisher, operation.branch, *operation.evidence);
+  if (!found) co_return tl::unexpected(found.error());
+  if (found->status == XidStatus::kInProgress && found->row != Row::kCommitted) {
+    co_return tl::unexpected(in_progress(*operation.evidence));
+  }
+  const FinishResult result = judge(*found, operation.outcome);
+  if (result == FinishResult::kHazard && !fenced && operation.branch.epoch != context->epoch) {
+    co_return failure(ErrorCode::kUnavailable,
+                      "what older agent lives prepared can be proven only when they are gone");
+  }
+  co_return result;
+}
+
+asio::awaitable<Result<FinishResult>> settle_without(std::shared_ptr<Context> context,
+                                                     Session finisher, branch::RunFinish operation,
+                                                     bool fenced) {
+  auto row = co_await look_for_row(finisher, operation.branch);
+  if (!row) co_return tl::unexpected(row.error());
+  co_return judge_without_evidence(*context, operation, *row, fenced);
 }
 
 void warn(const branch::RunFinish& operation, FinishResult result) {
@@ -152,19 +224,15 @@ asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> co
   if (canary(Canary::kMissingIsAborted)) {
     co_return judge({XidStatus::kAborted, true}, operation.outcome);
   }
-  if (!operation.evidence) co_return settle_without_evidence(*context, operation, fenced);
-  auto found = co_await look_at(context, finisher, operation.branch, *operation.evidence);
-  if (!found) co_return tl::unexpected(found.error());
-  if (found->status == XidStatus::kInProgress) {
-    co_return tl::unexpected(in_progress(*operation.evidence));
+  Result<FinishResult> result = FinishResult::kHazard;
+  if (operation.evidence) {
+    result = co_await settle_with_evidence(context, finisher, operation, fenced);
+  } else {
+    result = co_await settle_without(context, finisher, operation, fenced);
   }
-  const FinishResult result = judge(*found, operation.outcome);
-  if (result == FinishResult::kHazard && !fenced && operation.branch.epoch != context->epoch) {
-    co_return failure(ErrorCode::kUnavailable,
-                      "what older agent lives prepared can be proven only when they are gone");
-  }
-  if (result != FinishResult::kDone) {
-    warn(operation, result);
+  if (!result) co_return result;
+  if (*result != FinishResult::kDone) {
+    warn(operation, *result);
     co_return result;
   }
   // The commit may be our own, whose answer was lost while it waited for the synchronous standby.

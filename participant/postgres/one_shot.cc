@@ -49,7 +49,8 @@ void BranchWork::on_one_shot_answered(Answers& answers, bool last_is_sent) {
   if (const auto why = one_shot_failure(answers)) return end_unprepared(*why);
   keep_results(answers);
   if (!last_is_sent) return vote();
-  const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : PrepareCommands::kCount;
+  const PrepareCommands prepare(context_->options.outcome_row);
+  const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : prepare.count;
   on_last_answered(answers, answers.size() - last);
 }
 

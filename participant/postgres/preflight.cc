@@ -53,6 +53,7 @@ struct Server {
   std::uint64_t prepared = 0;     // in all databases, by anybody
   std::uint64_t prepared_long = 0;
   std::uint64_t standbys = 0;
+  std::string synchronous;  // synchronous_standby_names
 };
 
 constexpr char kServerQuery[] =
@@ -62,11 +63,12 @@ constexpr char kServerQuery[] =
     "  - current_setting('superuser_reserved_connections')::int,"
     " (SELECT count(*) FROM pg_prepared_xacts),"
     " (SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '10 minutes'),"
-    " (SELECT count(*) FROM pg_stat_replication)";
+    " (SELECT count(*) FROM pg_stat_replication), current_setting('synchronous_standby_names')";
 
 Server read_server(const Row& row) {
-  return {to_u64(row.at(0)), to_u64(row.at(1)), *row.at(2),        *row.at(3),
-          to_u64(row.at(4)), to_u64(row.at(5)), to_u64(row.at(6)), to_u64(row.at(7))};
+  return {to_u64(row.at(0)), to_u64(row.at(1)), *row.at(2),
+          *row.at(3),        to_u64(row.at(4)), to_u64(row.at(5)),
+          to_u64(row.at(6)), to_u64(row.at(7)), row.at(8).value()};
 }
 
 Finding check_version(const Server& server) {
@@ -123,9 +125,14 @@ Finding check_connections(const Server& server, const DatabaseOptions& options) 
 }
 
 // A standby's own setting cannot be seen from here.
-Finding check_standbys(const Server& server) {
+Finding check_standbys(const Server& server, const DatabaseOptions& options) {
   const std::string found = std::to_string(server.standbys) + " standbys stream from this server";
   if (server.standbys == 0) return good("standbys", found);
+  if (server.synchronous.empty() && !options.outcome_row) {
+    return warning("standbys", found + ", none of them synchronously, and outcome rows are off",
+                   "set postgres.outcome_row = true, or name one in synchronous_standby_names: "
+                   "after a promotion the last commits could not be told from lost ones");
+  }
   return good("standbys", found + "; each must have max_prepared_transactions of at least " +
                               std::to_string(server.slots) + ", or its replay stops");
 }
@@ -138,7 +145,7 @@ void add_server(Findings& out, const Server& server, const DatabaseOptions& opti
   out.push_back(
       check_durability("full_page_writes", server.full_page_writes, "a power cut may damage data"));
   out.push_back(check_connections(server, options));
-  out.push_back(check_standbys(server));
+  out.push_back(check_standbys(server, options));
 }
 
 // ── the roles and the schema ────────────────────────────────────────────────────────────────────
@@ -148,7 +155,10 @@ void add_server(Findings& out, const Server& server, const DatabaseOptions& opti
 constexpr char kRolesQuery[] =
     "SELECT to_regclass('assent.epoch') IS NOT NULL AND to_regclass('assent.outcome') IS NOT NULL"
     "  AND to_regclass('assent.landmark') IS NOT NULL"
-    "  AND to_regprocedure('assent.record_commit(text, text)') IS NOT NULL,"
+    "  AND to_regclass('assent.branch_outcome') IS NOT NULL"
+    "  AND to_regclass('assent.branch_outcome_floor') IS NOT NULL"
+    "  AND to_regprocedure('assent.record_commit(text, text)') IS NOT NULL"
+    "  AND to_regprocedure('assent.record_branch(text, text)') IS NOT NULL,"
     " c.rolsuper, w.rolsuper, w.rolcreaterole, pg_has_role(c.oid, w.oid, 'USAGE'),"
     " pg_has_role(w.oid, c.oid, 'MEMBER')"
     " FROM pg_roles c, pg_roles w WHERE c.rolname = $1 AND w.rolname = $2";
@@ -180,12 +190,13 @@ constexpr char kSchemaQuery[] =
     "SELECT has_schema_privilege(w.oid, 'assent', 'USAGE')"
     "  AND has_table_privilege(w.oid, 'assent.epoch', 'SELECT')"
     "  AND has_table_privilege(w.oid, 'assent.landmark', 'SELECT')"
-    "  AND has_function_privilege(w.oid, 'assent.record_commit(text, text)', 'EXECUTE'),"
-    " has_table_privilege(w.oid, 'assent.epoch', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
-    "  OR has_table_privilege(w.oid, 'assent.outcome', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')"
-    "  OR has_table_privilege(w.oid, 'assent.landmark', 'INSERT, UPDATE, DELETE, TRUNCATE, "
-    "TRIGGER')"
-    "  OR has_schema_privilege(w.oid, 'assent', 'CREATE'),"
+    "  AND has_table_privilege(w.oid, 'assent.branch_outcome', 'SELECT')"
+    "  AND has_table_privilege(w.oid, 'assent.branch_outcome_floor', 'SELECT')"
+    "  AND has_function_privilege(w.oid, 'assent.record_commit(text, text)', 'EXECUTE')"
+    "  AND has_function_privilege(w.oid, 'assent.record_branch(text, text)', 'EXECUTE'),"
+    " has_schema_privilege(w.oid, 'assent', 'CREATE') OR EXISTS (SELECT FROM pg_class t"
+    "  WHERE t.relnamespace = to_regnamespace('assent') AND t.relkind = 'r'"
+    "  AND has_table_privilege(w.oid, t.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')),"
     " has_table_privilege(current_user, 'assent.epoch', 'UPDATE'), e.participant,"
     " assent.schema_version()"
     " FROM pg_roles w LEFT JOIN assent.epoch e ON true WHERE w.rolname = $1";
@@ -193,7 +204,7 @@ constexpr char kSchemaQuery[] =
 Finding check_schema(const DatabaseOptions& options, const Row& row) {
   const std::string& work = options.work_role;
   if (!is_true(row.at(0))) {
-    return failed("schema", "role " + work + " may not read assent.epoch or assent.landmark",
+    return failed("schema", "role " + work + " may not read what it must in the schema assent",
                   kInstall);
   }
   if (is_true(row.at(1))) {

@@ -3,7 +3,6 @@
 
 #include "base/canary.h"
 #include "base/check.h"
-#include "base/gid.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/branch_commands.h"
 #include "participant/postgres/branch_work.h"
@@ -21,6 +20,12 @@ Error no_transaction() {
 
 Error stale(Ballot ballot) {
   return {ErrorCode::kStaleBallot, "ballot " + to_string(ballot) + " was over before the vote"};
+}
+
+// A read-only transaction that has an xid all the same, for example.
+Error no_row(Error why) {
+  why.message = "its outcome row (postgres.outcome_row) could not be written: " + why.message;
+  return why;
 }
 
 // PostgreSQL's answer that a row of the same transaction stands, or stood for a moment.
@@ -109,7 +114,8 @@ void BranchWork::add_last(Batch& batch) {
   failpoint("agent.prepare.sending");
   last_sent_ = true;
   if (asked_.one_phase) return add_one_phase(batch, branch_.transaction, context_->outcome_key);
-  add_prepare(batch, make_gid(context_->options.cluster, branch_));
+  const bool row = context_->options.outcome_row;
+  add_prepare(batch, context_->options.cluster, branch_, row ? context_->outcome_key : "");
 }
 
 // `first` is where the answers of add_last begin.
@@ -124,10 +130,13 @@ void BranchWork::on_last_answered(const Answers& answers, std::size_t first) {
 // 3. A warning says that the wait for the synchronous standby was cut short: prepared here, and not
 //    yet as durable as a YES promises. It is settled.
 void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) {
+  const PrepareCommands commands(context_->options.outcome_row);
   const Answer& xid = answers[first + PrepareCommands::kXid];
-  const Answer& prepare = answers[first + PrepareCommands::kPrepare];
-  const Answer& position = answers[first + PrepareCommands::kPosition];
+  const Answer& row = answers[first + commands.row];
+  const Answer& prepare = answers[first + commands.prepare];
+  const Answer& position = answers[first + commands.position];
   if (!xid.ok()) return end_unprepared(to_error(xid));
+  if (!row.ok()) return end_unprepared(no_row(to_error(row)));
   if (canary(Canary::kPrepareAnswerIgnored) && !position.ok()) {
     return report_vote(Evidence{1, session_.system_identifier, session_.timeline, 1});
   }

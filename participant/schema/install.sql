@@ -8,8 +8,9 @@
 --
 --   the two login roles themselves (CREATE ROLE ... LOGIN), CONNECT on this database for both;
 --   membership of the control role in the work role;
---   the schema assent, owned by the control role; the work role may read assent.epoch and
---   assent.landmark, and execute assent.record_commit, which only the agent can use;
+--   the schema assent, owned by the control role; the work role may read assent.epoch,
+--   assent.landmark, assent.branch_outcome and assent.branch_outcome_floor, and execute
+--   assent.record_commit and assent.record_branch, which only the agent can use;
 --   EXECUTE on pg_control_system() and pg_control_checkpoint() for both, and on
 --   pg_logical_emit_message() for the control role.
 --

@@ -34,6 +34,22 @@ CREATE TABLE IF NOT EXISTS assent.landmark (
   timeline       integer NOT NULL,
   server_started text    NOT NULL      -- when the server was started that had it written
 );
+-- True: every branch that this life prepared writes its row of assent.branch_outcome.
+ALTER TABLE assent.landmark ADD COLUMN IF NOT EXISTS outcome_rows boolean NOT NULL DEFAULT false;
+
+-- Prepared branches that have committed here, where the agent is configured to have them write it
+-- (postgres.outcome_row). A branch inserts its row in its own transaction before it is prepared, so
+-- the row is seen exactly when the branch is committed in the history that answers. The agent
+-- deletes old rows.
+CREATE TABLE IF NOT EXISTS assent.branch_outcome (
+  branch text COLLATE "C" PRIMARY KEY  -- its id, which begins with its transaction's time
+);
+
+-- Rows of branches before this one may have been deleted: their absence says nothing.
+CREATE TABLE IF NOT EXISTS assent.branch_outcome_floor (
+  one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+  dropped text    COLLATE "C" NOT NULL
+);
 
 -- The only way in which a branch, which runs in the work role, writes its row. Client SQL runs in
 -- that role too, and does not know the key.
@@ -49,15 +65,32 @@ BEGIN
 END
 $function$;
 
--- Client SQL may read the epoch and the landmarks, which the agent's connections must do before
--- anything else, and may change nothing in the schema.
+-- The same for a branch that is about to be prepared.
+CREATE OR REPLACE FUNCTION assent.record_branch(branch text, key text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM assent.epoch e
+                  WHERE e.outcome_key = sha256(convert_to(record_branch.key, 'UTF8'))) THEN
+    RAISE EXCEPTION 'only the agent that serves this database records outcomes'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  INSERT INTO assent.branch_outcome VALUES (record_branch.branch);
+END
+$function$;
+
+-- Client SQL may read the epoch, the landmarks and the branches' outcomes, which the agent's
+-- connections must do, and may change nothing in the schema.
 REVOKE ALL ON SCHEMA assent FROM PUBLIC, :"work_role";
-REVOKE ALL ON assent.epoch, assent.outcome, assent.landmark FROM PUBLIC, :"work_role";
-REVOKE ALL ON FUNCTION assent.record_commit(text, text) FROM PUBLIC;
+REVOKE ALL ON assent.epoch, assent.outcome, assent.landmark, assent.branch_outcome,
+  assent.branch_outcome_floor FROM PUBLIC, :"work_role";
+REVOKE ALL ON FUNCTION assent.record_commit(text, text), assent.record_branch(text, text)
+  FROM PUBLIC;
 GRANT USAGE ON SCHEMA assent TO :"work_role";
-GRANT SELECT ON assent.epoch, assent.landmark TO :"work_role";
-GRANT EXECUTE ON FUNCTION assent.record_commit(text, text) TO :"work_role";
+GRANT SELECT ON assent.epoch, assent.landmark, assent.branch_outcome, assent.branch_outcome_floor
+  TO :"work_role";
+GRANT EXECUTE ON FUNCTION assent.record_commit(text, text), assent.record_branch(text, text)
+  TO :"work_role";
 
 -- Last, so that it stands only when all of the above does.
 CREATE OR REPLACE FUNCTION assent.schema_version() RETURNS integer
-LANGUAGE sql IMMUTABLE AS 'SELECT 3';
+LANGUAGE sql IMMUTABLE AS 'SELECT 4';

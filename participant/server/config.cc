@@ -22,6 +22,7 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   file.take("postgres.work_wait_ms", work_wait, 1, 600'000);
   file.take("postgres.lock_timeout_ms", lock_timeout, 0, 3'600'000);
   file.take("postgres.finish_connections", finish_connections, 1, 1'000);
+  file.take("postgres.outcome_row", out.outcome_row);
   file.take("postgres.result_max_bytes", result_max_bytes, 1'024, 67'108'864);
   out.port = static_cast<std::uint16_t>(port);
   out.work_connections = static_cast<std::size_t>(work_connections);

@@ -17,7 +17,7 @@ constexpr char kReset[] =
     "GRANT USAGE ON SCHEMA public TO PUBLIC;"
     "GRANT SELECT, INSERT, UPDATE, DELETE ON t TO assent_work;"
     "REVOKE UPDATE ON assent.epoch FROM assent_work;"
-    "TRUNCATE assent.outcome, assent.landmark;"
+    "TRUNCATE assent.outcome, assent.landmark, assent.branch_outcome, assent.branch_outcome_floor;"
     "UPDATE assent.epoch SET epoch = 0, cluster = NULL, participant = NULL";
 
 constexpr char kEndAgents[] =

@@ -44,6 +44,15 @@ TEST(AgentConfig, TakesOnePhaseAndTheBoundOfResults) {
   EXPECT_EQ(config->database.result_max_bytes, 1'024u);
 }
 
+TEST(AgentConfig, OutcomeRowsAreOffUnlessAskedFor) {
+  const auto off = load(std::string(kTop) + kPostgres);
+  const auto on = load(std::string(kTop) + kPostgres + "outcome_row = true\n");
+
+  ASSERT_TRUE(off && on);
+  EXPECT_FALSE(off->database.outcome_row);
+  EXPECT_TRUE(on->database.outcome_row);
+}
+
 TEST(AgentConfig, RefusesAnUnboundedResult) {
   const auto config = load(std::string(kTop) + kPostgres + "result_max_bytes = 67108865\n");
 

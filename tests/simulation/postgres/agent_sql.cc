@@ -25,6 +25,22 @@ Answer refused(const char* what) {
 
 namespace {
 
+std::string at_least_on(const Settings& settings) {
+  return settings.get("synchronous_commit") == "remote_apply" ? "remote_apply" : "on";
+}
+
+}  // namespace
+
+void put_settings_back(Backend& backend) {
+  Settings& settings = backend.session.settings;
+  settings.set("role", "none", true);
+  settings.set("client_min_messages", "warning", true);
+  settings.set("synchronous_commit", std::nullopt, true);
+  settings.set("synchronous_commit", at_least_on(settings), true);
+}
+
+namespace {
+
 const RowId kEpoch{"assent.epoch", ""};
 const RowId kSchemaVersion{"assent.schema_version", ""};
 
@@ -161,18 +177,6 @@ Step signal_pid(Backend& backend, const Values& values) {
 }
 
 // ── votes ───────────────────────────────────────────────────────────────────────────────────────
-
-std::string at_least_on(const Settings& settings) {
-  return settings.get("synchronous_commit") == "remote_apply" ? "remote_apply" : "on";
-}
-
-void put_settings_back(Backend& backend) {
-  Settings& settings = backend.session.settings;
-  settings.set("role", "none", true);
-  settings.set("client_min_messages", "warning", true);
-  settings.set("synchronous_commit", std::nullopt, true);
-  settings.set("synchronous_commit", at_least_on(settings), true);
-}
 
 Step make_finishes_durable(Backend& backend, const Values&) {
   Settings& settings = backend.session.settings;
@@ -408,7 +412,7 @@ Step upgrade_schema(Backend& backend, const Values&) {
   if (auto refusal = refuse_write(backend, "DO")) return *refusal;
   if (!is_control(backend)) return refused("schema assent");
   if (auto blocked = backend.wait_for_row(kSchemaVersion, true)) return *blocked;
-  backend.store().write(backend.transaction(), backend.session.changes, kSchemaVersion, Row{"3"});
+  backend.store().write(backend.transaction(), backend.session.changes, kSchemaVersion, Row{"4"});
   return done("DO");
 }
 

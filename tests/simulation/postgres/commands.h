@@ -19,13 +19,14 @@ struct Rule {
 };
 using Rules = std::span<const Rule>;
 
-Rules transaction_rules();  // BEGIN to PREPARE TRANSACTION
-Rules two_phase_rules();    // COMMIT PREPARED, ROLLBACK PREPARED
-Rules session_rules();      // settings, DISCARD ALL, cursors, notifications, advisory locks
-Rules bank_rules();         // client SQL
-Rules agent_rules();        // identity, fence, control, settling, outcome rows, lock watch
-Rules landmark_rules();     // how far a life has come
-Rules preflight_rules();    // what the agent looks at before it serves
+Rules transaction_rules();     // BEGIN to PREPARE TRANSACTION
+Rules two_phase_rules();       // COMMIT PREPARED, ROLLBACK PREPARED
+Rules session_rules();         // settings, DISCARD ALL, cursors, notifications, advisory locks
+Rules bank_rules();            // client SQL
+Rules agent_rules();           // identity, fence, control, settling, outcome rows, lock watch
+Rules landmark_rules();        // how far a life has come
+Rules branch_outcome_rules();  // that a prepared branch has committed
+Rules preflight_rules();       // what the agent looks at before it serves
 
 // Type oids.
 inline constexpr std::uint32_t kBool = 16;
@@ -50,6 +51,8 @@ Answer unnamed(std::vector<Row> found, std::size_t columns);
 // Whether the backend has the control role's rights.
 bool is_control(const Backend& backend);
 Answer refused(const char* what);
+// What precedes every vote.
+void put_settings_back(Backend& backend);
 
 // Why a statement of that word may not write; none when it may.
 std::optional<Answer> refuse_write(Backend& backend, const char* word);

@@ -14,8 +14,9 @@ Step write_landmark(Backend& backend, const Values& values) {
   if (auto blocked = backend.wait_for_row(row, true)) return *blocked;
   const Value position = lsn_text(backend.store().wal.end());
   backend.store().assign_xid(backend.transaction());
-  backend.store().write(backend.transaction(), backend.session.changes, row,
-                        Row{values[0], position, values[1], backend.instance().postmaster});
+  backend.store().write(
+      backend.transaction(), backend.session.changes, row,
+      Row{values[0], position, values[1], backend.instance().postmaster, values[2]});
   return one_value("wal_position", kPgLsn, position);
 }
 
@@ -23,8 +24,8 @@ Step read_landmark(Backend& backend, const Values& values) {
   const RowId row{"assent.landmark", values[0].value_or("")};
   const auto found = backend.store().read(row, backend.transaction(), backend.session.changes);
   std::vector<Row> answer;
-  if (found) answer.push_back({found->at(1), found->at(2), found->at(3)});
-  return unnamed(std::move(answer), 3);
+  if (found) answer.push_back({found->at(1), found->at(2), found->at(3), found->at(4)});
+  return unnamed(std::move(answer), 4);
 }
 
 Step drop_landmarks(Backend& backend, const Values&) {
@@ -33,10 +34,13 @@ Step drop_landmarks(Backend& backend, const Values&) {
 }
 
 constexpr Rule kRules[] = {
-    {"INSERT INTO assent.landmark (epoch, wal_position, timeline, server_started) VALUES "
-     "(?::bigint, pg_current_wal_insert_lsn(), ?::integer, % RETURNING wal_position",
+    {"INSERT INTO assent.landmark (epoch, wal_position, timeline, outcome_rows, "
+     "server_started) VALUES (?::bigint, pg_current_wal_insert_lsn(), ?::integer, ?::boolean, % "
+     "RETURNING wal_position",
      write_landmark},
-    {"SELECT wal_position, timeline, server_started FROM assent.landmark WHERE epoch = ?::bigint",
+    {"SELECT wal_position, timeline, server_started, outcome_rows FROM assent.landmark WHERE epoch "
+     "= "
+     "?::bigint",
      read_landmark},
     {"DELETE FROM assent.landmark WHERE epoch < ?::bigint", drop_landmarks},
 };

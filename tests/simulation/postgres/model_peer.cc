@@ -84,6 +84,11 @@ Content ModelPeer::content() {
   for (const auto& [id, committed] : server_->outcome_rows()) {
     text += "outcome " + id + "=" + (committed ? "t" : "f") + "\n";
   }
+  for (const auto& [id, row] : server_->rows("assent.branch_outcome"))
+    text += "branch " + id + "\n";
+  for (const auto& [id, row] : server_->rows("assent.branch_outcome_floor")) {
+    text += "dropped " + row.at(0).value() + "\n";
+  }
   return text;
 }
 

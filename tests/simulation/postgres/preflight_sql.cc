@@ -24,7 +24,8 @@ Step server(Backend& backend, const Values&) {
   }
   return one_row({"150020", std::to_string(instance.options.max_prepared_transactions), "on", "on",
                   std::to_string(instance.options.connections_max), std::to_string(prepared),
-                  std::to_string(prepared_long), instance.options.synchronous_standby ? "1" : "0"});
+                  std::to_string(prepared_long), instance.options.synchronous_standby ? "1" : "0",
+                  instance.options.synchronous_standby ? "standby" : ""});
 }
 
 Step roles(Backend& backend, const Values& values) {

@@ -24,6 +24,8 @@ constexpr char kContent[] =
     " UNION ALL SELECT 3, format(E'entry %s=%s\\n', id, amount) FROM entry"
     " UNION ALL SELECT 4, format(E'child %s\\n', id) FROM child"
     " UNION ALL SELECT 5, format(E'outcome %s=%s\\n', transaction, committed) FROM assent.outcome"
+    " UNION ALL SELECT 6, format(E'branch %s\\n', branch) FROM assent.branch_outcome"
+    " UNION ALL SELECT 7, format(E'dropped %s\\n', dropped) FROM assent.branch_outcome_floor"
     ") AS lines (kind, line)";
 
 TransactionStatus status_of(const PGconn* connection) {

@@ -35,8 +35,9 @@ RealPeer& real_peer() {
 postgres::Command command_of(const std::string& text) {
   if (text == "reader check") return postgres::reader_check().front();
   postgres::Batch batch;
-  if (text == "before prepare") {
-    postgres::add_prepare(batch, "unused");
+  if (text == "before prepare" || text == "before row") {
+    const BranchId any{{}, "any", Epoch(1), Attempt(1)};
+    postgres::add_prepare(batch, "any", any, text == "before row" ? "unused" : "");
     return batch.front();
   }
   if (text == "before commit") {

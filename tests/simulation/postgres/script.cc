@@ -29,6 +29,7 @@ const char* const kBankSchema =
 
 const char* const kNewBank =
     "DELETE FROM account; DELETE FROM entry; DELETE FROM child; DELETE FROM assent.outcome;"
+    "DELETE FROM assent.branch_outcome; DELETE FROM assent.branch_outcome_floor;"
     "INSERT INTO account VALUES (1, 100), (2, 100), (3, 100);"
     "UPDATE assent.epoch SET epoch = 7, outcome_key = sha256(convert_to('key', 'UTF8'))";
 
@@ -176,7 +177,28 @@ std::string ScriptWriter::oddity(int) {
   return dice_.pick(all);
 }
 
+std::string ScriptWriter::branch_outcome() {
+  const std::string key = "'t" + id() + "'";
+  switch (dice_.below(4)) {
+    case 0:
+    case 1:
+      if (!inserts_.insert("branch_outcome" + key).second) break;
+      return "SELECT assent.record_branch(" + key + ", " +
+             (dice_.percent(80) ? "'key'" : "'wrong'") + ")";
+    case 2:
+      return "WITH gone AS (DELETE FROM assent.branch_outcome WHERE branch < " + key +
+             " RETURNING 1) INSERT INTO assent.branch_outcome_floor (dropped) SELECT " + key +
+             " WHERE EXISTS (SELECT FROM gone) ON CONFLICT (one_row) DO UPDATE SET dropped ="
+             " greatest(branch_outcome_floor.dropped, excluded.dropped)";
+    default:
+      break;
+  }
+  return "SELECT EXISTS (SELECT FROM assent.branch_outcome WHERE branch = " + key +
+         "), EXISTS (SELECT FROM assent.branch_outcome_floor WHERE dropped > " + key + ")";
+}
+
 std::string ScriptWriter::outcome(int) {
+  if (dice_.percent(40)) return branch_outcome();
   const std::string key = "'t" + id() + "'";
   switch (dice_.below(5)) {
     case 0:
@@ -202,7 +224,7 @@ std::string ScriptWriter::finish() {
 
 // As the agent sends them.
 std::string ScriptWriter::batch(int session) {
-  switch (dice_.below(6)) {
+  switch (dice_.below(7)) {
     case 0:
       return "BEGIN | SET LOCAL application_name TO 'assent x' | " + work(session);
     case 1:
@@ -215,6 +237,10 @@ std::string ScriptWriter::batch(int session) {
       return "reader check | SET TRANSACTION READ ONLY | COMMIT";
     case 4:
       return work(session) + " | " + oddity(session) + " | " + work(session);
+    case 5:
+      return "BEGIN | " + work(session) + " | before row | SELECT assent.record_branch('t" + id() +
+             "', 'key') | PREPARE TRANSACTION '" + gid() +
+             "' | SELECT pg_catalog.pg_current_wal_flush_lsn()";
     default:
       return "before prepare | PREPARE TRANSACTION '" + gid() +
              "' | SELECT pg_catalog.pg_current_wal_flush_lsn()";

@@ -45,6 +45,7 @@ class ScriptWriter {
   std::string work(int session);
   std::string oddity(int session);
   std::string outcome(int session);
+  std::string branch_outcome();
   std::string finish();
   std::string batch(int session);
   std::string id() { return std::to_string(dice_.between(1, 4)); }

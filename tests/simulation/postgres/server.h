@@ -37,7 +37,7 @@ class Server {
   // and did not answer may have taken effect or not.
   using Lost = std::function<void(const std::string& why)>;
 
-  // The scheduler outlives the server. It begins started, with the schema assent in version 3 and
+  // The scheduler outlives the server. It begins started, with the schema assent in version 4 and
   // epoch 0.
   Server(simulation::Scheduler& scheduler, simulation::Dice dice, Options options);
   ~Server();

@@ -111,6 +111,7 @@ void Agent::boot() {
   options.work_connections = 8;
   options.finish_connections = 3;
   options.lock_timeout = Millis(1'000);
+  options.outcome_row = dice_.percent(50);
   life_ = std::make_unique<Life>(
       [this](Micros delay, std::function<void()> act) { later(delay, std::move(act)); }, options,
       [this](Loop&) { return connect_to(server_, around_.scheduler, dice_); });
