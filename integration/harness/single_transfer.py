@@ -42,7 +42,7 @@ class SingleTransfer:
         self.id = None
         self.outcomes = []  # all that were told, in their order
         self.ended_otherwise = set()  # participants of which the latest answer said so
-        self.unknown = False  # the latest answer was that
+        self.unknown = False  # an answer was that, since answer_again() began
         self.refusals = []  # texts of refusals that are a problem
         self._cluster = cluster
         self._branches = []
@@ -184,7 +184,7 @@ class SingleTransfer:
                 self.ended_otherwise = set(reply.heuristic or [])
             return True
         except wire.AssentError as error:
-            self.unknown = error.code == wire.ErrorCode.OUTCOME_UNKNOWN
+            self.unknown = self.unknown or error.code == wire.ErrorCode.OUTCOME_UNKNOWN
             if error.code not in PASSING:
                 self.refusals.append(f"{error.code}: {error.message}")
             return False
