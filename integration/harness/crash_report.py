@@ -42,6 +42,7 @@ class CrashAct(bank_run.Act):
     """
 
     praise = ""
+    money = "no money was lost or made"
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -100,8 +101,8 @@ class CrashAct(bank_run.Act):
 
     def _praise(self, crashes):
         return (f"{self.praise.format(times=len(crashes))}; clients were told what the databases"
-                " hold, no money was lost or made, nothing is left prepared, all replicas have"
-                " executed the same, and every process stopped in good order.")
+                f" hold, {self.money}, nothing is left prepared, all replicas have executed the"
+                " same, and every process stopped in good order.")
 
     @staticmethod
     def _show(crashes, result, books):

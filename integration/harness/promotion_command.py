@@ -111,6 +111,7 @@ class _Lagging(_Promotion):
     """Acknowledged commits are lost, and told."""
 
     praise = "a lagging standby was promoted {times} times at work, and what it had lost was told"
+    money = "no money was lost or made beside that"
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -181,10 +182,12 @@ class _Lagging(_Promotion):
         branches = sum(len(participants) for participants in lost.values())
         replayed = [gid for participant, gid in self._reappeared
                     if participant not in lost.get(_transaction(gid), ())]
+        there = receipts.there(path, self._cluster.servers, lost)
         print(f"{'branches told to be lost':>34} {branches:>12,}")
+        print(f"{'of them there after all':>34} {there:>12,}")
         print(f"{'branches that were prepared again':>34} {len(self._reappeared):>12,}")
         problems = receipts.problems(path, self._cluster.servers, lost)
-        if not branches:
+        if there == branches:
             problems.append("Nothing is told to be lost: the copies lacked nothing.")
         if len(replayed) != len(self._reappeared):
             problems.append(f"{len(self._reappeared) - len(replayed)} branches that a copy had"

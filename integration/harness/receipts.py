@@ -19,6 +19,15 @@ def problems(path, servers, lost=None):
     return compare(told, [bank.receipts(server) for server in servers], missing)
 
 
+def there(path, servers, lost):
+    """How many of the `lost` branches, as in problems(), a server holds after all."""
+    told, ids = _read(path)
+    names = {ids[name]: name for name in told}
+    held = {server.participant: set(bank.receipts(server)) for server in servers}
+    return sum(1 for transaction, participants in lost.items() for each in participants
+               if names.get(transaction) in held[each])
+
+
 def compare(told, held, missing=None):
     """As problems(), of the outcome told by name, and of the names that each server holds.
 
