@@ -259,8 +259,8 @@ def up(directory, name, databases, bin_directory, say=lambda line: None, replica
     """Makes a cluster of that many databases and replicas; returns it when all of it serves.
 
     `say` is told each step, `settings` and `agent_settings` are further tables of the replicas' and the
-    agents' configuration, `network` is where the replicas live, this machine without one. On any failure, Ctrl-C too, nothing of the
-    cluster is left.
+    agents' configuration, `network` is where the replicas live, this machine without one. On any
+    failure, Ctrl-C too, nothing of the cluster is left.
     """
     cluster = Cluster(_claim(directory), name, bin_directory, network)
     try:

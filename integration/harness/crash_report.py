@@ -66,15 +66,15 @@ class CrashAct(bank_run.Act):
                 crashes = [self._round(number, meter)
                            for number in range(1, self._options.rounds + 1)]
                 result = workload.end()
-            self.before_closing()
+            self.before_closing(path)
             books = self._money.close()
         self._show(crashes, result, books)
         problems = self.audit(path, books, result)
         problems += self.problems + self._too_late(crashes)
         return bank_run.Verdict(problems, self._praise(crashes))
 
-    def before_closing(self):
-        """What is to be done when no client is at work any more."""
+    def before_closing(self, path):
+        """What is to be done when no client is at work any more; `path` has their receipts."""
 
     def audit(self, path, books, result):
         """What is wrong in the end, as sentences; `path` has the clients' receipts."""

@@ -7,7 +7,7 @@ from .errors import HarnessError
 
 RESTART = 1  # the exit code of an agent whose life is over and that is to be started again
 AGENT_SECONDS = 60
-LEFT_SECONDS = 30
+TOLD_SECONDS = 120
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
@@ -33,7 +33,7 @@ def main(arguments):
     """Runs the command; returns its exit code."""
     options = crash_report.parse("promotion", DESCRIPTION, EPILOG, arguments, clients=16,
                                  add=_add_how)
-    if options.how == "synchronous":
+    if options.outcome_row or options.how == "synchronous":
         options.agent_settings = {"postgres": {"outcome_row": True}}
     return bank_run.run("promotion", options, ACTS[options.how])
 
@@ -41,6 +41,8 @@ def main(arguments):
 def _add_how(parser):
     parser.add_argument("--how", choices=sorted(ACTS), default="synchronous",
                         help="what the copy has when it takes the place (default: synchronous)")
+    parser.add_argument("--outcome-row", action="store_true",
+                        help="also with the others branches write outcome rows")
 
 
 class _Promotion(crash_report.CrashAct):
@@ -159,26 +161,35 @@ class _Lagging(_Promotion):
         self._reappeared += [(copy.participant, gid) for gid in gids]
         self._steps.say(f"   {copy.name} has {len(gids)} branches prepared")
 
-    def before_closing(self):
-        """An operator ends what is listed, and left to him."""
-
-        def only_listed():
-            listed = assentctl.heuristics(self._cluster)
-            left = [(server, gid) for server in self._cluster.servers
-                    for gid in server.prepared_transactions()]
-            return None if any(_transaction(gid) not in listed for _, gid in left) else (listed, left)
-
-        listed, left = waiting.until(only_listed, LEFT_SECONDS, "all to be settled or listed")
+    def before_closing(self, path):
+        """Waits until all that is lost is told; an operator ends what is listed, and left to him."""
+        begun = time.monotonic()
+        servers = self._cluster.servers
+        try:
+            waiting.until(lambda: not receipts.problems(path, servers, self._lost()), TOLD_SECONDS,
+                          "all to be told that is lost")
+        except waiting.WaitedInVain:
+            pass  # the audit says what is not
+        self._steps.say(f"all that is lost is told {(time.monotonic() - begun) * 1000:,.0f} ms after the"
+                        " last client's end")
+        listed = assentctl.heuristics(self._cluster)
+        left = [(server, gid) for server in servers for gid in server.prepared_transactions()]
         for server, gid in left:
+            if _transaction(gid) not in listed:
+                continue  # the books tell of it
             committed = listed[_transaction(gid)]["outcome"] == "COMMITTED"
             server.execute(f"{'COMMIT' if committed else 'ROLLBACK'} PREPARED '{gid}'")
         self._steps.say(f"{len(listed)} transactions are listed, {len(left)} branches were left to an"
                         " operator")
 
-    def audit(self, path, books, result):
-        lost = {transaction: {branch["participant"] for branch in told["branches"]
+    def _lost(self):
+        """The participants of branches that are listed as lost, by transaction."""
+        return {transaction: {branch["participant"] for branch in told["branches"]
                               if branch["result"] == "hazard"}
                 for transaction, told in assentctl.heuristics(self._cluster).items()}
+
+    def audit(self, path, books, result):
+        lost = self._lost()
         branches = sum(len(participants) for participants in lost.values())
         replayed = [gid for participant, gid in self._reappeared
                     if participant not in lost.get(_transaction(gid), ())]
