@@ -101,6 +101,12 @@ class Bank:
             bank.open_accounts(server)
         self._before = bank.balances(self.cluster.servers)
 
+    def open_with_receipts(self):
+        """Opens them, and what each branch of a transfer writes its name into."""
+        self.open()
+        for server in self.cluster.servers:
+            bank.open_receipts(server)
+
     def workload(self, seconds, *extra, show=True):
         """As traffic(), of these options."""
         return traffic(self.cluster, self._chosen(), seconds, *extra, show=show)

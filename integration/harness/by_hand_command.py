@@ -77,9 +77,7 @@ class _ByHand(bank_run.Act):
     def run(self):
         """Returns the Verdict."""
         from . import single_transfer  # noqa: PLC0415 (needs packages, which are there by now)
-        self._money.open()
-        for server in self._cluster.servers:
-            bank.open_receipts(server)
+        self._money.open_with_receipts()
         scenes = _scenes()
         for number, scene in enumerate(scenes, 1):
             self._steps.say(f"{number}. {scene.title}")

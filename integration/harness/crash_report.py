@@ -2,7 +2,7 @@
 
 import argparse
 
-from . import bank, bank_run, in_doubt, receipts
+from . import bank_run, in_doubt, receipts
 
 PATIENCE_SECONDS = 30
 
@@ -55,9 +55,7 @@ class CrashAct(bank_run.Act):
 
     def run(self):
         """Returns the Verdict."""
-        self._money.open()
-        for server in self._cluster.servers:
-            bank.open_receipts(server)
+        self._money.open_with_receipts()
         path = self._cluster.directory / "receipts"
         self._steps.say(f"{self._options.clients} clients move money until the last round is over")
         with in_doubt.Meter(self._cluster.servers) as meter:

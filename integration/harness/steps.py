@@ -71,9 +71,7 @@ class StepsAct(bank_run.Act):
     def run(self):
         """Returns the Verdict."""
         chosen = self._chosen()
-        self._money.open()
-        for server in self._cluster.servers:
-            bank.open_receipts(server)
+        self._money.open_with_receipts()
         transfers, passed = [], []
         with in_doubt.Meter(self._cluster.servers) as self._meter:
             for number, step in enumerate(chosen, 1):

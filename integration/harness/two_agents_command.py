@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from . import bank, bank_run, receipts, status, waiting
+from . import bank_run, receipts, status, waiting
 
 DISPLACED = 3  # the exit code of an agent whose participant another one serves
 DISPLACED_WAIT_MIN_MS = 3_000
@@ -62,9 +62,7 @@ class _TwoAgents(bank_run.Act):
         """Returns the Verdict."""
         settings = {"heartbeat": {"displaced_wait_ms": self._options.displaced_wait}}
         second = self._cluster.create_second_agent(self._cluster.servers[0], settings)
-        self._money.open()
-        for server in self._cluster.servers:
-            bank.open_receipts(server)
+        self._money.open_with_receipts()
         path = self._cluster.directory / "receipts"
         with self._money.endless_workload("--receipts", path) as workload:
             problems = []
