@@ -243,6 +243,10 @@ std::string words(const state::Command& command) {
             return "HeuristicForgotten " + to_string(one.transaction) + " by " + one.operator_name +
                    ": " + one.reason;
           },
+          [](const state::HeuristicResolved& one) {
+            return "HeuristicResolved " + to_string(one.transaction) + " " +
+                   std::string(name(one.outcome)) + " by " + one.operator_name + ": " + one.reason;
+          },
       },
       command);
 }
@@ -307,6 +311,13 @@ json as_json(const state::Command& command) {
           [](const state::HeuristicForgotten& one) -> json {
             return {{"command", "HeuristicForgotten"},
                     {"transaction", to_string(one.transaction)},
+                    {"operator", one.operator_name},
+                    {"reason", one.reason}};
+          },
+          [](const state::HeuristicResolved& one) -> json {
+            return {{"command", "HeuristicResolved"},
+                    {"transaction", to_string(one.transaction)},
+                    {"outcome", name(one.outcome)},
                     {"operator", one.operator_name},
                     {"reason", one.reason}};
           },

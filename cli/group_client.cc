@@ -16,7 +16,8 @@ namespace assent::cli {
 namespace {
 
 constexpr Millis kCallMax{5'000};
-constexpr Millis kLeaderMax{10'000};  // to find one
+constexpr Millis kLeaderMax{10'000};   // to find one
+constexpr Millis kBackupMax{300'000};  // to write a large state to a busy disk
 constexpr Millis kBetweenTries{200};
 
 // Another try may reach the leader: what was asked may be repeated without harm.
@@ -57,6 +58,26 @@ class GroupClient::Impl {
       }
     }
     return failure(ErrorCode::kUnavailable, nobody_led(said));
+  }
+
+  // The first that answers is asked first from then on.
+  template <class Reply>
+  Result<Reply> ask_any(const Call<Reply>& call) {
+    std::string said;
+    for (std::string& address : addresses_) {
+      Result<Reply> reply = ask<Reply>(address, call);
+      if (reply) {
+        std::swap(addresses_[0], address);
+        return reply;
+      }
+      said += "; " + address + ": " + reply.error().message;
+    }
+    return failure(ErrorCode::kUnavailable, "no replica answers" + said);
+  }
+
+  template <class Reply>
+  Result<Reply> ask_first(const Call<Reply>& call) {
+    return ask<Reply>(addresses_[0], call);
   }
 
   void pause(Millis time) {
@@ -155,6 +176,36 @@ Result<wire::ForgetHeuristicReply> GroupClient::forget_heuristic(const std::stri
     request.operator_name = operator_name;
     request.reason = reason;
     ASSENT_CALL(wire::CoordinatorAdmin, forget_heuristic, wire::ForgetHeuristicReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+Result<wire::ResolveReply> GroupClient::resolve(const wire::ResolveRequest& asked) {
+  return impl_->ask_leader<wire::ResolveReply>([&](rpc::Client& client, auto done) {
+    wire::ResolveRequest request = asked;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    ASSENT_CALL(wire::CoordinatorAdmin, resolve, wire::ResolveReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+Result<wire::BackupReply> GroupClient::backup() {
+  return impl_->ask_any<wire::BackupReply>([](rpc::Client& client, auto done) {
+    wire::BackupRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    ASSENT_CALL(wire::CoordinatorAdmin, backup, wire::BackupReply)
+    (client, request, kBackupMax, std::move(done));
+  });
+}
+
+Result<wire::BackupPartReply> GroupClient::backup_part(const wire::SnapshotInfo& backup,
+                                                       std::int64_t offset) {
+  return impl_->ask_first<wire::BackupPartReply>([&](rpc::Client& client, auto done) {
+    wire::BackupPartRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.snapshot = backup;
+    request.offset = offset;
+    ASSENT_CALL(wire::CoordinatorAdmin, backup_part, wire::BackupPartReply)
     (client, request, kCallMax, std::move(done));
   });
 }

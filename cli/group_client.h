@@ -30,6 +30,13 @@ class GroupClient {
                                                       const std::string& operator_name,
                                                       const std::string& reason);
 
+  Result<wire::ResolveReply> resolve(const wire::ResolveRequest& request);
+
+  // Asked of the replicas that were named, in their order, until one answers: each has a state, the
+  // leader's is the newest. All parts are asked of the one that took the backup.
+  Result<wire::BackupReply> backup();
+  Result<wire::BackupPartReply> backup_part(const wire::SnapshotInfo& backup, std::int64_t offset);
+
   // Lets this much time pass.
   void pause(Millis time);
 

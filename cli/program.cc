@@ -41,7 +41,10 @@ int run(int argc, char** argv) {
   CLI::App& log = add_group(app, "log", "The data directory of a replica");
   CLI::App& replica = add_group(app, "replica", "The replicas of a coordinator");
   CLI::App& heuristic = add_group(app, "heuristic", "Branches that ended otherwise than decided");
-  const std::vector<Verb> verbs = {add_heuristic_list(heuristic, settings),
+  const std::vector<Verb> verbs = {add_backup(app, settings),
+                                   add_restore(app, settings),
+                                   add_resolve(app, settings),
+                                   add_heuristic_list(heuristic, settings),
                                    add_heuristic_forget(heuristic, settings),
                                    add_log_dump(log, settings),
                                    add_log_verify(log, settings),

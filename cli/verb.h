@@ -20,6 +20,9 @@ struct Verb {
 // `settings` outlive the verb and are known when it runs.
 Verb add_log_dump(CLI::App& log, const Settings& settings);
 Verb add_log_verify(CLI::App& log, const Settings& settings);
+Verb add_backup(CLI::App& app, const Settings& settings);
+Verb add_restore(CLI::App& app, const Settings& settings);
+Verb add_resolve(CLI::App& app, const Settings& settings);
 Verb add_heuristic_list(CLI::App& heuristic, const Settings& settings);
 Verb add_heuristic_forget(CLI::App& heuristic, const Settings& settings);
 Verb add_replica_list(CLI::App& replica, const Settings& settings);

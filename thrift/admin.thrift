@@ -1,6 +1,7 @@
 /** What administrators ask of any process, on its admin port. */
 include "common.thrift"
 include "participant.thrift"
+include "replica.thrift"
 namespace cpp assent.wire
 namespace py assent_wire.admin
 
@@ -164,6 +165,15 @@ struct HeuristicBranch {
   3: optional common.Evidence evidence
 }
 
+/** What an operator has decided about a transaction that has no record, and cannot get one any more. */
+struct Resolution {
+  1: common.Outcome outcome
+  2: string operator_name
+  3: string reason
+  /** By the log's time, in milliseconds since 1970. */
+  4: i64 at_ms
+}
+
 /** A transaction with branches that ended otherwise than it was decided. */
 struct Heuristic {
   /** Text form of its id. */
@@ -176,6 +186,8 @@ struct Heuristic {
   5: i64 listed
   /** In the order in which they were found. */
   6: list<HeuristicBranch> branches
+  /** What an operator has decided, of a transaction without a record; absent: nothing. */
+  7: optional Resolution resolution
 }
 
 struct HeuristicsRequest {
@@ -209,6 +221,59 @@ struct ForgetHeuristicReply {
   2: bool forgotten
 }
 
+/** An operator decides about a transaction whose branches were left prepared, because nobody knows its outcome. */
+struct ResolveRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** Text form of the transaction's id. */
+  2: string transaction
+  /** How its branches are to end. */
+  3: common.Outcome outcome
+  /** Who decides, and why; both stand in the log. 1 to 200 bytes each. */
+  4: string operator_name
+  5: string reason
+}
+
+struct ResolveReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** As it is kept now; its branches are being ended. */
+  2: Heuristic heuristic
+}
+
+// ── backups of a replica's state: of a coordinator only, and of any replica ─────────────────────
+
+struct BackupRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+}
+
+struct BackupReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** A snapshot of all that was executed here when the backup was asked for; it is kept until two newer ones are. */
+  2: replica.SnapshotInfo snapshot
+  3: string cluster
+  /** Replica that answers. */
+  4: i32 replica
+}
+
+struct BackupPartRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** As it was answered; one that is no longer kept is answered EXPIRED. */
+  2: replica.SnapshotInfo snapshot
+  /** From 0; beyond the end is INVALID_ARGUMENT. */
+  3: i64 offset
+}
+
+struct BackupPartReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** The bytes from `offset` on; at least one. */
+  2: binary bytes
+}
+
 /** Admin port of every process. */
 service Admin {
   /** How this process is. */
@@ -217,7 +282,7 @@ service Admin {
   DoctorReply doctor(1: DoctorRequest request) throws (1: common.AssentError error)
 }
 
-/** Admin port of a replica of the coordinator. All but what is inherited is answered by the leader only. */
+/** Admin port of a replica of the coordinator. All but what is inherited, and backups, is answered by the leader only. */
 service CoordinatorAdmin extends Admin {
   /** Who the replicas are. */
   GroupReply group(1: GroupRequest request) throws (1: common.AssentError error)
@@ -229,4 +294,10 @@ service CoordinatorAdmin extends Admin {
   HeuristicsReply heuristics(1: HeuristicsRequest request) throws (1: common.AssentError error)
   /** An operator has seen to such a transaction: it is not told any more. */
   ForgetHeuristicReply forget_heuristic(1: ForgetHeuristicRequest request) throws (1: common.AssentError error)
+  /** Decides about a transaction that has no record. Refused when it has one, or may still get one. */
+  ResolveReply resolve(1: ResolveRequest request) throws (1: common.AssentError error)
+  /** Takes a snapshot of the state now, and answers when it is durable here. */
+  BackupReply backup(1: BackupRequest request) throws (1: common.AssentError error)
+  /** A part of such a snapshot. */
+  BackupPartReply backup_part(1: BackupPartRequest request) throws (1: common.AssentError error)
 }

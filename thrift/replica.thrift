@@ -13,6 +13,8 @@ struct IdentifyRequest {
   3: optional i32 replica
   /** And its disk: drawn when its data directory was first used, never 0. It is remembered. */
   4: optional i64 disk
+  /** Backup that the caller's state was restored from, by its content (R15); absent: none. Replicas of other backups are not heard. */
+  5: optional i64 restored_from
 }
 
 struct IdentifyReply {
@@ -28,6 +30,8 @@ struct IdentifyReply {
   5: i64 disk
   /** To a replica: the disk by which it is known here. Another one than its own: it must not take part. */
   6: optional i64 known_disk
+  /** Backup that this replica's state was restored from, by its content (R15); absent: none. Replicas of other backups are not heard. */
+  7: optional i64 restored_from
 }
 
 // ── consensus: coordinator/paxos/message.h says what each message means ─────────────────────────
@@ -166,6 +170,8 @@ struct Delivery {
   6: i64 disk
   /** Peer port of the sender, "host:port": a receiver that has not heard of it yet answers there. */
   7: optional string sender_address
+  /** Backup that the sender's state was restored from, by its content (R15); absent: none. Replicas of other backups are not heard. */
+  8: optional i64 restored_from
 }
 
 struct SnapshotPartRequest {

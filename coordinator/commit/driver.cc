@@ -86,6 +86,24 @@ Driver Driver::expire(Turn& turn, const BranchId& found) {
   return driver;
 }
 
+Driver Driver::resolve(Turn& turn, const BranchId& found, Outcome outcome,
+                       const Evidence& evidence) {
+  Driver driver(found.transaction);
+  Finishing state{outcome};
+  state.resolved = true;
+  driver.state_ = std::move(state);
+  Branch& branch = driver.find_or_add(found);
+  branch.listed = outcome == Outcome::kCommitted;
+  if (evidence != Evidence{}) branch.evidence = evidence;
+  driver.send_finish(turn, branch);
+  return driver;
+}
+
+bool Driver::expired() const {
+  const auto* finishing = std::get_if<Finishing>(&state_);
+  return finishing != nullptr && finishing->expired;
+}
+
 // ── callers ─────────────────────────────────────────────────────────────────────────────────────
 
 void Driver::join(Turn& turn, const CommitCaller& caller, const std::vector<BranchId>& branches) {
@@ -297,6 +315,7 @@ std::string_view Driver::state_name() const {
           [](const Finishing& state) {
             if (state.expired) return std::string_view("Expired");
             if (state.one_phase) return std::string_view("Committed in one phase");
+            if (state.resolved) return std::string_view("Resolved by an operator");
             return std::string_view(state.outcome == Outcome::kCommitted ? "Committed" : "Aborted");
           },
       },
@@ -319,7 +338,8 @@ void Driver::check_invariants() const {
   if (finishing == nullptr || finishing->outcome != Outcome::kCommitted) return;
   for (const Branch& branch : branches_) {
     const bool ended = finishing->one_phase && branch.ended();
-    CHECK(!branch.listed || branch.evidence || ended, "what commits has evidence (R7)");
+    const bool resolved = finishing->resolved;
+    CHECK(!branch.listed || branch.evidence || ended || resolved, "what commits has evidence (R7)");
   }
 }
 

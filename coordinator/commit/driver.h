@@ -95,6 +95,7 @@ struct Finishing {
   Error reason = {};       // of an abort
   bool expired = false;    // below the floor without a record: it can never commit (R14)
   bool one_phase = false;  // committed so: there is no record, and every listed branch has ended
+  bool resolved = false;   // by an operator, who may have no evidence; there is no record
 };
 
 class Driver {
@@ -114,6 +115,10 @@ class Driver {
                        const std::vector<BranchId>& branches);
   // Rolls back a branch of a transaction below the floor that has no record (R14).
   static Driver expire(Turn& turn, const BranchId& found);
+  // Ends a branch of a transaction without a record as an operator has decided (R15). `evidence`:
+  // of the branch, as far as it is known.
+  static Driver resolve(Turn& turn, const BranchId& found, Outcome outcome,
+                        const Evidence& evidence);
 
   // Another client's call for the same transaction. `branches` are those that it names.
   void join(Turn& turn, const CommitCaller& caller, const std::vector<BranchId>& branches);
@@ -140,6 +145,9 @@ class Driver {
   // Participants of the transaction's own branches that have not confirmed.
   [[nodiscard]] std::vector<std::string> pending() const;
   [[nodiscard]] std::string_view state_name() const;
+
+  // T has no record and never gets one: nothing but what it found prepared is rolled back.
+  [[nodiscard]] bool expired() const;
 
   // The serials of its one-shots are needed no more.
   void release(Serials& serials) const;

@@ -58,7 +58,7 @@ void Driver::log_heuristic(Turn& turn, Branch& branch) {
   const bool told_already = branch.unlogged == 0 && (!news || branch.result == before);
   if (told_already || canary(Canary::kHeuristicUnlogged)) return;
   const auto& state = std::get<Finishing>(state_);
-  const bool has_record = !state.expired && !state.one_phase;
+  const bool has_record = !state.expired && !state.one_phase && !state.resolved;
   const auto listed = std::count_if(branches_.begin(), branches_.end(),
                                     [&](const Branch& one) { return one.listed && has_record; });
   ++branch.unlogged;

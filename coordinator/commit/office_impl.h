@@ -62,6 +62,7 @@ class Office::Impl {
                                              const std::vector<RequestedBranch>& branches) const;
   void found(Turn& turn, const BranchId& branch, MonoTime asked);
   void leave_alone(Turn& turn, const BranchId& branch);
+  [[nodiscard]] bool nobody_knows(const BranchId& branch) const;
   void leave_to_operator(Turn& turn, const BranchId& branch);
 
   template <class Event>

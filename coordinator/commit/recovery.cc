@@ -51,12 +51,19 @@ void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
 //    c. Of an epoch that is not below, the branch is therefore not listed, and rolling it back is
 //       right for every outcome that T may have had.
 //    d. Of an epoch below, nobody knows. It stays prepared, and the log tells operators of it.
+// 6. Of an epoch of before the coordinator was restored from a backup, without a record: the lost
+//    log may have decided T in any way (R15). It stays prepared like 5d, whatever T's time.
+// What an operator has decided about 5d and 6 is carried out.
 void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   const TransactionId& transaction = branch.transaction;
   const state::ParticipantRecord* participant = state_.participant(branch.participant);
   if (participant == nullptr || participant->epoch < branch.epoch) return leave_alone(turn, branch);
   if (finishes_.finished_since(transaction, asked)) return;
   const auto driven = drivers_.find(transaction);
+  // A driver that only rolls back what is safe to roll back does not take in what is not.
+  if (nobody_knows(branch) && (driven == drivers_.end() || driven->second.driver.expired())) {
+    return leave_to_operator(turn, branch);
+  }
   if (driven != drivers_.end()) {
     driven->second.driver.on_found(turn, branch, asked);
     return after_event(driven, turn.now);
@@ -65,7 +72,6 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
     return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
   }
   if (transaction.time() <= state_.floor()) {
-    if (branch.epoch < participant->broken_below) return leave_to_operator(turn, branch);
     return drive(transaction, Driver::expire(turn, branch), turn.now);
   }
   // No client's request under such an id was ever let in (R17).
@@ -76,9 +82,22 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
   drive(transaction, Driver::presume_abort(turn, branch), turn.now);
 }
 
+// Precondition: the branch's participant has enrolled.
+bool Office::Impl::nobody_knows(const BranchId& branch) const {
+  const state::ParticipantRecord& participant = *state_.participant(branch.participant);
+  if (state_.find(branch.transaction) != nullptr) return false;
+  if (branch.epoch < participant.quarantined_below) return true;
+  const bool below_floor = branch.transaction.time() <= state_.floor();
+  return below_floor && branch.epoch < participant.broken_below;
+}
+
 void Office::Impl::leave_to_operator(Turn& turn, const BranchId& branch) {
   const state::DecidedBranch told{branch.participant, branch.epoch, branch.attempt, {}};
   const state::Heuristic* kept = state_.heuristics().find(branch.transaction);
+  if (const auto resolved = kept == nullptr ? std::nullopt : kept->resolved(told)) {
+    if (drivers_.contains(branch.transaction)) return;  // the next inventory has it again
+    return drive(branch.transaction, Driver::resolve(turn, branch, *resolved, {}), turn.now);
+  }
   if (kept != nullptr && kept->result_of(told) != FinishResult::kDone) return;
   ++counters_.heuristic;
   turn.effects.warnings.push_back({branch.transaction, reasons::broken_history(branch)});

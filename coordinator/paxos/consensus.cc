@@ -37,6 +37,7 @@ Consensus::Consensus(Options options, const ChosenLog& log)
       groups_(options_.group),
       learner_(log, options_.recent_bytes_max),
       outbox_(options_.waiting_messages_max),
+      incarnation_(options_.incarnation),
       random_(options_.seed) {
   CHECK_LE(options_.open_slots_max, kGroupDistance, "the group of every open slot is known");
 }

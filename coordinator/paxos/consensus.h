@@ -187,6 +187,10 @@ class Consensus {
   void restore_lost_records();
   // Before any record: a snapshot of the state after this slot was loaded.
   void restore_snapshot(const SnapshotInstalled& snapshot);
+  // Ballots that this replica takes from now on are of this incarnation at least (R15).
+  void begin_incarnation(Incarnation incarnation) {
+    incarnation_ = std::max(incarnation_, incarnation);
+  }
   void start(MonoTime now);
 
   Effects step(MonoTime now, const Input& input);
@@ -334,6 +338,7 @@ class Consensus {
   Acceptor acceptor_;
   Learner learner_;
   Outbox outbox_;
+  Incarnation incarnation_;  // of the ballots that it takes, at least
   Random random_;
   std::variant<Follower, Canvassing, Candidate, Leader> role_;
   // The highest ballot heard of anywhere. Need not be durable: a ballot of one's own is, before it

@@ -20,7 +20,7 @@ Millis Consensus::random_timeout() {
 // this life restored, and this one is above that.
 Ballot Consensus::next_ballot() const {
   const Ballot above = highest_ballot();
-  return {std::max(above.incarnation, options_.incarnation), above.round.next(), options_.self};
+  return {std::max(above.incarnation, incarnation_), above.round.next(), options_.self};
 }
 
 // ── roles ───────────────────────────────────────────────────────────────────────────────────────

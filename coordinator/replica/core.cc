@@ -41,6 +41,7 @@ void Core::restore(std::shared_ptr<state::StateMachine> state) {
   CHECK_EQ(state_->executed(), Slot(0), "a snapshot is restored before anything else");
   state_ = std::move(state);
   consensus_.restore_snapshot({state_->executed(), groups_of(state_->membership())});
+  consensus_.begin_incarnation(state_->restoration().incarnation);
 }
 
 Result<void> Core::restore(Now now, const paxos::Record& record) {
@@ -114,6 +115,7 @@ void Core::on(Now now, Effects& out, const Install& install) {
   feed(now, out, paxos::SnapshotInstalled{through, groups_of(install.state->membership())});
   if (unreadable_ || consensus_.chosen_through() != through) return;
   state_ = install.state;
+  consensus_.begin_incarnation(state_->restoration().incarnation);
   clock_.observe(state_->time(), now.mono);
 }
 
@@ -202,7 +204,10 @@ void Core::execute(Now now, Effects& out, const paxos::ChosenValue& chosen,
   if (!paxos::is_noop(chosen.value)) clock_.observe(entry.time, now.mono);
   if (canary(Canary::kLocalTime)) entry.time = now.wall;
   const Slot governed_from = state_->membership().governs_from();
+  const Millis ahead = state_->restoration().ahead;
   const auto results = state_->execute(chosen.slot, entry);
+  // A new incarnation begins its time above that of the lost log.
+  if (state_->restoration().ahead != ahead) clock_.observe(state_->time(), now.mono);
   executed.through = chosen.slot;
   if (state_->membership().governs_from() != governed_from) {
     executed.changes.push_back(groups_of(state_->membership()).back());

@@ -126,7 +126,9 @@ class Core {
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const paxos::Consensus& consensus() const { return consensus_; }
   // The log's time now: what the next entry would carry (R17). Monotone within an office.
-  [[nodiscard]] LogTime log_time(Now now) { return clock_.advance(now.mono, now.wall); }
+  [[nodiscard]] LogTime log_time(Now now) {
+    return clock_.advance(now.mono, now.wall + state_->restoration().ahead);
+  }
   // Commands that wait for a slot or for their execution.
   [[nodiscard]] std::size_t pending_count() const;
 

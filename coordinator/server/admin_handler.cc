@@ -1,10 +1,12 @@
 // The admin port of a replica: how this process is, and who the group's replicas are.
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
 #include "coordinator/server/heuristics_wire.h"
+#include "coordinator/server/paxos_wire.h"
 #include "runtime/logging.h"
 #include "runtime/rpc/address.h"
 #include "runtime/rpc/admin.h"
@@ -179,6 +181,57 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
     });
   }
 
+  void resolve(Cob<wire::ResolveReply> cob, ExnCob exn,
+               const wire::ResolveRequest& request) override {
+    auto command = check(request.protocol_version)
+                       .and_then([&] { return from_wire(request); })
+                       .and_then([&](state::HeuristicResolved asked) { return resolvable(asked); });
+    if (!command) return answer<wire::ResolveReply>(cob, exn, tl::unexpected(command.error()));
+    log::warning("an operator decides about a transaction without a record",
+                 {{"transaction", to_string(command->transaction)},
+                  {"outcome", std::string(name(command->outcome))},
+                  {"operator", command->operator_name},
+                  {"reason", command->reason}});
+    const TransactionId transaction = command->transaction;
+    propose(
+        std::move(*command), [this, cob, exn, transaction](Result<state::CommandResult> result) {
+          answer(cob, exn, std::move(result).and_then([&](const state::CommandResult& resolved) {
+            return resolve_reply(transaction, resolved);
+          }));
+        });
+  }
+
+  void backup(Cob<wire::BackupReply> cob, ExnCob exn, const wire::BackupRequest& request) override {
+    if (auto known = rpc::check_version(request.protocol_version); !known) {
+      return answer<wire::BackupReply>(cob, exn, tl::unexpected(known.error()));
+    }
+    services_.log.backup([this, cob, exn](Result<storage::SnapshotInfo> taken) {
+      answer(cob, exn, std::move(taken).map([this](const storage::SnapshotInfo& snapshot) {
+        auto reply = rpc::versioned<wire::BackupReply>();
+        reply.snapshot =
+            to_wire(paxos::SnapshotInfo{snapshot.through, snapshot.id, snapshot.bytes});
+        reply.cluster = services_.config.cluster;
+        reply.replica = static_cast<std::int32_t>(services_.config.replica.value);
+        return reply;
+      }));
+    });
+  }
+
+  void backup_part(Cob<wire::BackupPartReply> cob, ExnCob exn,
+                   const wire::BackupPartRequest& request) override {
+    auto part = rpc::check_version(request.protocol_version)
+                    .and_then([&] { return from_wire(request.snapshot); })
+                    .and_then([&](const paxos::SnapshotInfo& snapshot) {
+                      return services_.log.snapshot_part(
+                          snapshot, static_cast<std::uint64_t>(request.offset));
+                    });
+    answer<wire::BackupPartReply>(cob, exn, std::move(part).map([](std::string bytes) {
+      auto reply = rpc::versioned<wire::BackupPartReply>();
+      reply.bytes = std::move(bytes);
+      return reply;
+    }));
+  }
+
   void transfer_leader(Cob<wire::TransferLeaderReply> cob, ExnCob exn,
                        const wire::TransferLeaderRequest& request) override {
     answer(cob, exn, check(request.protocol_version).and_then([&] {
@@ -200,6 +253,40 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
 
   void propose(state::Command command, OperatorCommands::Done done) {
     services_.term->commands.propose(std::move(command), std::move(done));
+  }
+
+  // Nobody knows which attempt of a branch was the one that counts: two of them cannot both commit.
+  [[nodiscard]] Result<state::HeuristicResolved> resolvable(state::HeuristicResolved asked) const {
+    const state::Heuristic* kept = services_.log.state().heuristics().find(asked.transaction);
+    if (kept == nullptr || asked.outcome != Outcome::kCommitted) return asked;
+    std::set<std::string> participants;
+    for (const state::HeuristicBranch& one : kept->branches) {
+      if (participants.insert(one.branch.participant).second) continue;
+      return failure(ErrorCode::kInvalidArgument,
+                     "transaction " + to_string(asked.transaction) +
+                         " has several branches of participant " + one.branch.participant +
+                         ", of which at most one may commit: end them by hand");
+    }
+    return asked;
+  }
+
+  [[nodiscard]] Result<wire::ResolveReply> resolve_reply(const TransactionId& transaction,
+                                                         const state::CommandResult& result) const {
+    if (const auto* decided = std::get_if<state::AlreadyDecided>(&result)) {
+      return failure(ErrorCode::kInvalidArgument,
+                     "transaction " + to_string(transaction) +
+                         " is decided: " + std::string(name(decided->outcome)) +
+                         "; its branches end so by themselves");
+    }
+    const state::Heuristic* kept = services_.log.state().heuristics().find(transaction);
+    if (kept == nullptr) {
+      return failure(ErrorCode::kInvalidArgument,
+                     "nothing was left to an operator of transaction " + to_string(transaction) +
+                         ": see assentctl heuristic list");
+    }
+    auto reply = rpc::versioned<wire::ResolveReply>();
+    reply.heuristic = to_wire(transaction, *kept);
+    return reply;
   }
 
   // The chosen mark of a replica as this leader last heard it.

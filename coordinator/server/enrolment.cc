@@ -126,6 +126,11 @@ Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& particip
     return failure(ErrorCode::kUnknownParticipant,
                    "no participant " + participant + " has enrolled");
   }
+  if (record->quarantined_below == state::kNotSinceRestore) {
+    return failure(ErrorCode::kUnknownParticipant,
+                   "the coordinator was restored from a backup, and participant " + participant +
+                       " has not enrolled since: its agent has to begin a new life");
+  }
   if (epoch != record->epoch) {
     return tl::unexpected(Error{ErrorCode::kDisplaced,
                                 "epoch " + to_string(epoch) + " of participant " + participant +

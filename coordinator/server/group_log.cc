@@ -53,7 +53,7 @@ SnapshotKeeper::Outside GroupLog::outside() {
 Result<void> GroupLog::open() {
   if (auto restored = restore(); !restored) return restored;
   admission_.emplace(options_.peers.size(), storage_.fresh());
-  peers_.introduce_as(disk());
+  peers_.introduce_as(disk(), state().restoration().backup);
   peers_.on_connected([this](ReplicaId peer) { greet(peer); });
   if (admission_->admitted()) {
     take_part();
@@ -100,9 +100,10 @@ void GroupLog::greeted(ReplicaId peer, const Result<PeerLinks::Greeting>& greeti
     return tell_once(peer, "at the address of " + who + " is replica " +
                                to_string(greeting->replica) + ": correct the configuration");
   }
-  if (const auto same = check_disk(peer, greeting->disk); !same) {
-    return tell_once(peer, same.error().message);
-  }
+  const auto same = check_origin(peer, greeting->restored_from).and_then([&] {
+    return check_disk(peer, greeting->disk);
+  });
+  if (!same) return tell_once(peer, same.error().message);
   if (greeting->known_disk != disk()) {
     const Error refused{
         ErrorCode::kIdentityMismatch,
@@ -148,6 +149,26 @@ void GroupLog::tell_disks() {
     told.disk = self ? disk().value : storage_.known_disks().find(id).value().value;
     propose(state::ReplicaMoved{told}, {});
   }
+}
+
+// Two logs must not be taken for one: slots of the same number have other values in them.
+// 1. Replicas that restored the same backup begin with equal states.
+// 2. A newcomer has no state. It gets the group's, unless it is one of those that found the group:
+//    all of these restore the backup, for two of them alone could else choose a log of their own.
+// 3. Who has no state yet, and hears from a restored one, is such a newcomer, or a founder that
+//    nobody lets in because of 2.
+Result<void> GroupLog::check_origin(ReplicaId member, std::uint64_t restored_from) const {
+  const std::uint64_t here = state().restoration().backup;
+  if (restored_from == here) return {};
+  const bool newcomer = restored_from == 0 && !options_.peers.contains(member);
+  const bool nothing_here = here == 0 && state().executed() == Slot(0);
+  if (newcomer || nothing_here) return {};
+  return failure(ErrorCode::kIdentityMismatch,
+                 "replica " + to_string(member) +
+                     (restored_from == 0 ? " was not restored from a backup, and this one was"
+                                         : " was restored from another backup than this one") +
+                     ": all replicas that found the group restore the same backup, each into an "
+                     "empty data directory (docs/operations.md, A coordinator that was lost)");
 }
 
 // Written down before anything that it says is acted upon.
@@ -231,6 +252,7 @@ void GroupLog::install(std::shared_ptr<state::StateMachine> state) {
   if (before < through && core_.state().executed() == through) {
     storage_.rebase(through);
     log::info("state taken in", {{"slot", to_string(through)}, {"before", to_string(before)}});
+    peers_.introduce_as(disk(), core_.state().restoration().backup);
   }
   carry_out(std::move(effects));
   if (open_) arm();

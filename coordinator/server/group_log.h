@@ -61,6 +61,9 @@ class GroupLog final : public state::ReplicatedLog {
   // A member introduces itself: the disk by which the group knows it, or else this replica, which
   // is this one when it was not met before. An error: that could not be written down.
   Result<DiskIncarnation> meet(ReplicaId member, DiskIncarnation disk);
+  // A member speaks whose state comes from this backup; 0: from none. kIdentityMismatch: this
+  // replica's comes from another one, and they are not of one log (R15).
+  [[nodiscard]] Result<void> check_origin(ReplicaId member, std::uint64_t restored_from) const;
   // A member speaks from this disk. kIdentityMismatch: it is known by another one.
   Result<void> check_disk(ReplicaId member, DiskIncarnation disk);
 
@@ -68,6 +71,9 @@ class GroupLog final : public state::ReplicatedLog {
   // kept any more; kInvalidArgument: its content ends before `offset`.
   [[nodiscard]] Result<std::string> snapshot_part(const paxos::SnapshotInfo& snapshot,
                                                   std::uint64_t offset) const;
+
+  // Takes a snapshot of the state as it is now; `done` gets it when it is durable here.
+  void backup(SnapshotKeeper::GotBackup done) { keeper_.backup(std::move(done)); }
 
   // A message of another replica came in. Precondition: the message is checked.
   void deliver(ReplicaId from, const paxos::Message& message);

@@ -34,6 +34,31 @@ wire::HeuristicBranch to_wire(const TransactionId& transaction, const state::Heu
   return out;
 }
 
+wire::Resolution to_wire(const state::Resolution& resolution) {
+  wire::Resolution out;
+  out.outcome = rpc::to_wire(resolution.outcome);
+  out.operator_name = resolution.operator_name;
+  out.reason = resolution.reason;
+  out.at_ms = resolution.at.value;
+  return out;
+}
+
+Result<void> check_text(const char* what, const std::string& text) {
+  if (!text.empty() && text.size() <= kTextMax) return {};
+  return failure(ErrorCode::kInvalidArgument,
+                 std::string(what) + " is 1 to " + std::to_string(kTextMax) + " bytes long");
+}
+
+// Who does it, and why, and what it is about: all of it stands in the log.
+template <class Request>
+Result<TransactionId> check_words(const Request& request) {
+  return check_text("the operator's name", request.operator_name)
+      .and_then([&] { return check_text("the reason", request.reason); })
+      .and_then([&] { return rpc::transaction_from_wire(request.transaction); });
+}
+
+}  // namespace
+
 wire::Heuristic to_wire(const TransactionId& transaction, const state::Heuristic& one) {
   wire::Heuristic out;
   out.transaction = to_string(transaction);
@@ -44,16 +69,9 @@ wire::Heuristic to_wire(const TransactionId& transaction, const state::Heuristic
   for (const state::HeuristicBranch& branch : one.branches) {
     out.branches.push_back(to_wire(transaction, branch));
   }
+  if (one.resolution) out.__set_resolution(to_wire(*one.resolution));
   return out;
 }
-
-Result<void> check_text(const char* what, const std::string& text) {
-  if (!text.empty() && text.size() <= kTextMax) return {};
-  return failure(ErrorCode::kInvalidArgument,
-                 std::string(what) + " is 1 to " + std::to_string(kTextMax) + " bytes long");
-}
-
-}  // namespace
 
 wire::HeuristicsReply to_wire(const state::Heuristics& heuristics) {
   auto out = rpc::versioned<wire::HeuristicsReply>();
@@ -65,12 +83,16 @@ wire::HeuristicsReply to_wire(const state::Heuristics& heuristics) {
 }
 
 Result<state::HeuristicForgotten> from_wire(const wire::ForgetHeuristicRequest& request) {
-  auto texts = check_text("the operator's name", request.operator_name).and_then([&] {
-    return check_text("the reason", request.reason);
-  });
-  if (!texts) return tl::unexpected(texts.error());
-  return rpc::transaction_from_wire(request.transaction).map([&](const TransactionId& transaction) {
+  return check_words(request).map([&](const TransactionId& transaction) {
     return state::HeuristicForgotten{transaction, request.operator_name, request.reason};
+  });
+}
+
+Result<state::HeuristicResolved> from_wire(const wire::ResolveRequest& request) {
+  return check_words(request).and_then([&](const TransactionId& transaction) {
+    return rpc::from_wire(request.outcome).map([&](Outcome outcome) {
+      return state::HeuristicResolved{transaction, outcome, request.operator_name, request.reason};
+    });
   });
 }
 

@@ -10,5 +10,7 @@ namespace assent::coordinator {
 wire::HeuristicsReply to_wire(const state::Heuristics& heuristics);
 // kInvalidArgument says what is wrong.
 Result<state::HeuristicForgotten> from_wire(const wire::ForgetHeuristicRequest& request);
+Result<state::HeuristicResolved> from_wire(const wire::ResolveRequest& request);
+wire::Heuristic to_wire(const TransactionId& transaction, const state::Heuristic& one);
 
 }  // namespace assent::coordinator

@@ -146,7 +146,11 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
                      "replica " + std::to_string(request.replica) +
                          " has left this group: stop it, and give another one a new id");
     }
-    return services_.log.meet(caller, DiskIncarnation(static_cast<std::uint64_t>(request.disk)))
+    return services_.log.check_origin(caller, static_cast<std::uint64_t>(request.restored_from))
+        .and_then([&] {
+          return services_.log.meet(caller,
+                                    DiskIncarnation(static_cast<std::uint64_t>(request.disk)));
+        })
         .map([](DiskIncarnation known) { return std::optional(known); });
   }
 
@@ -157,6 +161,10 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     reply.leader = services_.log.serving();
     reply.disk = static_cast<std::int64_t>(services_.log.disk().value);
     if (known) reply.__set_known_disk(static_cast<std::int64_t>(known->value));
+    const state::Restoration& restoration = services_.log.state().restoration();
+    if (restoration.restored()) {
+      reply.__set_restored_from(static_cast<std::int64_t>(restoration.backup));
+    }
     return reply;
   }
 
@@ -197,8 +205,11 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     }
     // A stranger may be a member that this replica has not heard of yet, and one that has left may
     // have an office to hand over: consensus knows whom to heed.
-    return services_.log.check_disk(sender,
-                                    DiskIncarnation(static_cast<std::uint64_t>(delivery.disk)));
+    return services_.log.check_origin(sender, static_cast<std::uint64_t>(delivery.restored_from))
+        .and_then([&] {
+          return services_.log.check_disk(
+              sender, DiskIncarnation(static_cast<std::uint64_t>(delivery.disk)));
+        });
   }
 
   void take(const wire::Delivery& delivery) {

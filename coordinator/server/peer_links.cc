@@ -127,6 +127,8 @@ void PeerLinks::flush(ReplicaId to, Link& link) {
     delivery.receiver = static_cast<std::int32_t>(to.value);
     delivery.disk = static_cast<std::int64_t>(disk_.value);
     delivery.__set_sender_address(address_);
+    if (restored_from_ != 0)
+      delivery.__set_restored_from(static_cast<std::int64_t>(restored_from_));
     const auto sent = link.client.cast("deliver", [&](apache::thrift::protocol::TProtocol& out) {
       wire::Replica_deliver_pargs arguments;
       arguments.delivery = &delivery;
@@ -143,13 +145,15 @@ void PeerLinks::greet(ReplicaId peer, std::function<void(Result<Greeting>)> done
   request.cluster = cluster_;
   request.__set_replica(static_cast<std::int32_t>(self_.value));
   request.__set_disk(static_cast<std::int64_t>(disk_.value));
+  if (restored_from_ != 0) request.__set_restored_from(static_cast<std::int64_t>(restored_from_));
   ASSENT_CALL(wire::Replica, identify, wire::IdentifyReply)
   (links_.at(peer)->client, request, kGreetingMax,
    [done = std::move(done)](Result<wire::IdentifyReply> reply) {
      done(std::move(reply).map([](const wire::IdentifyReply& told) {
        return Greeting{ReplicaId(static_cast<std::uint32_t>(told.replica)),
                        DiskIncarnation(static_cast<std::uint64_t>(told.disk)),
-                       DiskIncarnation(static_cast<std::uint64_t>(told.known_disk))};
+                       DiskIncarnation(static_cast<std::uint64_t>(told.known_disk)),
+                       static_cast<std::uint64_t>(told.restored_from)};
      }));
    });
 }

@@ -30,14 +30,19 @@ class PeerLinks {
             const std::map<ReplicaId, std::string>& addresses, std::function<void(ReplicaId)> lost);
   ~PeerLinks();
 
-  // Who speaks in every message from now on. Nothing is sent before.
-  void introduce_as(DiskIncarnation disk) { disk_ = disk; }
+  // Who speaks in every message from now on. Nothing is sent before. `restored_from`: the backup
+  // that its state comes from; 0: none.
+  void introduce_as(DiskIncarnation disk, std::uint64_t restored_from) {
+    disk_ = disk;
+    restored_from_ = restored_from;
+  }
 
   // What a replica at a member's address says of itself, and of this one.
   struct Greeting {
     ReplicaId replica;
     DiskIncarnation disk;
     DiskIncarnation known_disk;  // by which it knows this replica
+    std::uint64_t restored_from = 0;
   };
   // Introduces this replica to a member; `done` is called once, never from inside.
   void greet(ReplicaId peer, std::function<void(Result<Greeting>)> done);
@@ -77,6 +82,7 @@ class PeerLinks {
   const std::function<void(ReplicaId)> lost_;
   std::function<void(ReplicaId)> connected_;
   DiskIncarnation disk_;
+  std::uint64_t restored_from_ = 0;
   std::map<ReplicaId, std::unique_ptr<Link>> links_;
   // Of those who moved, and since when: a call may wait for its answer.
   std::vector<std::pair<MonoTime, std::unique_ptr<Link>>> retired_;

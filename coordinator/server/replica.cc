@@ -1,10 +1,10 @@
 #include "coordinator/server/replica.h"
 
-#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "coordinator/server/group_log_options.h"
 #include "coordinator/server/handlers.h"
 #include "runtime/logging.h"
 #include "runtime/process.h"
@@ -17,61 +17,6 @@ constexpr Millis kDrainAlone{10'000};
 // With others, clients get the rest from the next leader.
 constexpr Millis kDrainInGroup{1'000};
 constexpr Millis kSuccessorMax{1'000};
-
-// Of the log: a value of consensus, which is at most paxos::Options::accept_bytes_max long, and
-// what stands beside it.
-constexpr std::uint32_t kRecordBytesMax = (1u << 20) + 1'024;
-
-// Log is deleted by whole segments: four of them to a snapshot keep what is held near what is
-// needed. The smallest holds the largest record, the largest is quickly prepared.
-std::uint64_t segment_bytes(std::uint64_t snapshot_log_bytes) {
-  return std::clamp<std::uint64_t>(snapshot_log_bytes / 4, 2u << 20, 16u << 20);
-}
-
-std::vector<ReplicaId> members(const Config& config) {
-  std::vector<ReplicaId> out;
-  for (const auto& [replica, member] : config.group) out.push_back(replica);
-  return out;
-}
-
-// What the first leader tells the log. Disks become known later.
-std::vector<state::Member> founders(const Config& config) {
-  std::vector<state::Member> out;
-  for (const auto& [replica, member] : config.group) {
-    out.push_back(
-        {replica, 0, false, member.client_address, member.peer_address, member.admin_address});
-  }
-  return out;
-}
-
-GroupLogOptions log_options(boost::asio::io_context& loop, const Config& config) {
-  const paxos::Group group = config.joins ? paxos::Group() : paxos::Group(members(config));
-  GroupLogOptions out{};
-  out.core.paxos.self = config.replica;
-  out.core.paxos.group = group;
-  if (!config.joins) out.core.founders = founders(config);
-  out.peer_address = config.peer_address;
-  out.storage.cluster = config.cluster;
-  out.storage.replica = config.replica;
-  out.storage.log.directory = config.data_directory;
-  out.storage.log.post = [&loop](std::function<void()> work) {
-    boost::asio::post(loop, std::move(work));
-  };
-  out.storage.log.segment_bytes = segment_bytes(config.snapshot_log_bytes);
-  out.storage.log.record_bytes_max = kRecordBytesMax;
-  out.snapshots.log_bytes = config.snapshot_log_bytes;
-  // Who lacks no more than this is sent the values from memory, without a read of the disk.
-  out.core.paxos.recent_bytes_max =
-      std::min<std::size_t>(out.core.paxos.recent_bytes_max, config.snapshot_log_bytes);
-  out.core.paxos.seed = process::random_u64();
-  out.core.paxos.heartbeat_every = config.heartbeat_every;
-  out.core.paxos.election_min = config.election_min;
-  out.core.state.retention = config.retention;
-  for (const auto& [replica, member] : config.group) {
-    if (replica != config.replica) out.peers[replica] = member.peer_address;
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -137,7 +82,7 @@ Replica::Replica(boost::asio::io_context& loop, Config config,
 Replica::~Replica() = default;
 
 Result<void> Replica::open() {
-  GroupLogOptions options = log_options(loop_, config_);
+  GroupLogOptions options = group_log_options(loop_, config_);
   options.office_taken = [this] { take_office(); };
   options.office_lost = [this] { lose_office(); };
   options.refused = refused_;

@@ -64,6 +64,35 @@ void SnapshotKeeper::maybe_begin() {
   }
 }
 
+// One that is being written now, or one that was fetched, may be of an earlier state.
+void SnapshotKeeper::backup(GotBackup done) {
+  const Slot now = core_.state().executed();
+  const auto newest = log_.snapshots().newest();
+  if (newest && now <= newest->through) {
+    boost::asio::post(loop_, [newest = *newest, done = std::move(done)] { done(newest); });
+    return;
+  }
+  if (now == Slot(0)) {
+    boost::asio::post(loop_, [done = std::move(done)] {
+      done(failure(ErrorCode::kUnavailable, "there is no state yet that could be backed up"));
+    });
+    return;
+  }
+  backups_.push_back({now, std::move(done)});
+  if (!log_.snapshots().writing()) begin();
+}
+
+// The next snapshot answers those who want a later state.
+void SnapshotKeeper::answer_backups(const Result<storage::SnapshotInfo>& result) {
+  std::vector<Backup> answered;
+  for (Backup& backup : std::exchange(backups_, {})) {
+    const bool served = !result || backup.of <= result->through;
+    (served ? answered : backups_).push_back(std::move(backup));
+  }
+  for (const Backup& backup : answered) backup.done(result);
+  if (!backups_.empty() && !log_.snapshots().writing()) begin();
+}
+
 void SnapshotKeeper::repaired() {
   schedule_.hasten(log_.bytes());
 }
@@ -104,11 +133,12 @@ void SnapshotKeeper::written(const Result<storage::SnapshotInfo>& result) {
     schedule_.failed(log_.bytes());
     log::warning("no snapshot was written; the log grows until one is",
                  {{"why", result.error().message}});
-    return;
+    return answer_backups(result);
   }
   ++counters_.written;
   keep(*result);
   if (log_.wants_snapshot()) schedule_.hasten(log_.bytes());
+  answer_backups(result);
 }
 
 void SnapshotKeeper::keep(const storage::SnapshotInfo& info) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "coordinator/replica/core.h"
@@ -37,6 +38,7 @@ struct SnapshotCounters {
 class SnapshotKeeper {
  public:
   using GotPart = std::function<void(Result<std::string> bytes)>;
+  using GotBackup = std::function<void(Result<storage::SnapshotInfo> backup)>;
 
   // What it needs of others. Called on the event loop.
   struct Outside {
@@ -58,6 +60,10 @@ class SnapshotKeeper {
   // Begins a snapshot when one is due. Called when the log has grown.
   void maybe_begin();
 
+  // Takes a snapshot of the state as it is now, or further. `done` is called once, on the loop,
+  // when it is durable; never when this is destroyed first. kUnavailable: there is no room.
+  void backup(GotBackup done);
+
   // What the log has lost matters no more: snapshots follow that take its place.
   void repaired();
 
@@ -72,6 +78,7 @@ class SnapshotKeeper {
   void post_chunk();
   void write_chunk();
   void written(const Result<storage::SnapshotInfo>& result);
+  void answer_backups(const Result<storage::SnapshotInfo>& result);
 
   [[nodiscard]] bool is_of_use(const paxos::SnapshotInfo& offered);
   void begin_fetch(const paxos::SnapshotOffered& offer);
@@ -95,6 +102,11 @@ class SnapshotKeeper {
   replica::SnapshotFetch fetch_;
   bool taking_in_ = false;     // all bytes are here, and being verified and loaded
   bool told_of_room_ = false;  // that there is none for what is offered
+  struct Backup {
+    Slot of;  // the state of no earlier slot than this
+    GotBackup done;
+  };
+  std::vector<Backup> backups_;  // that are waited for
   SnapshotCounters counters_;
   std::shared_ptr<char> alive_;  // what is posted holds it weakly
 };

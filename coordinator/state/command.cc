@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint8_t kEntryFormatFirst = 1;
 constexpr std::uint8_t kEntryFormatGroups = 2;
 constexpr std::uint8_t kEntryFormatHistories = 3;
+constexpr std::uint8_t kEntryFormatRestores = 4;
 
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
@@ -30,6 +31,7 @@ enum class Kind : std::uint8_t {
   kHeuristicFound = 11,
   kHeuristicForgotten = 12,
   kEnrolledTracked = 13,
+  kHeuristicResolved = 16,
 };
 
 void put_kind(Encoder& out, Kind kind) {
@@ -117,6 +119,14 @@ void put_command(Encoder& out, const HeuristicForgotten& command) {
   out.put_string(command.reason);
 }
 
+void put_command(Encoder& out, const HeuristicResolved& command) {
+  put_kind(out, Kind::kHeuristicResolved);
+  put(out, command.transaction);
+  out.put_u8(static_cast<std::uint8_t>(command.outcome));
+  out.put_string(command.operator_name);
+  out.put_string(command.reason);
+}
+
 Committed read_committed(Reader& in) {
   Committed command;
   command.transaction = read_transaction(in);
@@ -171,10 +181,20 @@ HeuristicForgotten read_heuristic_forgotten(Reader& in) {
   return command;
 }
 
+HeuristicResolved read_heuristic_resolved(Reader& in) {
+  HeuristicResolved command;
+  command.transaction = read_transaction(in);
+  command.outcome = read_outcome(in);
+  command.operator_name = in.text();
+  command.reason = in.text();
+  return command;
+}
+
 // The first format that has the kind.
 std::uint8_t format_of(Kind kind) {
   if (kind < Kind::kGroupFounded) return kEntryFormatFirst;
-  return kind < Kind::kHeuristicFound ? kEntryFormatGroups : kEntryFormatHistories;
+  if (kind < Kind::kHeuristicFound) return kEntryFormatGroups;
+  return kind < Kind::kHeuristicResolved ? kEntryFormatHistories : kEntryFormatRestores;
 }
 
 // What an earlier format did not know was not written under it.
@@ -208,6 +228,8 @@ Command read_command(Reader& in, std::uint8_t format) {
       return read_heuristic_found(in);
     case Kind::kHeuristicForgotten:
       return read_heuristic_forgotten(in);
+    case Kind::kHeuristicResolved:
+      return read_heuristic_resolved(in);
   }
   in.require(false);
   return {};
@@ -231,6 +253,7 @@ std::uint8_t format_of(const Command& command) {
                         [](const ReplicaMoved&) { return kEntryFormatGroups; },
                         [](const HeuristicFound&) { return kEntryFormatHistories; },
                         [](const HeuristicForgotten&) { return kEntryFormatHistories; },
+                        [](const HeuristicResolved&) { return kEntryFormatRestores; },
                     },
                     command);
 }

@@ -144,9 +144,20 @@ struct HeuristicForgotten {
   bool operator==(const HeuristicForgotten&) const = default;
 };
 
-using Command =
-    std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded, ReplicaAdded,
-                 ReplicaPromoted, ReplicaRemoved, ReplicaMoved, HeuristicFound, HeuristicForgotten>;
+// An operator decides about T, which has no record and can get none any more: its branches that
+// were left prepared end so. AlreadyDecided: T has a record, or an operator decided otherwise.
+struct HeuristicResolved {
+  TransactionId transaction;
+  Outcome outcome = Outcome::kAborted;
+  std::string operator_name;
+  std::string reason;
+
+  bool operator==(const HeuristicResolved&) const = default;
+};
+
+using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded,
+                             ReplicaAdded, ReplicaPromoted, ReplicaRemoved, ReplicaMoved,
+                             HeuristicFound, HeuristicForgotten, HeuristicResolved>;
 
 // The value of one slot: a batch of commands and the leader's time. Time enters the state only
 // here.

@@ -71,7 +71,7 @@ struct MembershipEncoding {
 };
 
 struct HeuristicsEncoding {
-  static void put(Encoder& out, const Heuristics& heuristics) {
+  static void put(Encoder& out, const Heuristics& heuristics, std::uint8_t format) {
     out.put_varint(heuristics.untold_);
     out.put_varint(heuristics.kept_.size());
     for (const auto& [transaction, one] : heuristics.kept_) {
@@ -85,10 +85,31 @@ struct HeuristicsEncoding {
         state::put(out, branch.branch);
         out.put_u8(static_cast<std::uint8_t>(branch.result));
       }
+      if (format < kSnapshotFormatRestores) continue;
+      out.put_u8(one.resolution ? 1 : 0);
+      if (one.resolution) put_resolution(out, *one.resolution);
     }
   }
 
-  static Heuristics read(Reader& in) {
+  static void put_resolution(Encoder& out, const Resolution& resolution) {
+    out.put_u8(static_cast<std::uint8_t>(resolution.outcome));
+    out.put_string(resolution.operator_name);
+    out.put_string(resolution.reason);
+    put_time(out, resolution.at);
+    out.put_varint(resolution.branches);
+  }
+
+  static Resolution read_resolution(Reader& in) {
+    Resolution resolution;
+    resolution.outcome = read_outcome(in);
+    resolution.operator_name = in.text();
+    resolution.reason = in.text();
+    resolution.at = read_time(in);
+    resolution.branches = in.varint();
+    return resolution;
+  }
+
+  static Heuristics read(Reader& in, std::uint8_t format) {
     Heuristics out;
     out.untold_ = in.varint();
     in.list([&] {
@@ -105,6 +126,8 @@ struct HeuristicsEncoding {
         return branch;
       });
       in.require(!one.branches.empty());
+      if (format >= kSnapshotFormatRestores && in.flag()) one.resolution = read_resolution(in);
+      in.require(!one.resolution || one.resolution->branches <= one.branches.size());
       in.require(out.kept_.emplace(transaction, std::move(one)).second);
       return transaction;
     });
@@ -179,8 +202,15 @@ void put(Encoder& out, const Membership& membership) {
   MembershipEncoding::put(out, membership);
 }
 
-void put(Encoder& out, const Heuristics& heuristics) {
-  HeuristicsEncoding::put(out, heuristics);
+void put(Encoder& out, const Restoration& restoration) {
+  out.put_varint(restoration.incarnation.value);
+  out.put_u64(restoration.backup);
+  out.put_u8(restoration.begun ? 1 : 0);
+  out.put_varint(static_cast<std::uint64_t>(restoration.ahead.value));
+}
+
+void put(Encoder& out, const Heuristics& heuristics, std::uint8_t format) {
+  HeuristicsEncoding::put(out, heuristics, format);
 }
 
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record) {
@@ -210,6 +240,8 @@ void put_participant(Encoder& out, const std::string& name, const ParticipantRec
   out.put_u8(record.tracks_history ? 1 : 0);
   out.put_varint(record.proven_position);
   out.put_varint(record.broken_below.value);
+  if (format < kSnapshotFormatRestores) return;
+  out.put_varint(record.quarantined_below.value);
 }
 
 LogTime read_time(Reader& in) {
@@ -306,8 +338,18 @@ Membership read_membership(Reader& in) {
   return MembershipEncoding::read(in);
 }
 
-Heuristics read_heuristics(Reader& in) {
-  return HeuristicsEncoding::read(in);
+Restoration read_restoration(Reader& in) {
+  Restoration restoration;
+  restoration.incarnation = Incarnation(in.varint());
+  restoration.backup = in.fixed();
+  restoration.begun = in.flag();
+  restoration.ahead = Millis(in.number<std::int64_t>());
+  in.require(restoration.incarnation != Incarnation(0));
+  return restoration;
+}
+
+Heuristics read_heuristics(Reader& in, std::uint8_t format) {
+  return HeuristicsEncoding::read(in, format);
 }
 
 TransactionRecord read_record(Reader& in) {
@@ -337,6 +379,8 @@ ParticipantRecord read_participant(Reader& in, std::uint8_t format) {
   record.tracks_history = in.flag();
   record.proven_position = in.varint();
   record.broken_below = Epoch(in.varint());
+  if (format < kSnapshotFormatRestores) return record;
+  record.quarantined_below = Epoch(in.varint());
   return record;
 }
 

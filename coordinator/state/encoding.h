@@ -19,6 +19,7 @@ namespace assent::state {
 
 inline constexpr std::uint8_t kSnapshotFormatGroups = 2;
 inline constexpr std::uint8_t kSnapshotFormatHistories = 3;  // heuristics, and broken histories
+inline constexpr std::uint8_t kSnapshotFormatRestores = 4;   // restores, and resolutions
 
 void put_time(Encoder& out, LogTime time);
 void put(Encoder& out, const TransactionId& id);
@@ -29,7 +30,9 @@ void put(Encoder& out, const std::vector<DecidedBranch>& branches);
 void put(Encoder& out, const Error& error);
 void put(Encoder& out, const Member& member);
 void put(Encoder& out, const Membership& membership);
-void put(Encoder& out, const Heuristics& heuristics);
+void put(Encoder& out, const Restoration& restoration);
+// In this format of snapshots.
+void put(Encoder& out, const Heuristics& heuristics, std::uint8_t format);
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record);
 // In this format of snapshots.
 void put_participant(Encoder& out, const std::string& name, const ParticipantRecord& record,
@@ -93,7 +96,8 @@ ReplicaId read_replica(Reader& in);
 Member read_member(Reader& in);
 std::vector<Member> read_members(Reader& in);  // each id once, at least one that is no learner
 Membership read_membership(Reader& in);
-Heuristics read_heuristics(Reader& in);
+Restoration read_restoration(Reader& in);
+Heuristics read_heuristics(Reader& in, std::uint8_t format);
 TransactionRecord read_record(Reader& in);                            // behind its id
 ParticipantRecord read_participant(Reader& in, std::uint8_t format);  // behind its name
 

@@ -57,6 +57,15 @@ FinishResult Heuristic::result_of(const DecidedBranch& branch) const {
   return found == branches.end() ? FinishResult::kDone : found->result;
 }
 
+std::optional<Outcome> Heuristic::resolved(const DecidedBranch& branch) const {
+  if (!resolution) return std::nullopt;
+  const auto known = branches.begin() + static_cast<std::ptrdiff_t>(resolution->branches);
+  const bool decided = std::any_of(branches.begin(), known, [&](const HeuristicBranch& one) {
+    return same_branch(one.branch, branch);
+  });
+  return decided ? std::optional(resolution->outcome) : std::nullopt;
+}
+
 void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
   const bool known = kept_.contains(command.transaction);
   if (!known && command.result == FinishResult::kDone) return;
@@ -65,7 +74,7 @@ void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
     return;
   }
   Heuristic& one = kept_[command.transaction];
-  if (!known) one = {command.outcome, command.listed, slot, time, {}};
+  if (!known) one = {command.outcome, command.listed, slot, time, {}, {}};
   const auto same = std::find_if(
       one.branches.begin(), one.branches.end(),
       [&](const HeuristicBranch& other) { return same_branch(other.branch, command.branch); });
@@ -75,6 +84,19 @@ void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
   } else if (same->result == FinishResult::kHazard) {
     same->result = command.result;
   }
+}
+
+std::optional<Outcome> Heuristics::resolve(LogTime time, const HeuristicResolved& command) {
+  const auto found = kept_.find(command.transaction);
+  if (found == kept_.end()) return std::nullopt;
+  Heuristic& one = found->second;
+  if (one.listed > 0) return one.outcome;
+  if (!one.resolution) {
+    one.resolution = {command.outcome, command.operator_name, command.reason, time,
+                      one.branches.size()};
+    one.outcome = command.outcome;
+  }
+  return one.resolution->outcome;
 }
 
 const Heuristic* Heuristics::find(const TransactionId& transaction) const {
@@ -87,6 +109,8 @@ void Heuristics::check_invariants() const {
   for (const auto& [transaction, one] : kept_) {
     CHECK(!one.branches.empty(), "what is kept names a branch");
     CHECK_LE(one.branches.size(), kBranchesMax, "memory is bounded");
+    CHECK(!one.resolution || one.resolution->branches <= one.branches.size(),
+          "what an operator has decided about was found before");
   }
 }
 

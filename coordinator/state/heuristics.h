@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,16 +35,31 @@ enum class HeuristicKind : std::uint8_t {
 };
 std::string_view name(HeuristicKind kind);
 
+// What an operator has decided about a transaction without a record.
+struct Resolution {
+  Outcome outcome = Outcome::kAborted;
+  std::string operator_name;
+  std::string reason;
+  LogTime at;
+  // So many branches were known, and are to end so; what is found later was not decided about.
+  std::uint64_t branches = 0;
+
+  bool operator==(const Resolution&) const = default;
+};
+
 struct Heuristic {
   Outcome outcome = Outcome::kAborted;  // T's
   std::uint64_t listed = 0;             // branches that T's record lists; 0: it has none
   Slot found_in;                        // when the first was found
   LogTime found_at;
-  std::vector<HeuristicBranch> branches;  // in the order in which they were found
+  std::vector<HeuristicBranch> branches;   // in the order in which they were found
+  std::optional<Resolution> resolution{};  // only of a transaction without a record
 
   [[nodiscard]] HeuristicKind kind() const;
   // kDone: nothing was found of this branch, or it has ended well.
   [[nodiscard]] FinishResult result_of(const DecidedBranch& branch) const;
+  // How an operator has decided that this branch ends; none: nobody has.
+  [[nodiscard]] std::optional<Outcome> resolved(const DecidedBranch& branch) const;
 
   bool operator==(const Heuristic&) const = default;
 };
@@ -55,6 +72,10 @@ class Heuristics {
 
   // The first word on a branch stands; only a hazard may end well later.
   void found(Slot slot, LogTime time, const HeuristicFound& command);
+  // An operator decides about T: each hazard among its branches is to end so. The outcome that T
+  // has then: this one, or an earlier one, of its record or of an operator. None: nothing is kept
+  // of T.
+  std::optional<Outcome> resolve(LogTime time, const HeuristicResolved& command);
   // False: nothing is kept of T.
   bool forget(const TransactionId& transaction) { return kept_.erase(transaction) == 1; }
 

@@ -42,7 +42,10 @@ std::string StateMachine::beginning() const {
     put_participant(out, name, record, options_.formats.snapshot);
   }
   if (options_.formats.snapshot >= kSnapshotFormatGroups) put(out, membership_);
-  if (options_.formats.snapshot >= kSnapshotFormatHistories) put(out, heuristics_);
+  if (options_.formats.snapshot >= kSnapshotFormatHistories) {
+    put(out, heuristics_, options_.formats.snapshot);
+  }
+  if (options_.formats.snapshot >= kSnapshotFormatRestores) put(out, restoration_);
   return out.take();
 }
 
@@ -120,7 +123,8 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
     participants_.emplace(std::move(name), read_participant(in, format));
   }
   if (format >= kSnapshotFormatGroups) membership_ = read_membership(in);
-  if (format >= kSnapshotFormatHistories) heuristics_ = read_heuristics(in);
+  if (format >= kSnapshotFormatHistories) heuristics_ = read_heuristics(in, format);
+  if (format >= kSnapshotFormatRestores) restoration_ = read_restoration(in);
   in.require(executed_ != Slot(0) && floor_ <= time_);
   if (!in.finished()) return refuse("does not follow its format");
   return {};

@@ -134,7 +134,40 @@ void StateMachine::drop(const TransactionId& transaction) {
 CommandResult StateMachine::on(Slot /*slot*/, const OfficeTaken& command) {
   ++offices_;
   office_ = std::max(office_, command.ballot);
+  begin_incarnation(command.ballot);
   return TookEffect{};
+}
+
+// The lost log can have decided ids up to kIdsAhead in front of its time, which lay behind the time
+// that the first leader of the new incarnation has brought along (R17). Log time goes on from above
+// them, so that new ids are above the floor at once.
+void StateMachine::begin_incarnation(const Ballot& ballot) {
+  if (restoration_.begun || ballot.incarnation < restoration_.incarnation) return;
+  restoration_.begun = true;
+  restoration_.ahead = restoration_.ahead + kIdsAhead;
+  time_ = time_ + kIdsAhead;
+  raise_floor(time_);
+}
+
+void StateMachine::restore(std::uint64_t backup) {
+  CHECK_LT(0u, backup, "a backup is named by its content");
+  const std::uint64_t before = std::max(restoration_.incarnation.value, office_.incarnation.value);
+  restoration_.incarnation = Incarnation(before + 1);
+  restoration_.backup = backup;
+  restoration_.begun = false;
+  offices_ += kOfficesLostMax;
+  membership_ = Membership();
+  for (auto& [name, record] : participants_) {
+    record.quarantined_below = kNotSinceRestore;
+    record.tracks_history = true;
+  }
+}
+
+// The log that issued this participant's epochs is lost in part, as far as this state knows (R15).
+bool StateMachine::log_was_lost(const std::string& participant) const {
+  if (!restoration_.restored()) return false;
+  const ParticipantRecord* known = this->participant(participant);
+  return known == nullptr || known->quarantined_below == kNotSinceRestore;
 }
 
 CommandResult StateMachine::on(Slot slot, const Committed& command) {
@@ -165,10 +198,19 @@ CommandResult StateMachine::on(Slot slot, const Aborted& command) {
 CommandResult StateMachine::decide(const TransactionId& transaction, TransactionRecord record) {
   const auto found = records_.find(transaction);
   if (found != records_.end()) return AlreadyDecided{found->second.outcome};
-  if (transaction.time() <= floor_) return BelowFloor{};
+  if (transaction.time() <= floor_ || quarantined(record.branches)) return BelowFloor{};
   records_.emplace(transaction, std::move(record));
   unforgotten_.insert(transaction);
   return TookEffect{};
+}
+
+// R15: the lost log may have decided otherwise. The floor says the same as long as the clocks of
+// its hosts and of these agree within the time that the restore took; this needs no clock.
+bool StateMachine::quarantined(const std::vector<DecidedBranch>& branches) const {
+  return std::ranges::any_of(branches, [&](const DecidedBranch& branch) {
+    const ParticipantRecord* known = participant(branch.participant);
+    return known != nullptr && branch.epoch < known->quarantined_below;
+  });
 }
 
 CommandResult StateMachine::on(Slot slot, const Forgotten& command) {
@@ -204,11 +246,15 @@ void StateMachine::prove_epochs(const std::vector<DecidedBranch>& branches) {
 
 CommandResult StateMachine::on(Slot /*slot*/, const Enrolled& life) {
   if (std::optional<Error> error = objection(life)) return EnrolmentRefused{std::move(*error)};
+  const bool log_is_lost = log_was_lost(life.participant);
   ParticipantRecord& record = participants_[life.participant];
   // The same life asks again: it has its epoch.
-  if (record.nonce == life.nonce) return EpochIssued{record.epoch};
+  if (record.nonce == life.nonce && !log_is_lost) return EpochIssued{record.epoch};
   record.identity = life.identity;
+  // The lost log may have issued more: epochs go on above the database's own (R15).
+  if (log_is_lost) record.epoch = std::max(record.epoch, life.stored_epoch);
   record.epoch = record.epoch.next();
+  if (log_is_lost) record.quarantined_below = record.epoch;
   if (life.tracks_history && may_have_lost(record, life)) {
     record.broken_below = record.epoch;
     record.proven_position = 0;
@@ -263,6 +309,17 @@ CommandResult StateMachine::on(Slot /*slot*/, const HeuristicForgotten& command)
   return TookEffect{};
 }
 
+// R1: what the log has decided stands.
+CommandResult StateMachine::on(Slot /*slot*/, const HeuristicResolved& command) {
+  if (const TransactionRecord* record = find(command.transaction)) {
+    return AlreadyDecided{record->outcome};
+  }
+  const std::optional<Outcome> outcome = heuristics_.resolve(time_, command);
+  if (!outcome) return NothingKept{};
+  if (*outcome != command.outcome) return AlreadyDecided{*outcome};
+  return TookEffect{};
+}
+
 // Why this life may not begin; none when it may (R16).
 std::optional<Error> StateMachine::objection(const Enrolled& life) const {
   if (std::optional<Error> error = malformed(life)) return error;
@@ -278,8 +335,9 @@ std::optional<Error> StateMachine::objection(const Enrolled& life) const {
     return refusal(ErrorCode::kIdentityMismatch, life,
                    "its database is already enrolled as '" + name + "'");
   }
-  if (std::optional<Error> error = from_another_log(known ? known->epoch : Epoch(), life)) {
-    return error;
+  if (!log_was_lost(life.participant)) {
+    auto error = from_another_log(known != nullptr ? known->epoch : Epoch(), life);
+    if (error) return error;
   }
   return known == nullptr ? std::nullopt : went_back(*known, life);
 }
@@ -324,7 +382,8 @@ std::uint64_t StateMachine::state_hash() const {
     put_participant(out, name, record, kSnapshotFormat);
   }
   put(out, membership_);
-  put(out, heuristics_);
+  put(out, heuristics_, kSnapshotFormat);
+  put(out, restoration_);
   return XXH3_64bits(out.bytes().data(), out.bytes().size());
 }
 
@@ -355,6 +414,8 @@ void StateMachine::check_participants() const {
     CHECK(valid_participant_name(name), "only valid names are enrolled");
     CHECK_LT(Epoch(0), record.epoch, "an enrolled participant has an epoch");
     CHECK_LE(record.proven_epoch, record.epoch, "only issued epochs are stored");
+    CHECK(restoration_.restored() || record.quarantined_below == Epoch(),
+          "only a restore puts branches under quarantine");
     CHECK(!record.nonce.empty(), "every life has a nonce");
   }
 }

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "coordinator/state/command.h"
 #include "coordinator/state/heuristics.h"
+#include "coordinator/state/restoration.h"
 
 namespace assent::state {
 
@@ -48,6 +49,10 @@ struct ParticipantRecord {
   // Lives of lower epochs worked in a history that may have been lost in part: the database was
   // promoted or restored since. 0: never.
   Epoch broken_below;
+  // Branches of lower epochs are of the time before the coordinator was restored from a backup:
+  // without a record nothing is presumed of them (R15). 0: it never was; kNotSinceRestore: no life
+  // has enrolled since.
+  Epoch quarantined_below;
 
   bool operator==(const ParticipantRecord&) const = default;
 };
@@ -84,6 +89,9 @@ class StateMachine {
   [[nodiscard]] const ParticipantRecord* participant(const std::string& name) const;
   [[nodiscard]] const std::map<std::string, ParticipantRecord>& participants() const;
 
+  // What a restore from a backup has left behind (R15).
+  [[nodiscard]] const Restoration& restoration() const { return restoration_; }
+
   // What is kept of branches that ended otherwise than decided.
   [[nodiscard]] const Heuristics& heuristics() const { return heuristics_; }
 
@@ -112,6 +120,11 @@ class StateMachine {
   // format, else kInternal): throw this state away.
   Result<void> load(std::string_view chunk);
 
+  // This state is the content of a backup, and goes on in a new incarnation (R15): no group is
+  // founded, no participant has enrolled, and the first leader to take office raises the floor.
+  // Equal states stay equal. Precondition: all chunks were loaded, nothing was executed since.
+  void restore(std::uint64_t backup);
+
   // Aborts the process when an invariant of the class is broken. Cost: linear.
   void check_invariants() const;
 
@@ -137,6 +150,7 @@ class StateMachine {
   CommandResult on(Slot slot, const ReplicaMoved& command);
   CommandResult on(Slot slot, const HeuristicFound& command);
   CommandResult on(Slot slot, const HeuristicForgotten& command);
+  CommandResult on(Slot slot, const HeuristicResolved& command);
 
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
@@ -144,6 +158,9 @@ class StateMachine {
   void drop(const TransactionId& transaction);
   CommandResult decide(const TransactionId& transaction, TransactionRecord record);
   void forget(Slot slot, const TransactionId& transaction);
+  void begin_incarnation(const Ballot& ballot);
+  [[nodiscard]] bool quarantined(const std::vector<DecidedBranch>& branches) const;
+  [[nodiscard]] bool log_was_lost(const std::string& participant) const;
   void prove_epochs(const std::vector<DecidedBranch>& branches);
   [[nodiscard]] std::optional<Error> objection(const Enrolled& life) const;
   [[nodiscard]] std::string beginning() const;
@@ -168,6 +185,7 @@ class StateMachine {
   std::map<std::string, ParticipantRecord> participants_;
   Membership membership_;
   Heuristics heuristics_;
+  Restoration restoration_;
   std::optional<Snapshot> snapshot_;
 };
 

@@ -193,7 +193,10 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
         return floor_(LogTime(reply->floor_ms));
       }
       recovered_ = recovered_ || told;
-      if (reply.error().code == ErrorCode::kDisplaced) {
+      // The coordinator was restored from a backup that knows nothing of this life (R15): the next
+      // life enrols.
+      const bool unknown = reply.error().code == ErrorCode::kUnknownParticipant;
+      if (unknown || reply.error().code == ErrorCode::kDisplaced) {
         stop();
         return displaced_(reply.error());
       }

@@ -41,7 +41,8 @@ class Registration {
 
   // Heartbeats from now on, to whoever leads; the first one that is heard says that this life has
   // recovered(). No answer, and none that says so, ends this life.
-  // `displaced` is called once, when a newer life was issued its epoch;
+  // `displaced` is called once, when a newer life was issued its epoch (kDisplaced), or the
+  // coordinator knows of no such life (kUnknownParticipant: it was restored from a backup);
   // `floor` whenever the coordinator tells its floor (R14).
   void keep_alive(Epoch epoch, std::function<void(Error)> displaced,
                   std::function<void(LogTime)> floor);

@@ -80,6 +80,7 @@ struct Group {
   std::vector<std::int32_t> transfers;
   std::vector<wire::Heuristic> heuristics;
   std::vector<wire::ForgetHeuristicRequest> forgotten;
+  std::vector<wire::ResolveRequest> resolved;
 };
 
 class AdminPort final : public wire::CoordinatorAdminCobSvIf {
@@ -128,6 +129,21 @@ class AdminPort final : public wire::CoordinatorAdminCobSvIf {
       group_.heuristics.clear();
       return reply;
     }));
+  }
+  void resolve(Cob<wire::ResolveReply> cob, ExnCob exn,
+               const wire::ResolveRequest& request) override {
+    answer(cob, exn, check().map([&] {
+      group_.resolved.push_back(request);
+      auto reply = rpc::versioned<wire::ResolveReply>();
+      if (!group_.heuristics.empty()) reply.heuristic = group_.heuristics.front();
+      return reply;
+    }));
+  }
+  void backup(Cob<wire::BackupReply>, ExnCob exn, const wire::BackupRequest&) override {
+    answer<wire::BackupReply>({}, exn, failure(ErrorCode::kInternal, "not asked for"));
+  }
+  void backup_part(Cob<wire::BackupPartReply>, ExnCob exn, const wire::BackupPartRequest&) override {
+    answer<wire::BackupPartReply>({}, exn, failure(ErrorCode::kInternal, "not asked for"));
   }
   void process_status(Cob<wire::ProcessStatusReply>, ExnCob exn,
                       const wire::ProcessStatusRequest&) override {

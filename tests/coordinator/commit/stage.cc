@@ -31,6 +31,14 @@ void Stage::restore(const std::string& participant) {
   execute_other(std::move(life));
 }
 
+void Stage::restore_coordinator(const std::vector<std::string>& enrolled) {
+  state.restore(/*backup=*/1);
+  execute_other(state::OfficeTaken{{Incarnation(2), Round(1), ReplicaId(1)}});
+  now.log = state.time();
+  for (const std::string& participant : enrolled) enrol(participant, false);
+  restart();
+}
+
 state::Enrolled Stage::life_of(const std::string& participant, bool one_phase) {
   const state::ParticipantRecord* known = state.participant(participant);
   const auto database = static_cast<std::uint64_t>(participant.front());

@@ -58,6 +58,8 @@ class Stage {
   void enrol(const std::string& participant, bool one_phase);
   // A new life of its agent, over a database that was promoted or restored.
   void restore(const std::string& participant);
+  // The coordinator's own state was restored from a backup of now; who is named has enrolled since.
+  void restore_coordinator(const std::vector<std::string>& enrolled);
   std::string yes(const std::string& participant);
   std::string no(const std::string& participant);
   std::string finished(const std::string& participant, FinishResult result = FinishResult::kDone);

@@ -68,6 +68,7 @@ std::string word(const state::Command& command) {
                           result_word(c.result);
                  },
                  [](const state::HeuristicForgotten&) { return std::string("FORGOTTEN BY HAND"); },
+                 [](const state::HeuristicResolved&) { return std::string("RESOLVED BY HAND"); },
              },
              command);
 }

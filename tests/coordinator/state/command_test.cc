@@ -129,7 +129,7 @@ TEST(EntryEncoding, ANewerFormatIsRefusedByName) {
   ASSERT_FALSE(newer.has_value());
   EXPECT_EQ(newer.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(newer.error().message,
-            "log entry has format 4, this program reads up to 3: run the version that wrote it, or "
+            "log entry has format 5, this program reads up to 4: run the version that wrote it, or "
             "newer");
   bytes[0] = 0;  // of no version
   EXPECT_EQ(decode_entry(bytes).error().code, ErrorCode::kInternal);

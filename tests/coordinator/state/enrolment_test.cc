@@ -55,8 +55,8 @@ TEST_F(EnrolmentTest, TheRecordIsOfThePresentLife) {
   next.peer_address = "d:4";
   next.one_phase = true;
   enrol(next);
-  const ParticipantRecord expected{{77, 16384}, Epoch(2), Epoch(1), "b",   4, 200,
-                                   "c:3",       "d:4",    true,     false, 0, Epoch(0)};
+  const ParticipantRecord expected{{77, 16384}, Epoch(2), Epoch(1), "b", 4,        200,     "c:3",
+                                   "d:4",       true,     false,    0,   Epoch(0), Epoch(0)};
   EXPECT_EQ(*state_.participant("orders"), expected);
 }
 
