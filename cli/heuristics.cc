@@ -32,7 +32,8 @@ const char* word(wire::HeuristicKind::type kind) {
 std::string sentence(const wire::Heuristic& of, const wire::HeuristicBranch& one) {
   if (of.listed == 0 && one.result == wire::FinishResult::HAZARD) {
     if (of.__isset.resolution) {
-      return std::string("is to end as an operator has decided: ") + cli::word(of.resolution.outcome);
+      return std::string("is to end as an operator has decided: ") +
+             cli::word(of.resolution.outcome);
     }
     return "is of a transaction without a record, and nobody knows how it ended or is to end. See "
            "what became of the transaction elsewhere, then: assentctl resolve " +

@@ -142,7 +142,8 @@ class AdminPort final : public wire::CoordinatorAdminCobSvIf {
   void backup(Cob<wire::BackupReply>, ExnCob exn, const wire::BackupRequest&) override {
     answer<wire::BackupReply>({}, exn, failure(ErrorCode::kInternal, "not asked for"));
   }
-  void backup_part(Cob<wire::BackupPartReply>, ExnCob exn, const wire::BackupPartRequest&) override {
+  void backup_part(Cob<wire::BackupPartReply>, ExnCob exn,
+                   const wire::BackupPartRequest&) override {
     answer<wire::BackupPartReply>({}, exn, failure(ErrorCode::kInternal, "not asked for"));
   }
   void process_status(Cob<wire::ProcessStatusReply>, ExnCob exn,
