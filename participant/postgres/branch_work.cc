@@ -187,7 +187,10 @@ bool BranchWork::quiet() const {
   return rollback_answered_ || voted_.has_value() || settling_ || session_lost_;
 }
 
-// A cancel that finds the backend between two statements is dropped, so it is sent again.
+// A cancel that finds the backend between two statements is dropped, so it is sent again. What
+// heeds none of them is ended with its backend. Of a PREPARE or COMMIT the loss of the connection
+// leaves the fate unknown: it is settled when the backend is gone, for which a stopped one makes it
+// wait (postgres.md, "The fence", 4).
 asio::awaitable<void> BranchWork::interrupt() {
   bool stray = false;
   // A cancel that hits the session's reset would leave the former branch's settings to this one.
@@ -202,9 +205,8 @@ asio::awaitable<void> BranchWork::interrupt() {
   interrupting_ = false;
   if (session_lost_ || settling_) co_return;
   if (quiet() && !stray) co_return maybe_report();
-  if (state_ == State::kPreparing && !stray) co_return;  // its answer comes when it comes
   connection().fail({ErrorCode::kUnavailable, "a statement could not be cancelled"});
-  co_await control_->terminate(session_.backend);
+  if (!settling_) co_await control_->terminate(session_.backend);
 }
 
 // A cancel that is still on its way could hit the session's next user. Once pg_cancel_backend has

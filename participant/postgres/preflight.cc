@@ -31,9 +31,11 @@ Finding failed(std::string check, std::string found, std::string remedy) {
 }
 // What could not be asked. It may pass by itself, so its code is kept.
 Finding unasked(std::string check, const Error& why) {
+  const bool no_right = why.sql && why.sql->sqlstate == "42501";
   Finding out = failed(std::move(check), why.message,
-                       "see that PostgreSQL runs, and that roles and database are those of the "
-                       "agent's configuration; install.sql makes the roles");
+                       no_right ? kInstall
+                                : "see that PostgreSQL runs, and that roles and database are those "
+                                  "of the agent's configuration; install.sql makes the roles");
   out.code = why.code;
   return out;
 }

@@ -127,6 +127,18 @@ std::optional<Error> refuse_history(const Context& context, const Hello& hello) 
   return std::nullopt;
 }
 
+constexpr std::string_view kNoPrivilege = "42501";
+
+// Somebody has revoked what everybody may by default, pg_control_checkpoint() for example.
+Error greeting_failed(const Context& context, Purpose purpose, const Answer& failed) {
+  Error why = to_error(failed);
+  if (failed.sqlstate() != kNoPrivilege) return why;
+  why.code = ErrorCode::kInvalidArgument;
+  why.message += ": role " + context.connection_options(purpose).user +
+                 " needs the rights that participant/schema/install.sql grants";
+  return why;
+}
+
 // Why the session must not be used, if so.
 std::optional<Error> refusal(const Context& context, const Hello& hello) {
   if (auto why = refuse_server(context, hello)) return why;
@@ -163,7 +175,9 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
   if (purpose == Purpose::kFinish) batch.push_back({kDurableFinish});
   auto answers = co_await run(**connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
-  if (const Answer* failed = first_failed(*answers)) co_return tl::unexpected(to_error(*failed));
+  if (const Answer* failed = first_failed(*answers)) {
+    co_return tl::unexpected(greeting_failed(*context, purpose, *failed));
+  }
   Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
   hello.written = landmark;
   const std::optional<Error> why = refusal(*context, hello);

@@ -222,6 +222,65 @@ class Relabelled : public Connection {
   const std::shared_ptr<Connection> real_;
 };
 
+// Holds the first answers back until it is told to let them go.
+class Held : public Relabelled {
+ public:
+  Held(std::shared_ptr<Connection> real, bool hold) : Relabelled(std::move(real)), hold_(hold) {}
+
+  void send(Batch batch, Completion completion) override {
+    const auto answered = [this, completion](Result<Answers> answers) {
+      if (!std::exchange(hold_, false)) return completion(std::move(answers));
+      held_ = [completion, answers] { completion(answers); };
+    };
+    Relabelled::send(std::move(batch), answered);
+  }
+  [[nodiscard]] bool holds() const { return held_ != nullptr; }
+  void let_go() { std::exchange(held_, nullptr)(); }
+
+ private:
+  bool hold_;
+  std::function<void()> held_;
+};
+
+// A session is greeted: the server tells the landmark, which moves on before the agent hears that.
+TEST_F(LifeOfAnAgent, LandmarkThatMovesOnDuringAGreetingIsNoneThatWentBack) {
+  std::shared_ptr<Held> greeted;
+  bool hold = false;
+  Life agent(loop, options(), [&](auto& on, const auto& with, Opened opened) {
+    LibpqConnection::open(on, with, [&, opened = std::move(opened)](auto connection) {
+      if (!connection) return opened(std::move(connection));
+      auto held = std::make_shared<Held>(*connection, hold);
+      if (hold) greeted = held;
+      opened(std::move(held));
+    });
+  });
+  agent.enrol();
+  const auto await_landmark_beyond = [&](const std::string& position) {
+    std::string now = position;
+    EXPECT_TRUE(loop.run_until([&] {
+      now = admin.value("SELECT max(wal_position) FROM assent.landmark");
+      return now != position;
+    }));
+    return now;
+  };
+  const std::string claimed = await_landmark_beyond("");
+  const auto [id, evidence] = agent.prepared("INSERT INTO t VALUES (1, 1)");
+  await_landmark_beyond(claimed);  // its connection stands
+  hold = true;
+  agent.database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
+  ASSERT_TRUE(loop.run_until([&] { return greeted && greeted->holds(); }));
+  hold = false;
+
+  agent.prepared("INSERT INTO t VALUES (2, 2)");
+  const std::string before = admin.value("SELECT max(wal_position) FROM assent.landmark");
+  // The answer to one write is heard before the next.
+  await_landmark_beyond(await_landmark_beyond(before));
+  greeted->let_go();
+
+  EXPECT_EQ(agent.await<branch::FinishDone>(id).result, branch::FinishResult::kDone);
+  EXPECT_FALSE(agent.over);
+}
+
 TEST_F(LifeOfAnAgent, FenceEndsAnOrphanThatHasTheProcessIdOfAConnectionOfOurs) {
   testing::Admin orphan(server.socket_directory(), name, "assent_work");
   std::vector<std::shared_ptr<Relabelled>> ours;

@@ -56,6 +56,49 @@ TEST_F(Loss, RollbackOfALostBranchEnds) {
   agent->await<branch::ConnectionLost>(id);
 }
 
+// Its transaction is aborted while the backend is stopped with PREPARE in its socket: no cancel
+// reaches it.
+TEST_F(Loss, PrepareThatHeedsNoCancelIsSettledByTheEndOfItsBackend) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  const pid_t backend = backend_of(id);
+  kill(backend, SIGSTOP);
+  agent->start_prepare(id);
+
+  agent->database.carry_out(branch::RunCancel{id});
+  const bool given_up =
+      loop.run_until([&] { return agent->database.counters().connections_lost > 0; });
+  const bool early = agent->take<branch::PrepareDone>(id).has_value();
+  kill(backend, SIGCONT);
+
+  EXPECT_TRUE(given_up);
+  EXPECT_FALSE(early) << "a stopped backend may yet prepare";
+  const auto done = agent->await<branch::PrepareDone>(id);
+  EXPECT_EQ(
+      admin.value("SELECT count(*) FROM pg_stat_activity WHERE pid = " + std::to_string(backend)),
+      "0");
+  EXPECT_EQ(prepared_count(), done.result ? 1 : 0) << "it may have come first";
+  agent->release(id);
+  EXPECT_EQ(agent->finish(id, Outcome::kAborted, std::nullopt), FinishResult::kDone);
+  EXPECT_EQ(prepared_count(), 0);
+}
+
+// The same of a statement in front of the PREPARE: nothing was sent that could take effect.
+TEST_F(Loss, StatementThatHeedsNoCancelEndsItsPreparingBranch) {
+  const BranchId id = agent->open();
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  const pid_t backend = backend_of(id);
+  kill(backend, SIGSTOP);
+  agent->start_statement(id, {"SELECT 1", {}, {}});
+  agent->start_prepare(id);
+
+  agent->database.carry_out(branch::RunCancel{id});
+  agent->await<branch::ConnectionLost>(id);
+  kill(backend, SIGCONT);
+
+  EXPECT_EQ(prepared_count(), 0);
+}
+
 TEST_F(Loss, PrepareThatWorkedButWasNotAnsweredIsYes) {
   const BranchId id = agent->open();
   agent->run(id, "INSERT INTO t VALUES (1, 1)");

@@ -170,6 +170,26 @@ TEST_F(Preflight, AgentThatMayNotMendItsSchemaSaysWhatToDo) {
   EXPECT_THAT(identity.error().message, HasSubstr("install.sql"));
 }
 
+// Everybody may execute it, unless somebody has revoked that.
+TEST_F(Preflight, FunctionThatMayNotBeExecutedIsNamedWithTheRemedy) {
+  for (const char* function : {"pg_control_system", "pg_control_checkpoint"}) {
+    const std::string on = std::string("EXECUTE ON FUNCTION ") + function + "()";
+    admin.query("REVOKE " + on + " FROM PUBLIC, assent_agent, assent_work");
+
+    const auto findings = examine();
+    const auto identity = life()->identify();
+
+    admin.query("GRANT " + on + " TO PUBLIC, assent_agent, assent_work");
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].verdict, Verdict::kFailure);
+    EXPECT_THAT(findings[0].found, HasSubstr(function));
+    EXPECT_THAT(findings[0].found, HasSubstr("role assent_agent"));
+    EXPECT_THAT(findings[0].remedy, HasSubstr("install.sql"));
+    ASSERT_FALSE(identity);
+    EXPECT_EQ(identity.error().code, ErrorCode::kInvalidArgument) << "waiting does not mend it";
+  }
+}
+
 TEST_F(Preflight, UninstallTakesEverythingAway) {
   server.uninstall_schema(name);
 
