@@ -50,15 +50,15 @@ Driver Driver::named_by_client(Turn& turn, const TransactionId& transaction,
   return driver;
 }
 
-Driver Driver::presume_abort(Turn& turn, const BranchId& found) {
-  Driver driver(found.transaction);
+Driver Driver::presume_abort(Turn& turn, const FoundBranch& found) {
+  Driver driver(found.branch.transaction);
   driver.presumed_ = true;
-  driver.add_strays(turn, {found});
+  driver.add_stray(turn, found);
   if (canary(Canary::kUnloggedAbort)) {
-    driver.become_finishing(turn, {Outcome::kAborted, reasons::presumed(found)});
+    driver.become_finishing(turn, {Outcome::kAborted, reasons::presumed(found.branch)});
     return driver;
   }
-  driver.propose_abort(turn, reasons::presumed(found));
+  driver.propose_abort(turn, reasons::presumed(found.branch));
   return driver;
 }
 
@@ -66,22 +66,23 @@ Driver Driver::presume_abort(Turn& turn, const BranchId& found) {
 // the record has left. What is not asked for has confirmed before.
 Driver Driver::finish(Turn& turn, const TransactionId& transaction,
                       const state::TransactionRecord& record,
-                      const std::vector<BranchId>& branches) {
+                      const std::vector<FoundBranch>& branches) {
   Driver driver(transaction);
   driver.state_ = Finishing{record.outcome, record.reason};
   driver.adopt(record);
   for (Branch& branch : driver.branches_) branch.confirmed = kLongAgo;
-  for (const BranchId& id : branches) {
-    Branch& branch = driver.find_or_add(id);
+  for (const FoundBranch& found : branches) {
+    Branch& branch = driver.find_or_add(found.branch);
     branch.confirmed.reset();
+    if (!branch.evidence) branch.evidence = found.evidence;
     driver.send_finish(turn, branch);
   }
   return driver;
 }
 
-Driver Driver::expire(Turn& turn, const BranchId& found) {
-  Driver driver(found.transaction);
-  driver.add_strays(turn, {found});
+Driver Driver::expire(Turn& turn, const FoundBranch& found) {
+  Driver driver(found.branch.transaction);
+  driver.add_stray(turn, found);
   driver.become_expired(turn);
   return driver;
 }

@@ -107,14 +107,14 @@ class Driver {
   static Driver refuse_to_run(Turn& turn, const CommitAsked& asked, CommitCaller caller);
   // Aborts, settled first unless it was never asked to commit, on a client's request.
   static Driver abort(Turn& turn, const AbortAsked& asked, AbortCaller caller);
-  // Proposes Aborted at once: `found` is prepared, and nobody is committing it.
-  static Driver presume_abort(Turn& turn, const BranchId& found);
+  // Proposes Aborted at once: `found` is prepared, or was, and nobody is committing it.
+  static Driver presume_abort(Turn& turn, const FoundBranch& found);
   // Carries the record's outcome out at these branches; each commits iff the record lists it (R5).
   static Driver finish(Turn& turn, const TransactionId& transaction,
                        const state::TransactionRecord& record,
-                       const std::vector<BranchId>& branches);
+                       const std::vector<FoundBranch>& branches);
   // Rolls back a branch of a transaction below the floor that has no record (R14).
-  static Driver expire(Turn& turn, const BranchId& found);
+  static Driver expire(Turn& turn, const FoundBranch& found);
   // Ends a branch of a transaction without a record as an operator has decided (R15). `evidence`:
   // of the branch, as far as it is known.
   static Driver resolve(Turn& turn, const BranchId& found, Outcome outcome,
@@ -135,7 +135,7 @@ class Driver {
   void on(Turn& turn, const AgentUp& up);
   void on(Turn& turn, const Tick& tick);
   // An inventory asked for at `asked` has this branch of T.
-  void on_found(Turn& turn, const BranchId& found, MonoTime asked);
+  void on_found(Turn& turn, const FoundBranch& found, MonoTime asked);
 
   // Every branch has confirmed, what they said is in the log where it must be kept, and every
   // caller is answered.
@@ -197,6 +197,7 @@ class Driver {
   void list(Turn& turn, const std::vector<BranchId>& branches);
   [[nodiscard]] Outcome outcome_of(const Branch& branch) const;
   void add_strays(Turn& turn, const std::vector<BranchId>& branches);
+  void add_stray(Turn& turn, const FoundBranch& found);
   void add_named(Turn& turn, const std::vector<BranchId>& branches);
   void add_requested(Turn& turn, const std::vector<BranchId>& branches);
 

@@ -82,9 +82,9 @@ void Driver::on(Turn& turn, const FinishLost& lost) {
 // Before T is decided, a branch of ours is live work (R8), and any other is kept until then, and
 // rolled back (R5). In Finishing a branch that confirmed before the inventory
 // was asked for is prepared again: a database that failed over replays what it had acknowledged.
-void Driver::on_found(Turn& turn, const BranchId& found, MonoTime asked) {
-  Branch* branch = find(found);
-  if (branch == nullptr) return add_strays(turn, {found});
+void Driver::on_found(Turn& turn, const FoundBranch& found, MonoTime asked) {
+  Branch* branch = find(found.branch);
+  if (branch == nullptr) return add_stray(turn, found);
   const auto* finishing = std::get_if<Finishing>(&state_);
   if (branch->listed && finishing != nullptr && finishing->one_phase) return;
   if (!branch->confirmed || *branch->confirmed >= asked) return;
@@ -93,11 +93,15 @@ void Driver::on_found(Turn& turn, const BranchId& found, MonoTime asked) {
 }
 
 void Driver::add_strays(Turn& turn, const std::vector<BranchId>& branches) {
-  for (const BranchId& id : branches) {
-    if (find(id) != nullptr || branches_.size() >= kBranchesMax) continue;
-    Branch& branch = find_or_add(id);
-    if (in<Finishing>()) send_finish(turn, branch);
-  }
+  for (const BranchId& id : branches) add_stray(turn, {id});
+}
+
+// With evidence, its rollback is settled by that when somebody else ends it before (R7).
+void Driver::add_stray(Turn& turn, const FoundBranch& found) {
+  if (find(found.branch) != nullptr || branches_.size() >= kBranchesMax) return;
+  Branch& branch = find_or_add(found.branch);
+  branch.evidence = found.evidence;
+  if (in<Finishing>()) send_finish(turn, branch);
 }
 
 // Named by a client before T was decided, and therefore T's own.

@@ -159,7 +159,9 @@ void Office::Impl::roll_back_unlisted(Turn& turn, const state::TransactionRecord
   std::erase_if(branches, [&](const BranchId& id) { return !state_.participant(id.participant); });
   if (branches.empty() || drivers_.size() >= options_.transactions_max) return;
   const TransactionId transaction = branches.front().transaction;
-  drive(transaction, Driver::finish(turn, transaction, record, branches), turn.now);
+  std::vector<FoundBranch> named;
+  for (const BranchId& branch : branches) named.push_back({branch});
+  drive(transaction, Driver::finish(turn, transaction, record, named), turn.now);
 }
 
 std::optional<Error> Office::Impl::refusal(const Turn& turn, const TransactionId& transaction,

@@ -116,11 +116,18 @@ struct SettleLost {
   std::string participant;
   TransactionId transaction;
 };
-// What an agent found prepared in its database, asked for at `asked`.
+// A branch as its participant's database shows it. An agent of an older version tells no evidence.
+struct FoundBranch {
+  BranchId branch;
+  std::optional<Evidence> evidence = std::nullopt;
+};
+// What an agent found prepared in its database, asked for at `asked`, and which branches it knows
+// to have been prepared and are not any more, though it has heard of no outcome.
 struct InventoryArrived {
   std::string participant;
   MonoTime asked;
-  std::vector<BranchId> prepared;
+  std::vector<FoundBranch> prepared;
+  std::vector<FoundBranch> ended = {};
 };
 // The participant's agent can be reached (again): what waits for it is sent at once.
 struct AgentUp {

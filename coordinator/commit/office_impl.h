@@ -60,7 +60,8 @@ class Office::Impl {
                           std::vector<BranchId> branches);
   [[nodiscard]] std::optional<Error> refusal(const Turn& turn, const TransactionId& transaction,
                                              const std::vector<RequestedBranch>& branches) const;
-  void found(Turn& turn, const BranchId& branch, MonoTime asked);
+  void found(Turn& turn, const FoundBranch& one, MonoTime asked);
+  [[nodiscard]] bool is_strangers(const FoundBranch& one) const;
   void leave_alone(Turn& turn, const BranchId& branch);
   [[nodiscard]] bool nobody_knows(const BranchId& branch) const;
   void leave_to_operator(Turn& turn, const BranchId& branch);

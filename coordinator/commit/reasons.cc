@@ -132,7 +132,9 @@ std::string contradiction(const BranchId& branch) {
 
 std::string stranger(const BranchId& branch) {
   return "prepared branch " + to_string(branch) +
-         " is left alone: this coordinator never issued that epoch, or the id is from the future";
+         " is left alone: this coordinator never issued that epoch, the id is from the future, or "
+         "its "
+         "xid is not the one that was voted for";
 }
 
 std::string broken_history(const BranchId& branch) {

@@ -1,5 +1,6 @@
 // What an office does about work that is not its clients': what an earlier office decided and did
 // not finish, and what agents find prepared in their databases.
+#include <algorithm>
 #include <utility>
 
 #include "base/buggify.h"
@@ -16,9 +17,9 @@ Effects Office::Impl::take_office(Now now) {
   Turn turn = begin(now);
   for (const TransactionId& transaction : state_.unforgotten()) {
     const state::TransactionRecord& record = *state_.find(transaction);
-    std::vector<BranchId> branches;
+    std::vector<FoundBranch> branches;
     for (const state::DecidedBranch& branch : record.branches) {
-      branches.push_back({transaction, branch.participant, branch.epoch, branch.attempt});
+      branches.push_back({{transaction, branch.participant, branch.epoch, branch.attempt}});
     }
     drive(transaction, Driver::finish(turn, transaction, record, branches), now);
   }
@@ -26,15 +27,41 @@ Effects Office::Impl::take_office(Now now) {
 }
 
 void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
-  for (const BranchId& branch : arrived.prepared) {
+  for (const FoundBranch& one : arrived.prepared) {
+    const BranchId& branch = one.branch;
     if (branch.participant != arrived.participant) continue;
-    found(turn, branch, arrived.asked);
-    if (buggify(Point::kInventoryTwice)) found(turn, branch, arrived.asked);
+    if (is_strangers(one)) {
+      leave_alone(turn, branch);
+      continue;
+    }
+    found(turn, one, arrived.asked);
+    if (buggify(Point::kInventoryTwice)) found(turn, one, arrived.asked);
+  }
+  for (const FoundBranch& one : arrived.ended) {
+    const BranchId& branch = one.branch;
+    if (branch.participant != arrived.participant ||
+        state_.participant(branch.participant) == nullptr)
+      continue;
+    // Nothing is left there for an operator to decide, and the life that tells it is over.
+    if (!nobody_knows(branch)) found(turn, one, arrived.asked);
   }
 }
 
-// A branch is prepared, or was when the inventory was asked for. What is right follows from who
-// knows its transaction T:
+// The decision knows the branch's xid, and what stands under its name has another one (R8).
+bool Office::Impl::is_strangers(const FoundBranch& one) const {
+  const auto* record = state_.find(one.branch.transaction);
+  if (record == nullptr || !one.evidence) return false;
+  return std::ranges::any_of(record->branches, [&](const state::DecidedBranch& decided) {
+    const BranchId listed{one.branch.transaction, decided.participant, decided.epoch,
+                          decided.attempt};
+    return listed == one.branch && decided.evidence != Evidence{} &&
+           decided.evidence.xid != one.evidence->xid;
+  });
+}
+
+// A branch is prepared, or was when the inventory was asked for. Or it has been prepared and is not
+// any more, and its agent does not know why (`ended`): its finish is owed all the same, and settles
+// by evidence how it ended. What is right follows from who knows its transaction T:
 // 1. A driver that finished after the inventory was asked for: what it showed is gone by now.
 // 2. A driver: it is live work (R8), or the driver takes it in.
 // 3. A record: the branch gets the record's outcome (R5).
@@ -54,7 +81,8 @@ void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
 // 6. Of an epoch of before the coordinator was restored from a backup, without a record: the lost
 //    log may have decided T in any way (R15). It stays prepared like 5d, whatever T's time.
 // What an operator has decided about 5d and 6 is carried out.
-void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
+void Office::Impl::found(Turn& turn, const FoundBranch& one, MonoTime asked) {
+  const BranchId& branch = one.branch;
   const TransactionId& transaction = branch.transaction;
   const state::ParticipantRecord* participant = state_.participant(branch.participant);
   if (participant == nullptr || participant->epoch < branch.epoch) return leave_alone(turn, branch);
@@ -65,21 +93,21 @@ void Office::Impl::found(Turn& turn, const BranchId& branch, MonoTime asked) {
     return leave_to_operator(turn, branch);
   }
   if (driven != drivers_.end()) {
-    driven->second.driver.on_found(turn, branch, asked);
+    driven->second.driver.on_found(turn, one, asked);
     return after_event(driven, turn.now);
   }
   if (const auto* record = state_.find(transaction)) {
-    return drive(transaction, Driver::finish(turn, transaction, *record, {branch}), turn.now);
+    return drive(transaction, Driver::finish(turn, transaction, *record, {one}), turn.now);
   }
   if (transaction.time() <= state_.floor()) {
-    return drive(transaction, Driver::expire(turn, branch), turn.now);
+    return drive(transaction, Driver::expire(turn, one), turn.now);
   }
   // No client's request under such an id was ever let in (R17).
   if (turn.now.log + options_.clock_skew_max < transaction.time()) return leave_alone(turn, branch);
   // Orphans come as many as databases hold, all at once: those for whom there is no room now stand
   // in the next inventory, too.
   if (drivers_.size() >= options_.transactions_max || buggify(Point::kOrphansLater)) return;
-  drive(transaction, Driver::presume_abort(turn, branch), turn.now);
+  drive(transaction, Driver::presume_abort(turn, one), turn.now);
 }
 
 // Precondition: the branch's participant has enrolled.

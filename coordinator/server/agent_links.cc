@@ -56,6 +56,25 @@ wire::PrepareRequest to_wire(const commit::SendPrepare& prepare, Ballot ballot) 
   return request;
 }
 
+// What does not parse or is another participant's is not ours to touch (R8).
+commit::InventoryArrived inventory_from_wire(const std::string& participant, MonoTime asked,
+                                             const wire::InventoryReply& reply) {
+  commit::InventoryArrived arrived{participant, asked, {}, {}};
+  for (std::size_t i = 0; i < reply.prepared.size(); ++i) {
+    const auto branch = rpc::from_wire(reply.prepared[i]);
+    if (!branch || branch->participant != participant) continue;
+    commit::FoundBranch& found = arrived.prepared.emplace_back();
+    found.branch = *branch;
+    if (i < reply.evidence.size()) found.evidence = rpc::from_wire(reply.evidence[i]);
+  }
+  for (const wire::FoundBranch& one : reply.ended) {
+    const auto branch = rpc::from_wire(one.branch);
+    if (!branch || branch->participant != participant) continue;
+    arrived.ended.push_back({*branch, rpc::from_wire(one.evidence)});
+  }
+  return arrived;
+}
+
 }  // namespace
 
 struct AgentLinks::Link {
@@ -217,13 +236,7 @@ void AgentLinks::ask_inventory(const std::string& participant, Link& link) {
        log::debug("no inventory", {{"participant", participant}, {"why", reply.error().message}});
        return;
      }
-     commit::InventoryArrived arrived{participant, asked, {}};
-     for (const wire::BranchId& prepared : reply->prepared) {
-       // What does not parse or is another participant's is not ours to touch (R8).
-       const auto branch = rpc::from_wire(prepared);
-       if (branch && branch->participant == participant) arrived.prepared.push_back(*branch);
-     }
-     sink_(std::move(arrived));
+     sink_(inventory_from_wire(participant, asked, *reply));
    });
 }
 

@@ -37,6 +37,20 @@ std::string_view BranchTable::state_of(const BranchId& branch) const {
   return found == nullptr ? std::string_view("unknown") : name(found->state);
 }
 
+std::vector<PreparedBranch> BranchTable::prepared() const {
+  std::vector<PreparedBranch> all;
+  for (const TransactionId& transaction : core_->prepared()) {
+    const Branch& branch = *core_->memory().find(transaction);
+    all.push_back({branch.id, std::get<Prepared>(branch.state).evidence});
+  }
+  return all;
+}
+
+bool BranchTable::is_prepared(const BranchId& branch) const {
+  const Branch* const found = core_->memory().find(branch);
+  return found != nullptr && std::holds_alternative<Prepared>(found->state);
+}
+
 std::size_t BranchTable::live_count() const {
   return core_->memory().live_count();
 }

@@ -260,6 +260,14 @@ struct BranchCounters {
   std::uint64_t heuristic = 0;
 };
 
+// A prepared branch, and what proves its fate.
+struct PreparedBranch {
+  BranchId branch;
+  Evidence evidence;
+
+  bool operator==(const PreparedBranch&) const = default;
+};
+
 class BranchTable {
  public:
   // `ballot` is the one that this life was enrolled under (R4).
@@ -282,6 +290,9 @@ class BranchTable {
   // The branch's state in words, for operators: "open", "prepared", …; "unknown" when it is not in
   // memory.
   [[nodiscard]] std::string_view state_of(const BranchId& branch) const;
+  // Those that are prepared and not being finished.
+  [[nodiscard]] std::vector<PreparedBranch> prepared() const;
+  [[nodiscard]] bool is_prepared(const BranchId& branch) const;
   // Branches that hold or wait for a connection, or are prepared.
   [[nodiscard]] std::size_t live_count() const;
   [[nodiscard]] const BranchCounters& counters() const;

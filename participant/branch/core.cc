@@ -133,6 +133,7 @@ void BranchTable::Core::become_preparing(Branch& branch, Callers callers, OneSho
 void BranchTable::Core::become_prepared(Branch& branch, const Evidence& evidence) {
   CHECK((is_one_of<Preparing, Finishing>(branch.state)), "a branch is prepared by PREPARE");
   branch.state = Prepared{evidence};
+  prepared_.insert(branch.id.transaction);
   resume_settle(branch);
 }
 
@@ -140,6 +141,7 @@ void BranchTable::Core::become_finishing(Branch& branch, FinishRun finish) {
   CHECK((is_one_of<Prepared>(branch.state)), "only a prepared branch is finished by its gid");
   run(RunFinish{branch.id, finish.ballot, finish.outcome, finish.evidence});
   branch.state = Finishing{std::move(finish)};
+  prepared_.erase(branch.id.transaction);
 }
 
 void BranchTable::Core::become_ended(Branch& branch, Fate fate) {
@@ -328,6 +330,8 @@ void BranchTable::Core::check_invariants() const {
     CHECK(branch.id.participant == options_.participant, "one agent, one participant");
     CHECK_EQ(branch.id.epoch, options_.epoch, "this life opens its own branches only");
     CHECK(branch.ended() || !never_issued(branch.id), "every live attempt was issued");
+    CHECK_EQ(is_one_of<Prepared>(branch.state), prepared_.contains(branch.id.transaction),
+             "what is prepared is listed");
     branch.answers.check_invariants();
     check_deadlines(branch);
     check_state(branch);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,7 @@ class BranchTable::Core {
   Effects step(MonoTime now, const Input& input);
 
   [[nodiscard]] const BranchMemory& memory() const { return memory_; }
+  [[nodiscard]] const std::set<TransactionId>& prepared() const { return prepared_; }
   [[nodiscard]] Ballot ballot() const { return ballot_; }
   void observe(Ballot ballot);
   [[nodiscard]] const BranchCounters& counters() const { return counters_; }
@@ -161,6 +163,7 @@ class BranchTable::Core {
   Attempt last_attempt_;  // issued here in this life; 0 before the first
   SerialMemory serials_;  // issued by the leader
   BranchMemory memory_;
+  std::set<TransactionId> prepared_;  // whose branch is Prepared
   // Finishes of branches that are not in memory: of older lives, or forgotten.
   std::map<BranchId, FinishRun> finishing_;
   SettleMap settles_;

@@ -3,8 +3,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,6 +80,9 @@ struct Context : std::enable_shared_from_this<Context> {
   bool fenced = false;               // no backend of an older life is left
   // WAL position that was reached when the last of them was gone.
   std::optional<std::uint64_t> older_lives_until;
+  // Xids of older lives' branches that this life has seen prepared.
+  std::map<BranchId, std::uint64_t> seen;
+  std::set<std::string> strangers;  // prepared under our names by others, and warned about
   bool closed = false;
 
   std::function<void(branch::Input)> sink;

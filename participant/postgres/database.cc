@@ -5,7 +5,6 @@
 #include <variant>
 
 #include "base/check.h"
-#include "base/gid.h"
 #include "base/overloaded.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/branch_work.h"
@@ -13,6 +12,7 @@
 #include "participant/postgres/control.h"
 #include "participant/postgres/finishers.h"
 #include "participant/postgres/identity.h"
+#include "participant/postgres/inventory.h"
 #include "participant/postgres/landmarks.h"
 #include "participant/postgres/lock_watch.h"
 #include "participant/postgres/settle.h"
@@ -35,33 +35,6 @@ constexpr char kDropBranchOutcomes[] =
     " INSERT INTO assent.branch_outcome_floor (dropped)"
     " SELECT $1 WHERE EXISTS (SELECT FROM gone) ON CONFLICT (one_row)"
     " DO UPDATE SET dropped = greatest(branch_outcome_floor.dropped, excluded.dropped)";
-
-// Only what our cluster and participant prepared in this database under the work role is ours (R8).
-constexpr char kListPrepared[] =
-    "SELECT gid FROM pg_prepared_xacts"
-    " WHERE owner = $1 AND database = current_database() AND gid LIKE 'assent:%'";
-
-// 1. The view shows a row before its PREPARE is on the synchronous standby; the barrier comes after
-//    it in the WAL, so once that is there, every PREPARE listed is.
-// 2. A gid whose finish was under way at any moment since the reading may be gone by now (R6).
-asio::awaitable<Result<std::vector<BranchId>>> list_branches(std::shared_ptr<Context> context,
-                                                             std::shared_ptr<Control> control,
-                                                             std::shared_ptr<Finishers> finishers) {
-  const Finishers::Watch finishing(*finishers);
-  std::vector<Value> owner{context->options.work_role};
-  auto listed = co_await control->query(kListPrepared, std::move(owner));
-  if (!listed) co_return tl::unexpected(listed.error());
-  auto durable = co_await control->barrier();
-  if (!durable) co_return tl::unexpected(durable.error());
-  std::vector<BranchId> branches;
-  for (const auto& row : listed->rows) {
-    const std::optional<Gid> gid = parse_gid(row.front().value());
-    if (!gid || gid->cluster != context->options.cluster) continue;
-    if (gid->branch.participant != context->options.participant) continue;
-    if (!finishing.saw(*row.front())) branches.push_back(gid->branch);
-  }
-  co_return branches;
-}
 
 }  // namespace
 
@@ -288,12 +261,12 @@ void Database::doctor(Done<std::vector<Finding>> done) {
       });
 }
 
-void Database::list_prepared(Done<std::vector<BranchId>> done) {
-  impl_->call<std::vector<BranchId>>(
-      std::move(done),
-      [context = impl_->context(), control = impl_->control(), finishers = impl_->finishers()] {
-        return list_branches(context, control, finishers);
-      });
+void Database::take_inventory(std::vector<branch::PreparedBranch> expected, Done<Inventory> done) {
+  impl_->call<Inventory>(std::move(done),
+                         [context = impl_->context(), control = impl_->control(),
+                          finishers = impl_->finishers(), expected = std::move(expected)] {
+                           return postgres::take_inventory(context, control, finishers, expected);
+                         });
 }
 
 const DatabaseCounters& Database::counters() const {

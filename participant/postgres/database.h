@@ -57,11 +57,18 @@ struct Position {
   std::uint64_t wal_position = 0;  // bytes
 };
 
+// What of our branches is prepared in the database.
+struct Inventory {
+  std::vector<branch::PreparedBranch> prepared;
+  std::vector<branch::PreparedBranch> ended;  // of those that were expected to be
+};
+
 struct DatabaseCounters {
   std::uint64_t connects = 0;
   std::uint64_t connections_lost = 0;
   std::size_t work_busy = 0;     // now
   std::size_t work_waiting = 0;  // now
+  std::size_t strangers = 0;     // prepared under our names by others, at the latest inventory
 };
 
 class Database {
@@ -119,8 +126,9 @@ class Database {
   // ── recovery ──────────────────────────────────────────────────────────────────────────────────
 
   // Our cluster's and participant's prepared transactions in this database, owned by the work role,
-  // without those whose finish is queued or in flight (R6, R8).
-  void list_prepared(Done<std::vector<BranchId>> done);
+  // without those whose finish is queued or in flight (R6, R8). And those of `expected`, branches
+  // of this life which it knows to have been prepared, that are there no more.
+  void take_inventory(std::vector<branch::PreparedBranch> expected, Done<Inventory> done);
 
   [[nodiscard]] const DatabaseCounters& counters() const;
 

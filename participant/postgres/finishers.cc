@@ -7,7 +7,6 @@
 #include "base/buggify.h"
 #include "base/gid.h"
 #include "participant/postgres/awaiting.h"
-#include "participant/postgres/missing_gid.h"
 #include "runtime/failpoint.h"
 #include "runtime/process.h"
 
@@ -24,6 +23,10 @@ constexpr std::string_view kUnknownGid = "42704";
 constexpr std::string_view kOfAnotherUser = "42501";
 constexpr std::string_view kOfAnotherDatabase = "0A000";
 constexpr std::string_view kBusy = "55000";
+
+constexpr char kXidOfGid[] =
+    "SELECT transaction FROM pg_prepared_xacts"
+    " WHERE gid = $1 AND owner = $2 AND database = current_database()";
 
 // Ours is gone: there is none of the name, or the one of that name is a stranger's.
 bool is_missing(std::string_view sqlstate) {
@@ -89,6 +92,9 @@ asio::awaitable<Result<branch::FinishResult>> Finishers::finish(Worker& worker, 
 asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job& job) {
   if (buggify(Point::kPauseBeforeFinish)) co_await pause(context_->loop, kPauseMax);
   if (auto refused = co_await connect(worker)) co_return Retry{std::move(*refused)};
+  auto of_stranger = co_await is_strangers(worker, job);
+  if (!of_stranger) co_return Retry{of_stranger.error()};
+  if (*of_stranger) co_return co_await settle(worker, job, {context_->fenced});
   const Ballot ballot = job.operation.ballot;
   if (!context_->may_send(ballot)) {
     co_return failure(ErrorCode::kStaleBallot,
@@ -104,6 +110,21 @@ asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job
   co_return co_await conclude(worker, job, answers->front(), fenced);
 }
 
+// Whether a stranger's transaction stands under the gid, in our role: its xid is not the branch's
+// (R8). Only looked for at a branch of an older life. Of this life's the inventory compares the
+// xids, and the hot path pays nothing.
+asio::awaitable<Result<bool>> Finishers::is_strangers(const Worker& worker, const Job& job) {
+  const auto& evidence = job.operation.evidence;
+  if (!evidence || job.operation.branch.epoch == context_->epoch) co_return false;
+  Batch batch{{kXidOfGid, {job.gid, context_->options.work_role}}};
+  auto answers = co_await run(*worker.session->connection, std::move(batch));
+  if (!answers) co_return tl::unexpected(answers.error());
+  if (!answers->front().ok()) co_return tl::unexpected(to_error(answers->front()));
+  const StatementResult found = to_result(answers->front());
+  if (found.rows.empty()) co_return false;
+  co_return to_u64(found.rows.front().at(0)) != static_cast<std::uint32_t>(evidence->xid);
+}
+
 asio::awaitable<std::optional<Error>> Finishers::connect(Worker& worker) {
   if (worker.session && worker.session->connection->is_open()) co_return std::nullopt;
   if (worker.session) ++context_->counters.connections_lost;
@@ -117,7 +138,9 @@ asio::awaitable<std::optional<Error>> Finishers::connect(Worker& worker) {
 
 asio::awaitable<Finishers::Attempt> Finishers::conclude(const Worker& worker, const Job& job,
                                                         const Answer& answer, bool fenced) {
-  if (is_missing(answer.sqlstate())) co_return co_await settle(worker, job, fenced);
+  if (is_missing(answer.sqlstate())) {
+    co_return co_await settle(worker, job, {fenced, answer.sqlstate() == kOfAnotherUser});
+  }
   if (answer.sqlstate() == kBusy) co_return Retry{to_error(answer)};
   if (!answer.ok()) co_return tl::unexpected(to_error(answer));
   if (answer.warnings.empty()) co_return FinishResult::kDone;
@@ -128,8 +151,8 @@ asio::awaitable<Finishers::Attempt> Finishers::conclude(const Worker& worker, co
 }
 
 asio::awaitable<Finishers::Attempt> Finishers::settle(const Worker& worker, const Job& job,
-                                                      bool fenced) {
-  auto result = co_await settle_missing(context_, control_, *worker.session, job.operation, fenced);
+                                                      Gone gone) {
+  auto result = co_await settle_missing(context_, control_, *worker.session, job.operation, gone);
   if (!result && !worker.session->connection->is_open()) co_return Retry{result.error()};
   co_return result;
 }

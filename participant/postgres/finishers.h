@@ -16,6 +16,7 @@
 #include "participant/branch/branch_table.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/control.h"
+#include "participant/postgres/missing_gid.h"
 #include "participant/postgres/session.h"
 
 namespace assent::postgres {
@@ -66,9 +67,10 @@ class Finishers : public std::enable_shared_from_this<Finishers> {
   boost::asio::awaitable<Result<FinishResult>> finish(Worker& worker, const Job& job);
   boost::asio::awaitable<Attempt> attempt(Worker& worker, const Job& job);
   boost::asio::awaitable<std::optional<Error>> connect(Worker& worker);
+  boost::asio::awaitable<Result<bool>> is_strangers(const Worker& worker, const Job& job);
   boost::asio::awaitable<Attempt> conclude(const Worker& worker, const Job& job,
                                            const Answer& answer, bool fenced);
-  boost::asio::awaitable<Attempt> settle(const Worker& worker, const Job& job, bool fenced);
+  boost::asio::awaitable<Attempt> settle(const Worker& worker, const Job& job, Gone gone);
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;

@@ -49,14 +49,16 @@ struct Found {
 
 // Without evidence only a row or a rollback can be judged, and a rollback only when nobody is left
 // who could prepare the branch still: our own life's branches are in the branch table, older lives
-// must be fenced.
+// must be fenced. What another role owns may be an older life's branch, of another work role.
 Result<FinishResult> judge_without_evidence(const Context& context,
                                             const branch::RunFinish& operation, Row row,
-                                            bool fenced) {
+                                            Gone gone) {
   const bool commit = operation.outcome == Outcome::kCommitted;
   if (row == Row::kCommitted) return commit ? FinishResult::kDone : FinishResult::kHeuristicCommit;
   if (commit) return FinishResult::kHazard;
-  if (fenced || operation.branch.epoch == context.epoch) return FinishResult::kDone;
+  const bool maybe_held = gone.of_another_role && operation.branch.epoch != context.epoch;
+  if (gone.fenced && maybe_held) return FinishResult::kHazard;
+  if (gone.fenced || operation.branch.epoch == context.epoch) return FinishResult::kDone;
   return failure(ErrorCode::kUnavailable,
                  "a backend of an older agent life may still prepare the branch");
 }
@@ -114,6 +116,7 @@ XidStatus parse_status(const Value& status) {
 //    b. it was started from WAL that was beyond P.
 //    (b) takes the last checkpoint for that of the start. It may be a later one: then old data that
 //    were restored, grew beyond P and were checkpointed before any agent came are not noticed here.
+// 4. A branch of an older life that this life has seen prepared, as transaction X: it is the same.
 bool is_proven(const Context& context, const Session& session, std::uint64_t wal_position,
                const std::optional<Landmark>& landmark, const BranchId& branch,
                const Evidence& evidence) {
@@ -122,6 +125,8 @@ bool is_proven(const Context& context, const Session& session, std::uint64_t wal
   if (landmark && landmark->timeline == evidence.timeline && p <= landmark->wal_position) {
     return true;
   }
+  const auto seen = context.seen.find(branch);
+  if (seen != context.seen.end() && seen->second == evidence.xid) return true;
   if (branch.epoch == context.epoch) return same_timeline && p <= wal_position;
   if (!same_timeline || p > context.older_lives_until.value_or(0)) return false;
   const bool ran_since = landmark && landmark->postmaster == context.found_started.postmaster;
@@ -184,15 +189,14 @@ asio::awaitable<Result<Found>> look_at(std::shared_ptr<Context> context, Session
 
 asio::awaitable<Result<FinishResult>> settle_with_evidence(std::shared_ptr<Context> context,
                                                            Session finisher,
-                                                           branch::RunFinish operation,
-                                                           bool fenced) {
+                                                           branch::RunFinish operation, Gone gone) {
   auto found = co_await look_at(context, finisher, operation.branch, *operation.evidence);
   if (!found) co_return tl::unexpected(found.error());
   if (found->status == XidStatus::kInProgress && found->row != Row::kCommitted) {
     co_return tl::unexpected(in_progress(*operation.evidence));
   }
   const FinishResult result = judge(*found, operation.outcome);
-  if (result == FinishResult::kHazard && !fenced && operation.branch.epoch != context->epoch) {
+  if (result == FinishResult::kHazard && !gone.fenced && operation.branch.epoch != context->epoch) {
     co_return failure(ErrorCode::kUnavailable,
                       "what older agent lives prepared can be proven only when they are gone");
   }
@@ -201,10 +205,10 @@ asio::awaitable<Result<FinishResult>> settle_with_evidence(std::shared_ptr<Conte
 
 asio::awaitable<Result<FinishResult>> settle_without(std::shared_ptr<Context> context,
                                                      Session finisher, branch::RunFinish operation,
-                                                     bool fenced) {
+                                                     Gone gone) {
   auto row = co_await look_for_row(finisher, operation.branch);
   if (!row) co_return tl::unexpected(row.error());
-  co_return judge_without_evidence(*context, operation, *row, fenced);
+  co_return judge_without_evidence(*context, operation, *row, gone);
 }
 
 void warn(const branch::RunFinish& operation, FinishResult result) {
@@ -219,16 +223,16 @@ void warn(const branch::RunFinish& operation, FinishResult result) {
 asio::awaitable<Result<FinishResult>> settle_missing(std::shared_ptr<Context> context,
                                                      std::shared_ptr<Control> control,
                                                      Session finisher, branch::RunFinish operation,
-                                                     bool fenced) {
+                                                     Gone gone) {
   if (canary(Canary::kMissingIsCommitted)) co_return FinishResult::kDone;
   if (canary(Canary::kMissingIsAborted)) {
     co_return judge({XidStatus::kAborted, true}, operation.outcome);
   }
   Result<FinishResult> result = FinishResult::kHazard;
   if (operation.evidence) {
-    result = co_await settle_with_evidence(context, finisher, operation, fenced);
+    result = co_await settle_with_evidence(context, finisher, operation, gone);
   } else {
-    result = co_await settle_without(context, finisher, operation, fenced);
+    result = co_await settle_without(context, finisher, operation, gone);
   }
   if (!result) co_return result;
   if (*result != FinishResult::kDone) {

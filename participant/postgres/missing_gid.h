@@ -13,10 +13,16 @@
 
 namespace assent::postgres {
 
+// How the gid was missed.
+struct Gone {
+  bool fenced = false;           // older lives were fenced before the gid was looked for
+  bool of_another_role = false;  // the gid is there, and prepared by another role
+};
+
 // How a branch ended whose gid `finisher`'s server does not know as ours. kUnavailable: it cannot
-// be told now. `fenced`: older lives were fenced before the gid was looked for.
+// be told now.
 boost::asio::awaitable<Result<branch::FinishResult>> settle_missing(
     std::shared_ptr<Context> context, std::shared_ptr<Control> control, Session finisher,
-    branch::RunFinish operation, bool fenced);
+    branch::RunFinish operation, Gone gone);
 
 }  // namespace assent::postgres

@@ -237,6 +237,29 @@ Finding check_participant(const DatabaseOptions& options, const Value& owner) {
   return out;
 }
 
+// What stands prepared under this participant's names, and is none of the work role's.
+constexpr char kStrangersQuery[] =
+    "SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database()"
+    " AND owner <> $1 AND gid LIKE 'assent:%' ORDER BY prepared";
+
+Finding check_strangers(const DatabaseOptions& options, const std::vector<Row>& rows) {
+  std::size_t count = 0;
+  std::string first;
+  for (const Row& row : rows) {
+    const std::optional<Gid> gid = parse_gid(row.at(0).value());
+    if (!gid || gid->cluster != options.cluster) continue;
+    if (gid->branch.participant != options.participant) continue;
+    if (++count == 1) first = row.at(0).value() + " of " + row.at(1).value();
+  }
+  if (count == 0) return good("strangers", "nobody else has prepared anything under our names");
+  return warning(
+      "strangers",
+      std::to_string(count) +
+          " transactions are prepared under our names by other roles; the oldest: " + first,
+      "they are left alone; if postgres.work_role was changed, set the former one until "
+      "they have ended, else ask their owner");
+}
+
 Finding check_gid(const DatabaseOptions& options) {
   const BranchId longest{{}, options.participant, Epoch(~0ULL), Attempt(~0ULL)};
   const std::size_t length = make_gid(options.cluster, longest).size();
@@ -266,6 +289,10 @@ asio::awaitable<bool> add_schema(Findings& out, const DatabaseOptions& options, 
   out.push_back(check_schema(options, schema->rows.at(0)));
   out.push_back(check_participant(options, schema->rows.at(0).at(3)));
   out.push_back(check_gid(options));
+  std::vector<Value> owner{options.work_role};
+  auto strangers = co_await control.query(kStrangersQuery, std::move(owner));
+  if (strangers) out.push_back(check_strangers(options, strangers->rows));
+  if (!strangers) out.push_back(unasked("strangers", strangers.error()));
   co_return true;
 }
 

@@ -39,7 +39,8 @@ rpc::ProcessStatus status(const Services& services) {
                          .counters = {{"connects", count(database.connects)},
                                       {"connections_lost", count(database.connections_lost)},
                                       {"work_busy", count(database.work_busy)},
-                                      {"work_waiting", count(database.work_waiting)}}};
+                                      {"work_waiting", count(database.work_waiting)},
+                                      {"strangers", count(database.strangers)}}};
   if (services.branches) add_branches(out, services.branches->table());
   return out;
 }

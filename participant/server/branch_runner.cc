@@ -57,14 +57,23 @@ void BranchRunner::cancel(branch::CancelAsked asked, Done<branch::Cancelled> don
   feed(std::move(asked));
 }
 
-void BranchRunner::inventory(Ballot ballot, Done<std::vector<BranchId>> done) {
+void BranchRunner::inventory(Ballot ballot, Done<postgres::Inventory> done) {
   if (!table_.may_send(ballot)) {
     return done(failure(ErrorCode::kStaleBallot, "ballot " + to_string(ballot) +
                                                      " is over: ballot " +
                                                      to_string(table_.ballot()) + " leads"));
   }
   table_.observe(ballot);
-  database_.list_prepared(std::move(done));
+  database_.take_inventory(
+      table_.prepared(), [this, done = std::move(done)](Result<postgres::Inventory> found) {
+        // A finish that came in between will tell, or has told.
+        if (found) {
+          std::erase_if(found->ended, [this](const branch::PreparedBranch& one) {
+            return !table_.is_prepared(one.branch);
+          });
+        }
+        done(std::move(found));
+      });
 }
 
 void BranchRunner::feed(const branch::Input& input) {

@@ -35,8 +35,9 @@ class BranchRunner {
   void settle(branch::SettleAsked asked, Done<branch::Settled> done);
   void cancel(branch::CancelAsked asked, Done<branch::Cancelled> done);
 
-  // What is prepared; kStaleBallot when a higher ballot was seen.
-  void inventory(Ballot ballot, Done<std::vector<BranchId>> done);
+  // What is prepared, and what of this life's is not any more though no finish of it was heard;
+  // kStaleBallot when a higher ballot was seen.
+  void inventory(Ballot ballot, Done<postgres::Inventory> done);
 
   [[nodiscard]] const branch::BranchTable& table() const { return table_; }
 

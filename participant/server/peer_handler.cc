@@ -47,6 +47,21 @@ wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
   return reply;
 }
 
+wire::InventoryReply inventory_to_wire(const postgres::Inventory& found) {
+  auto reply = versioned<wire::InventoryReply>();
+  reply.__isset.evidence = reply.__isset.ended = true;
+  for (const branch::PreparedBranch& one : found.prepared) {
+    reply.prepared.push_back(rpc::to_wire(one.branch));
+    reply.evidence.push_back(rpc::to_wire(one.evidence));
+  }
+  for (const branch::PreparedBranch& one : found.ended) {
+    wire::FoundBranch& ended = reply.ended.emplace_back();
+    ended.branch = rpc::to_wire(one.branch);
+    ended.evidence = rpc::to_wire(one.evidence);
+  }
+  return reply;
+}
+
 class PeerHandler final : public wire::ParticipantCobSvIf {
  public:
   explicit PeerHandler(Services& services) : services_(services) {}
@@ -99,12 +114,8 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
                       .and_then([&] { return check_cluster(request.cluster); })
                       .and_then([&] { return rpc::from_wire(request.ballot); });
     if (!ballot) return answer<wire::InventoryReply>(cob, exn, tl::unexpected(ballot.error()));
-    services_.branches->inventory(*ballot, [cob, exn](Result<std::vector<BranchId>> prepared) {
-      answer(cob, exn, std::move(prepared).map([](const std::vector<BranchId>& branches) {
-        auto reply = versioned<wire::InventoryReply>();
-        for (const BranchId& branch : branches) reply.prepared.push_back(rpc::to_wire(branch));
-        return reply;
-      }));
+    services_.branches->inventory(*ballot, [cob, exn](Result<postgres::Inventory> found) {
+      answer(cob, exn, std::move(found).map(inventory_to_wire));
     });
   }
 

@@ -91,7 +91,7 @@ class Bench {
   std::string finish_lost(const char* participant) { return on(FinishLost{id(participant, 1)}); }
   std::string found(const char* participant, std::uint64_t attempt, Millis ago) {
     return in_turn([&](Turn& turn) {
-      driver_->on_found(turn, id(participant, attempt), MonoTime(now_.mono.value - ago.value));
+      driver_->on_found(turn, {id(participant, attempt)}, MonoTime(now_.mono.value - ago.value));
     });
   }
   std::string tick_after(Millis pause) {

@@ -202,6 +202,53 @@ TEST(Inventory, AnUndecidedBranchIsPresumedAborted) {
       << "it fits every request, and the branch that recovery did not know is rolled back";
 }
 
+// Its evidence goes through the log: whoever ends the branch by hand before the rollback comes is
+// found out, also by a later office.
+TEST(Inventory, R7APresumedAbortHasTheEvidenceOfWhatWasFound) {
+  Stage s;
+  const Evidence evidence = Stage::evidence("a");
+  EXPECT_EQ(s.feed(InventoryArrived{"a", s.now.mono, {{s.id(s.t, "a"), evidence}}}),
+            "propose ABORTED a because UNAVAILABLE");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK");
+  EXPECT_EQ(s.state.find(s.t)->branches.at(0).evidence, evidence);
+}
+
+TEST(Inventory, AnUndecidedBranchThatEndedUnheardIsPresumedAborted) {
+  Stage s;
+  EXPECT_EQ(s.ended(s.id(s.t, "a"), Stage::evidence("a")), "propose ABORTED a because UNAVAILABLE");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK");
+  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicCommit), "propose HEURISTIC a COMMIT; warn");
+}
+
+TEST(Inventory, ADecidedBranchThatEndedUnheardIsFinishedAsTheRecordSays) {
+  Stage s;
+  s.commit_and_finish();
+  s.pass(Millis(10));
+  EXPECT_EQ(s.ended(s.id(s.t, "a"), Stage::evidence("a")), "finish a COMMIT");
+  EXPECT_EQ(s.finished("a"), "");
+  s.pass(Millis(10));
+  EXPECT_EQ(s.ended(s.id(s.t, "b", 2), Stage::evidence("b")), "finish b/1.2 ROLLBACK");
+}
+
+TEST(Inventory, R8ABranchOfLiveWorkThatEndedUnheardIsLeftToItsDriver) {
+  Stage s;
+  s.commit(1);
+  s.yes("a");
+  EXPECT_EQ(s.ended(s.id(s.t, "a"), Stage::evidence("a")), "");
+  EXPECT_EQ(s.yes("b"), "propose COMMITTED a b");
+}
+
+TEST(Inventory, R8AnotherXidUnderTheNameOfADecidedBranchIsAStrangers) {
+  Stage s;
+  s.commit_and_finish();
+  s.pass(Millis(10));
+  Evidence another = Stage::evidence("a");
+  ++another.xid;
+  const InventoryArrived found{"a", s.now.mono, {{s.id(s.t, "a"), another}}};
+  EXPECT_EQ(s.feed(found), "warn");
+  EXPECT_EQ(s.feed(found), "") << "once is enough";
+}
+
 TEST(Inventory, OrphansForWhomThereIsNoRoomWaitForTheNextInventory) {
   OfficeOptions options;
   options.transactions_max = 1;

@@ -177,7 +177,13 @@ std::string Stage::finished(const std::string& participant, FinishResult result)
 
 std::string Stage::inventory(const std::string& participant, std::vector<BranchId> prepared,
                              std::optional<MonoTime> asked) {
-  return feed(InventoryArrived{participant, asked.value_or(now.mono), std::move(prepared)});
+  InventoryArrived arrived{participant, asked.value_or(now.mono), {}, {}};
+  for (BranchId& branch : prepared) arrived.prepared.push_back({std::move(branch)});
+  return feed(std::move(arrived));
+}
+
+std::string Stage::ended(const BranchId& branch, const Evidence& evidence) {
+  return feed(InventoryArrived{branch.participant, now.mono, {}, {{branch, evidence}}});
 }
 
 std::string Stage::execute() {

@@ -65,6 +65,8 @@ class Stage {
   std::string finished(const std::string& participant, FinishResult result = FinishResult::kDone);
   std::string inventory(const std::string& participant, std::vector<BranchId> prepared,
                         std::optional<MonoTime> asked = std::nullopt);
+  // An inventory of one branch that was prepared, with this evidence, and is not any more.
+  std::string ended(const BranchId& branch, const Evidence& evidence);
 
   // Executes all that is proposed, in one slot.
   std::string execute();

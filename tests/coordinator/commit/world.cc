@@ -143,9 +143,9 @@ void World::ask_inventories() {
     const MonoTime asked = mono_;
     const auto answer = [this, participant, asked](Agent& agent) -> Input {
       forget_some(agent);
-      InventoryArrived inventory{participant, asked, {}};
+      InventoryArrived inventory{participant, asked, {}, {}};
       for (const auto& [id, branch] : agent.branches) {
-        if (branch.local == Local::kPrepared) inventory.prepared.push_back(id);
+        if (branch.local == Local::kPrepared) inventory.prepared.push_back({id});
       }
       return inventory;
     };

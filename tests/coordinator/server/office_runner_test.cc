@@ -56,7 +56,7 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
                  const wire::InventoryRequest&) override {
     ++inventories;
     if (silent_about_inventory) return held_inventories.push_back(cob);
-    rpc::answer<wire::InventoryReply>(cob, exn, rpc::versioned<wire::InventoryReply>());
+    rpc::answer<wire::InventoryReply>(cob, exn, inventory_reply);
   }
 
   void life(rpc::Cob<wire::LifeReply> cob, rpc::ExnCob exn, const wire::LifeRequest&) override {
@@ -66,6 +66,7 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
   bool silent = false;
   bool silent_about_inventory = false;
   int inventories = 0;
+  wire::InventoryReply inventory_reply = rpc::versioned<wire::InventoryReply>();
   std::vector<rpc::Cob<wire::InventoryReply>> held_inventories;
   wire::VoteKind::type vote = wire::VoteKind::YES;
   std::vector<wire::PrepareRequest> prepares;
@@ -227,6 +228,25 @@ TEST_F(OfficeRunnerTest, AnAgentThatRecoversIsAskedForItsInventoryAgainAtOnce) {
 
   ASSERT_TRUE(run_until([&] { return first_.agent->inventories == 2; }));
   EXPECT_LT(process::monotonic_now() - begun, Millis(900)) << "not only with the next round";
+}
+
+TEST_F(OfficeRunnerTest, WhatAnInventoryFindsIsFinishedWithItsEvidence) {
+  const TransactionId prepared = make_transaction_id(log_.now(), 1, 2, 3);
+  const TransactionId ended = make_transaction_id(log_.now(), 4, 5, 6);
+  wire::InventoryReply& reply = first_.agent->inventory_reply;
+  reply.prepared.push_back(rpc::to_wire(BranchId{prepared, "orders", Epoch(1), Attempt(1)}));
+  reply.__set_evidence({rpc::to_wire(Evidence{11, 77, 1, 1'000})});
+  wire::FoundBranch unheard;
+  unheard.branch = rpc::to_wire(BranchId{ended, "orders", Epoch(1), Attempt(2)});
+  unheard.evidence = rpc::to_wire(Evidence{12, 77, 1, 1'000});
+  reply.__set_ended({unheard});
+
+  ASSERT_TRUE(run_until([&] { return first_.agent->finishes.size() >= 2; }));
+
+  for (const wire::FinishRequest& finish : first_.agent->finishes) {
+    EXPECT_EQ(finish.outcome, wire::Outcome::ABORTED);
+    EXPECT_EQ(finish.evidence.xid, finish.branch.attempt == 1 ? 11 : 12);
+  }
 }
 
 TEST_F(OfficeRunnerTest, AnInventoryThatIsNotAnsweredDoesNotKeepOthersOff) {

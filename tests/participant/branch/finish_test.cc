@@ -29,6 +29,20 @@ TEST(Finish, RollsAPreparedBranchBackByItsGid) {
   EXPECT_EQ(t.table().counters().rolled_back, 1U);
 }
 
+TEST(Finish, WhatIsPreparedIsListedUntilItIsFinished) {
+  Table t;
+  EXPECT_EQ(t.table().prepared(), std::vector<PreparedBranch>{});
+  t.be_prepared();
+  EXPECT_EQ(t.table().prepared(), (std::vector<PreparedBranch>{{t.id, kEvidence}}));
+  EXPECT_TRUE(t.table().is_prepared(t.id));
+  t.roll_back(3);
+  EXPECT_EQ(t.table().prepared(), std::vector<PreparedBranch>{});
+  EXPECT_FALSE(t.table().is_prepared(t.id));
+  t.step(FinishDone{t.id, tl::unexpected(coded(ErrorCode::kUnavailable))});
+  EXPECT_EQ(t.table().prepared(), (std::vector<PreparedBranch>{{t.id, kEvidence}}))
+      << "nothing is known of it yet";
+}
+
 TEST(Finish, RollsAnOpenBranchBackOnItsConnection) {
   Table t;
   t.be_open();

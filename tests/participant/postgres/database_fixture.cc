@@ -93,8 +93,22 @@ Result<void> Life::fence() {
 }
 
 Result<std::vector<BranchId>> Life::list_prepared() {
-  return call<std::vector<BranchId>>(
-      [this](auto done) { database.list_prepared(std::move(done)); });
+  return call<std::vector<BranchId>>([this](auto done) { start_list(done); });
+}
+
+void Life::start_list(const std::function<void(Result<std::vector<BranchId>>)>& done) {
+  database.take_inventory({}, [done](const Result<Inventory>& found) {
+    done(found.map([](const Inventory& inventory) {
+      std::vector<BranchId> branches;
+      for (const auto& one : inventory.prepared) branches.push_back(one.branch);
+      return branches;
+    }));
+  });
+}
+
+Result<Inventory> Life::inventory(std::vector<branch::PreparedBranch> expected) {
+  return call<Inventory>(
+      [&](auto done) { database.take_inventory(std::move(expected), std::move(done)); });
 }
 
 BranchId Life::name_branch() {

@@ -60,6 +60,7 @@ class Life {
   Result<void> claim(Epoch previous, Epoch mine);
   Result<void> fence();
   Result<std::vector<BranchId>> list_prepared();
+  Result<Inventory> inventory(std::vector<branch::PreparedBranch> expected = {});
 
   // A new name for a branch of this life; nothing is done for it.
   BranchId name_branch();
@@ -87,6 +88,7 @@ class Life {
   void start_prepare(const BranchId& id, bool one_phase = false) {
     database.carry_out(branch::RunPrepare{id, kBallot, one_phase});
   }
+  void start_list(const std::function<void(Result<std::vector<BranchId>>)>& done);
   void start_one_shot(const BranchId& id, OneShotBranch work, bool one_phase = false);
   void release(const BranchId& id) { database.carry_out(branch::Release{id}); }
 

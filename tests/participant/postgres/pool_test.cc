@@ -193,7 +193,7 @@ TEST_F(Pool, NothingIsCalledBackAfterClose) {
   agent->database.carry_out(branch::Acquire{agent->name_branch()});
   agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
   bool called = false;
-  agent->database.list_prepared([&](const auto&) { called = true; });
+  agent->start_list([&](const auto&) { called = true; });
   agent->inputs.clear();
 
   agent->database.close();

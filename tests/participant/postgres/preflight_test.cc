@@ -46,7 +46,7 @@ TEST_F(Preflight, EveryCheckOfTheListIsMade) {
   for (const char* check :
        {"server", "version", "max_prepared_transactions", "prepared_transactions", "fsync",
         "full_page_writes", "max_connections", "standbys", "roles", "schema", "participant", "gid",
-        "work_role", "synchronous_commit", "idle_in_transaction_session_timeout",
+        "strangers", "work_role", "synchronous_commit", "idle_in_transaction_session_timeout",
         "default_transaction_read_only"}) {
     find(findings, check);
   }

@@ -182,7 +182,7 @@ TEST_F(Prepare, ListLeavesOutWhatIsBeingFinished) {
   std::optional<Result<std::vector<BranchId>>> listed;
   agent->database.carry_out(branch::RunFinish{id, kBallot, Outcome::kCommitted, evidence});
 
-  agent->database.list_prepared([&](auto result) { listed = std::move(result); });
+  agent->start_list([&](auto result) { listed = std::move(result); });
 
   ASSERT_TRUE(loop.run_until([&] { return listed.has_value(); }));
   EXPECT_THAT(listed->value(), IsEmpty());

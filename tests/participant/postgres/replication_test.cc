@@ -31,7 +31,7 @@ class Replication : public DatabaseTest {
     agent->prepared("INSERT INTO t VALUES (1, 1)");
     hold_replication();
     std::optional<Result<std::vector<BranchId>>> listed;
-    agent->database.list_prepared(
+    agent->start_list(
         [&](Result<std::vector<BranchId>> branches) { listed = std::move(branches); });
     const std::string backend = waiting_backend("SELECT pg_logical_emit_message");
     admin.query("SELECT pg_cancel_backend(" + backend + ")");
@@ -240,7 +240,7 @@ TEST_F(Replication, BarrierWaitsWhateverTheRolesDefaultIs) {
   admin.query("SELECT pg_logical_emit_message(true, 'test', 'barrier')");
   std::optional<Result<std::vector<BranchId>>> listed;
 
-  agent->database.list_prepared([&](auto result) { listed = std::move(result); });
+  agent->start_list([&](auto result) { listed = std::move(result); });
   loop.run_for(kLongEnough);
   const bool early = listed.has_value();
   admin.query("ALTER ROLE assent_agent RESET synchronous_commit");
@@ -348,7 +348,7 @@ TEST_F(Replication, UnreplicatedPrepareIsNotListed) {
   ASSERT_EQ(prepared_count(), 1) << "the view shows it already";
   std::optional<Result<std::vector<BranchId>>> listed;
 
-  agent->database.list_prepared([&](auto result) { listed = std::move(result); });
+  agent->start_list([&](auto result) { listed = std::move(result); });
   loop.run_for(kLongEnough);
   const bool early = listed.has_value();
   replicate();

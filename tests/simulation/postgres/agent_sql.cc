@@ -312,16 +312,6 @@ Step look_up_gid(Backend& backend, const Values& values) {
   return unnamed(std::move(found), 3);
 }
 
-Step list_prepared(Backend& backend, const Values& values) {
-  std::vector<Row> found;
-  for (const auto& [gid, gxact] : backend.store().prepared) {
-    if (is_listed(backend, gxact, values[0]) && gid.starts_with("assent:")) {
-      found.push_back({gid});
-    }
-  }
-  return rows({{"gid", kText}}, std::move(found));
-}
-
 Step list_all_prepared(Backend& backend, const Values&) {
   std::vector<Row> found;
   for (const auto& [gid, gxact] : backend.store().prepared) {
@@ -471,9 +461,6 @@ constexpr Rule kRules[] = {
     {"SELECT transaction, pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_flush_lsn() FROM "
      "pg_prepared_xacts WHERE gid = ? AND owner = ? AND database = current_database()",
      look_up_gid},
-    {"SELECT gid FROM pg_prepared_xacts WHERE owner = ? AND database = current_database() AND gid "
-     "LIKE 'assent:%'",
-     list_prepared},
     {"SELECT gid, owner, database FROM pg_prepared_xacts ORDER BY gid COLLATE \"C\"",
      list_all_prepared},
     {"SELECT pg_xact_status(?::text::xid8)", xact_status},

@@ -11,9 +11,9 @@ namespace assent::model {
 namespace {
 
 const Rule* find_rule(const std::string& sql, const std::vector<Value>& parameters) {
-  for (const Rules rules :
-       {bank_rules(), transaction_rules(), two_phase_rules(), session_rules(),
-        branch_outcome_rules(), agent_rules(), landmark_rules(), preflight_rules()}) {
+  for (const Rules rules : {bank_rules(), transaction_rules(), two_phase_rules(), session_rules(),
+                            branch_outcome_rules(), inventory_rules(), agent_rules(),
+                            landmark_rules(), preflight_rules()}) {
     for (const Rule& rule : rules) {
       if (match(rule.pattern, sql, parameters)) return &rule;
     }

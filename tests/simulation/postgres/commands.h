@@ -26,6 +26,7 @@ Rules bank_rules();            // client SQL
 Rules agent_rules();           // identity, fence, control, settling, outcome rows, lock watch
 Rules landmark_rules();        // how far a life has come
 Rules branch_outcome_rules();  // that a prepared branch has committed
+Rules inventory_rules();       // what is prepared under the agent's names
 Rules preflight_rules();       // what the agent looks at before it serves
 
 // Type oids.

@@ -360,8 +360,9 @@ void Agent::finish(branch::FinishAsked asked, Done<FinishResult> done) {
   note("is asked to finish", asked.branch, [&] { return " " + std::string(name(asked.outcome)); });
   if (!life_->table) return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
   const bool stale = fences(asked.ballot);
-  const auto take = [this, branch = asked.branch, outcome = asked.outcome,
-                     evidence = asked.evidence.has_value(), stale,
+  // Its own evidence counts as well as what comes with the outcome.
+  const bool evidence = asked.evidence.has_value() || life_->table->is_prepared(asked.branch);
+  const auto take = [this, branch = asked.branch, outcome = asked.outcome, evidence, stale,
                      done](Result<FinishResult> result) {
     note("finishes", branch, [&] { return ": " + words(result); });
     if (result) {
@@ -378,14 +379,22 @@ void Agent::settle(branch::SettleAsked asked, Done<branch::Settled> done) {
   feed_for<branch::Settled>(std::move(asked), std::move(done));
 }
 
-void Agent::inventory(Ballot ballot, Done<std::vector<BranchId>> done) {
+void Agent::inventory(Ballot ballot, Done<postgres::Inventory> done) {
   if (!life_->table) return done(failure(ErrorCode::kUnavailable, "the agent is starting"));
   if (!life_->table->may_send(ballot)) {
     return done(failure(ErrorCode::kStaleBallot, "its ballot is over"));
   }
   life_->table->observe(ballot);
   (void)fences(ballot);
-  life_->database->list_prepared(std::move(done));
+  life_->database->take_inventory(
+      life_->table->prepared(), [this, done = std::move(done)](Result<postgres::Inventory> found) {
+        if (found) {
+          std::erase_if(found->ended, [this](const branch::PreparedBranch& one) {
+            return !life_->table->is_prepared(one.branch);
+          });
+        }
+        done(std::move(found));
+      });
 }
 
 void Agent::execute(branch::ExecuteAsked asked, Done<branch::ExecuteAnswer> done) {

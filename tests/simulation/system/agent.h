@@ -60,7 +60,7 @@ class Agent {
   void prepare(branch::PrepareAsked asked, Done<commit::Vote> done);
   void finish(branch::FinishAsked asked, Done<FinishResult> done);
   void settle(branch::SettleAsked asked, Done<branch::Settled> done);
-  void inventory(Ballot ballot, Done<std::vector<BranchId>> done);
+  void inventory(Ballot ballot, Done<postgres::Inventory> done);
   void execute(branch::ExecuteAsked asked, Done<branch::ExecuteAnswer> done);
   void cancel(branch::CancelAsked asked, Done<branch::Cancelled> done);
 

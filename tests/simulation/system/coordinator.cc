@@ -315,16 +315,21 @@ void Coordinator::ask_inventory(const std::string& participant) {
   if (link.asking) return;
   link.asking = true;
   const MonoTime asked = mono();
-  ask<std::vector<BranchId>>(
+  ask<postgres::Inventory>(
       participant,
-      [ballot = log_->ballot()](Agent& agent, Done<std::vector<BranchId>> done) {
+      [ballot = log_->ballot()](Agent& agent, Done<postgres::Inventory> done) {
         agent.inventory(ballot, std::move(done));
       },
-      [this, participant, asked](Result<std::vector<BranchId>> prepared) {
+      [this, participant, asked](Result<postgres::Inventory> found) {
         Link& asked_link = term_->links[participant];
         asked_link.asking = false;
         if (std::exchange(asked_link.ask_again, false)) ask_inventory(participant);
-        if (prepared) feed(commit::InventoryArrived{participant, asked, std::move(*prepared)});
+        if (!found) return;
+        commit::InventoryArrived arrived{participant, asked, {}, {}};
+        for (const auto& one : found->prepared)
+          arrived.prepared.push_back({one.branch, one.evidence});
+        for (const auto& one : found->ended) arrived.ended.push_back({one.branch, one.evidence});
+        feed(std::move(arrived));
       },
       kInventoryTimeout);
 }

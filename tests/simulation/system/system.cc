@@ -238,10 +238,7 @@ std::string System::busy() const {
     const auto prepared = left_prepared(site);
     if (!prepared.empty()) return prepared.front() + " is prepared";
     for (const auto& agent : site.agents) {
-      // Nobody tells an agent what became of a branch that was ended by hand before its transaction
-      // was decided.
-      const bool by_hand = troubles_->count(Trouble::kByHand) > 0;
-      if (agent->live_branches() > 0 && !by_hand) return "branches live at " + agent->address();
+      if (agent->live_branches() > 0) return "branches live at " + agent->address();
     }
   }
   bool led = false;
