@@ -211,6 +211,14 @@ void Database::stored_epoch(Done<Epoch> done) {
                      [control = impl_->control()] { return postgres::stored_epoch(control); });
 }
 
+void Database::stored_landmark(Epoch epoch, Done<std::uint64_t> done) {
+  CHECK(impl_->context()->position.has_value(), "the database is identified first");
+  impl_->call<std::uint64_t>(std::move(done),
+                             [context = impl_->context(), control = impl_->control(), epoch] {
+                               return postgres::stored_landmark(context, control, epoch);
+                             });
+}
+
 void Database::claim_epoch(Epoch previous, Epoch mine, Done<void> done) {
   impl_->call<void>(std::move(done),
                     [context = impl_->context(), control = impl_->control(), previous, mine] {
@@ -267,6 +275,10 @@ void Database::take_inventory(std::vector<branch::PreparedBranch> expected, Done
                           finishers = impl_->finishers(), expected = std::move(expected)] {
                            return postgres::take_inventory(context, control, finishers, expected);
                          });
+}
+
+std::uint64_t Database::landmark() const {
+  return impl_->context()->landmark;
 }
 
 const DatabaseCounters& Database::counters() const {

@@ -90,6 +90,9 @@ class Database {
   void identify(Done<Position> done);
   // The epoch in `assent.epoch`; 0 when none was ever set.
   void stored_epoch(Done<Epoch> done);
+  // The WAL position of the landmark that the life of this epoch left; 0: it left none. Brings it
+  // up to the promotion of a standby that has just taken that life's server's place.
+  void stored_landmark(Epoch epoch, Done<std::uint64_t> done);
   // Sets the epoch by compare-and-set; kDisplaced when it is not `previous` any more. From now on
   // every new connection reads the epoch and closes when it is not `mine` (reported by
   // on_over).
@@ -129,6 +132,9 @@ class Database {
   // without those whose finish is queued or in flight (R6, R8). And those of `expected`, branches
   // of this life which it knows to have been prepared, that are there no more.
   void take_inventory(std::vector<branch::PreparedBranch> expected, Done<Inventory> done);
+
+  // The WAL position of this life's landmark, as it stands in the database; 0: none yet.
+  [[nodiscard]] std::uint64_t landmark() const;
 
   [[nodiscard]] const DatabaseCounters& counters() const;
 

@@ -38,6 +38,34 @@ Landmark read_landmark(const std::vector<Value>& row) {
           row.at(2).value(), row.at(3) == "t"};
 }
 
+// On a server that was promoted since its start the landmark of the last life before can be moved
+// up to where it left the old timeline, and so tells exactly what was lost: nothing behind a
+// synchronous standby.
+// 1. A server has received WAL by streaming since it was started, and is none that recovers now: it
+//    was promoted since. The end of what it has replayed stands still from then on: that is where
+//    the new timeline begins. A server that was only restarted has received nothing.
+// 2. The landmark was written on timeline t, and is in this history; so the history has been on t.
+//    This timeline is t + 1, and the one before it is therefore t: all of t up to the new beginning
+//    is here, what that life did there included.
+// 3. Who has the row that is written now has all that is before it, too. It stays a landmark.
+const std::string kMoveToSwitch =
+    "UPDATE assent.landmark SET wal_position = pg_last_wal_replay_lsn()"
+    " WHERE epoch = $1::bigint AND timeline + 1 = $2::integer"
+    " AND pg_last_wal_receive_lsn() IS NOT NULL AND wal_position < pg_last_wal_replay_lsn()";
+
+asio::awaitable<Result<std::uint64_t>> stored_landmark(std::shared_ptr<Context> context,
+                                                       std::shared_ptr<Control> control,
+                                                       Epoch epoch) {
+  std::vector<Value> parameters{to_string(epoch), std::to_string(context->position->timeline)};
+  auto moved = co_await control->query(kMoveToSwitch, std::move(parameters));
+  if (!moved) co_return tl::unexpected(moved.error());
+  Command query = landmark_query(epoch);
+  auto found = co_await control->query(std::move(query.sql), std::move(query.parameters));
+  if (!found) co_return tl::unexpected(found.error());
+  if (found->rows.empty()) co_return std::uint64_t{0};
+  co_return read_landmark(found->rows.front()).wal_position;
+}
+
 asio::awaitable<Result<void>> write_landmark(std::shared_ptr<Context> context,
                                              std::shared_ptr<Control> control) {
   std::vector<Value> parameters{to_string(*context->epoch),

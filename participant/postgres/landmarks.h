@@ -28,6 +28,12 @@ struct Landmark {
 Command landmark_query(Epoch epoch);
 Landmark read_landmark(const std::vector<Value>& row);
 
+// Its WAL position; 0: that life left none. On a standby that was just promoted it is moved to
+// where the standby left that life's timeline. Precondition: the database is identified.
+boost::asio::awaitable<Result<std::uint64_t>> stored_landmark(std::shared_ptr<Context> context,
+                                                              std::shared_ptr<Control> control,
+                                                              Epoch epoch);
+
 // Writes the landmark of this life at the present position, durable on the synchronous standby as
 // well when this ends without an error. Precondition: the epoch is claimed.
 boost::asio::awaitable<Result<void>> write_landmark(std::shared_ptr<Context> context,

@@ -71,6 +71,7 @@ void Life::enrol() {
   const auto identity = identify();
   if (!identity) throw std::runtime_error(identity.error().message);
   const Epoch previous = stored_epoch();
+  stored_landmark(previous);
   if (!claim(previous, previous.next())) throw std::runtime_error("the epoch was not claimed");
   if (!fence()) throw std::runtime_error("older lives were not fenced");
 }
@@ -81,6 +82,11 @@ Result<Position> Life::identify() {
 
 Epoch Life::stored_epoch() {
   return call<Epoch>([this](auto done) { database.stored_epoch(std::move(done)); }).value();
+}
+
+std::uint64_t Life::stored_landmark(Epoch of) {
+  return call<std::uint64_t>([&](auto done) { database.stored_landmark(of, std::move(done)); })
+      .value();
 }
 
 Result<void> Life::claim(Epoch previous, Epoch mine) {

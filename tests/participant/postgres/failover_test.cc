@@ -1,6 +1,7 @@
 // Servers that are copies of the participant's: what of the branches they have.
 #include <filesystem>
 
+#include "participant/postgres/answer.h"
 #include "tests/participant/postgres/database_fixture.h"
 #include "tests/participant/postgres/lost_landmarks.h"
 
@@ -161,6 +162,59 @@ TEST_F(Failover, CommitBehindTheLastLandmarkIsAHazardAfterAPromotion) {
   const auto next = life_on_promoted_copy();
 
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
+}
+
+// It knows where it left the old timeline.
+TEST_F(Failover, AStandbyThatStreamedProvesAllThatItHad) {
+  await_landmark();
+  take_copy();
+  const std::string from = "postgresql://postgres@/?host=" + server.socket_directory();
+  ASSERT_TRUE(copy->try_start_as_standby("hot_standby=on primary_conninfo=" + from));
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  const Epoch last = agent->epoch;
+  agent.reset();
+  const std::string sent = admin.value("SELECT pg_current_wal_flush_lsn()");
+  testing::Admin there = copy->admin(name);
+  ASSERT_TRUE(loop.run_until(
+      [&] { return there.value("SELECT pg_last_wal_replay_lsn() >= '" + sent + "'") == "t"; }));
+  // What the standby has streamed is proven by nothing else.
+  copy->promote();
+  there.query("UPDATE assent.landmark SET wal_position = '0/1' WHERE epoch = " + to_string(last));
+
+  DatabaseOptions options_there = options();
+  options_there.socket_directory = copy->socket_directory();
+  Life next(loop, options_there);
+  ASSERT_TRUE(next.identify());
+  EXPECT_GE(next.stored_landmark(last), parse_lsn(sent));
+  next.enrol();
+  EXPECT_EQ(next.finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+}
+
+// Which was not promoted since its start does not know it any more, but it is written down.
+TEST_F(Failover, WhereTheTimelineWasLeftIsWrittenDown) {
+  take_copy();
+  const std::string from = "postgresql://postgres@/?host=" + server.socket_directory();
+  ASSERT_TRUE(copy->try_start_as_standby("hot_standby=on primary_conninfo=" + from));
+  const std::string sent = admin.value("SELECT pg_current_wal_flush_lsn()");
+  const Epoch last = agent->epoch;
+  agent.reset();
+  ASSERT_TRUE(loop.run_until([&] {
+    return copy->admin(name).value("SELECT pg_last_wal_replay_lsn() >= '" + sent + "'") == "t";
+  }));
+  copy->promote();
+  DatabaseOptions there = options();
+  there.socket_directory = copy->socket_directory();
+  const auto looked_at = [&] {
+    Life life(loop, there);
+    EXPECT_TRUE(life.identify());
+    return life.stored_landmark(last);
+  };
+  const std::uint64_t switched = looked_at();
+  EXPECT_GE(switched, parse_lsn(sent));
+  copy->stop_immediately();
+  copy->start();
+  EXPECT_EQ(looked_at(), switched) << "a recovery of its own moves nothing";
 }
 
 TEST_F(Failover, RollbackByHandBeforeALandmarkIsAHeuristicRollbackOnThePromotedStandby) {

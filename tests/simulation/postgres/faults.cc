@@ -47,6 +47,7 @@ void Server::promote() {
   const Lsn until = instance_->store.wal.boundary(instance_->replicated());
   replace(until, "the server was replaced by its standby");
   ++instance_->store.timeline;
+  instance_->promoted_at = until;
   instance_->set_replicated(until);
 }
 

@@ -161,6 +161,7 @@ void Instance::drop_memory(const std::string& why) {
   ++life_;
   up = false;
   flushing_ = stalled_ = writer_due_ = false;
+  promoted_at.reset();
   flush_waiters_.clear();
   standby_waiters_.clear();
   lock_waiters.clear();

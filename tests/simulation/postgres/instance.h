@@ -71,6 +71,7 @@ class Instance {
   bool up = true;
   std::string postmaster = "first";  // its start
   Lsn checkpoint = 0;                // at which it last started
+  std::optional<Lsn> promoted_at;    // where this start of it left the timeline before
   SessionId last_session = 0;
   int last_pid = 1'000;
   std::map<SessionId, std::shared_ptr<Backend>> backends;

@@ -1,4 +1,5 @@
 // How the agent's shell keeps its landmarks (participant/postgres/landmarks.cc).
+#include <string>
 #include <utility>
 
 #include "tests/simulation/postgres/commands.h"
@@ -28,6 +29,28 @@ Step read_landmark(Backend& backend, const Values& values) {
   return unnamed(std::move(answer), 4);
 }
 
+Lsn position_of(const Row& row) {
+  const std::string text = row.at(1).value();
+  const std::size_t slash = text.find('/');
+  return (std::stoull(text.substr(0, slash), nullptr, 16) << 32) |
+         std::stoull(text.substr(slash + 1), nullptr, 16);
+}
+
+Step move_landmark(Backend& backend, const Values& values) {
+  if (auto refusal = refuse_write(backend, "UPDATE")) return *refusal;
+  if (!is_control(backend)) return refused("table landmark");
+  const RowId id{"assent.landmark", values[0].value_or("")};
+  const auto promoted = backend.instance().promoted_at;
+  const auto row = backend.store().read(id, backend.transaction(), backend.session.changes);
+  if (!promoted || !row || position_of(*row) >= *promoted) return done("UPDATE 0");
+  if (std::to_string(std::stoull(row->at(2).value()) + 1) != values[1]) return done("UPDATE 0");
+  if (auto blocked = backend.wait_for_row(id, true)) return *blocked;
+  backend.store().assign_xid(backend.transaction());
+  backend.store().write(backend.transaction(), backend.session.changes, id,
+                        Row{row->at(0), lsn_text(*promoted), row->at(2), row->at(3), row->at(4)});
+  return done("UPDATE 1", 1);
+}
+
 Step drop_landmarks(Backend& backend, const Values&) {
   if (!is_control(backend)) return refused("table landmark");
   return done("DELETE 0");  // there are never so many here
@@ -38,6 +61,11 @@ constexpr Rule kRules[] = {
      "server_started) VALUES (?::bigint, pg_current_wal_insert_lsn(), ?::integer, ?::boolean, % "
      "RETURNING wal_position",
      write_landmark},
+    {"UPDATE assent.landmark SET wal_position = pg_last_wal_replay_lsn() WHERE epoch = ?::bigint "
+     "AND "
+     "timeline + 1 = ?::integer AND pg_last_wal_receive_lsn() IS NOT NULL AND wal_position < "
+     "pg_last_wal_replay_lsn()",
+     move_landmark},
     {"SELECT wal_position, timeline, server_started, outcome_rows FROM assent.landmark WHERE epoch "
      "= "
      "?::bigint",
