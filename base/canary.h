@@ -64,6 +64,9 @@ enum class Canary {
   kMissingIsCommitted,      // R7: a gid that is missing has been finished as asked
   kMissingIsAborted,        // R7: a gid that is missing has been rolled back
   kRefusedIsAborted,        // R10: a client takes every refusal for an abort
+  kCommittedOverBreak,      // R14: a YES that may be lost with its database's history commits
+  kBreakNotRedriven,        // R14: nobody looks for commits that may be lost with a history
+  kOldLifeAnswers,          // R16: what an agent says whose life is over counts
 };
 
 #ifdef ASSENT_CANARIES

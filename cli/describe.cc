@@ -219,7 +219,9 @@ std::string words(const state::Command& command) {
             return "Enrolled " + one.participant + ": database " + database(one.identity) +
                    ", stored epoch " + to_string(one.stored_epoch) + ", timeline " +
                    std::to_string(one.timeline) + ", WAL " + std::to_string(one.wal_position) +
-                   ", clients at " + one.client_address + ", peers at " + one.peer_address;
+                   (one.landmark ? ", landmark " + std::to_string(*one.landmark) : "") +
+                   (one.takeover ? ", takeover" : "") + ", clients at " + one.client_address +
+                   ", peers at " + one.peer_address;
           },
           [](const state::GroupFounded& one) {
             std::string out = "GroupFounded";
@@ -246,6 +248,10 @@ std::string words(const state::Command& command) {
           [](const state::HeuristicResolved& one) {
             return "HeuristicResolved " + to_string(one.transaction) + " " +
                    std::string(name(one.outcome)) + " by " + one.operator_name + ": " + one.reason;
+          },
+          [](const state::LandmarkNoted& one) {
+            return "LandmarkNoted " + one.participant + ": epoch " + to_string(one.landmark.epoch) +
+                   ", WAL " + std::to_string(one.landmark.wal_position);
           },
       },
       command);
@@ -275,16 +281,19 @@ json as_json(const state::Command& command) {
             return {{"command", "Forgotten"}, {"transactions", as_json(one.transactions)}};
           },
           [](const state::Enrolled& one) -> json {
-            return {{"command", "Enrolled"},
-                    {"participant", one.participant},
-                    {"nonce", one.nonce},
-                    {"stored_epoch", one.stored_epoch.value},
-                    {"database", database(one.identity)},
-                    {"timeline", one.timeline},
-                    {"wal_position", one.wal_position},
-                    {"client_address", one.client_address},
-                    {"peer_address", one.peer_address},
-                    {"one_phase", one.one_phase}};
+            json out{{"command", "Enrolled"},
+                     {"participant", one.participant},
+                     {"nonce", one.nonce},
+                     {"stored_epoch", one.stored_epoch.value},
+                     {"database", database(one.identity)},
+                     {"timeline", one.timeline},
+                     {"wal_position", one.wal_position},
+                     {"client_address", one.client_address},
+                     {"peer_address", one.peer_address},
+                     {"one_phase", one.one_phase},
+                     {"takeover", one.takeover}};
+            if (one.landmark) out["landmark"] = *one.landmark;
+            return out;
           },
           [](const state::GroupFounded& one) -> json {
             json members = json::array();
@@ -320,6 +329,12 @@ json as_json(const state::Command& command) {
                     {"outcome", name(one.outcome)},
                     {"operator", one.operator_name},
                     {"reason", one.reason}};
+          },
+          [](const state::LandmarkNoted& one) -> json {
+            return {{"command", "LandmarkNoted"},
+                    {"participant", one.participant},
+                    {"epoch", one.landmark.epoch.value},
+                    {"wal_position", one.landmark.wal_position}};
           },
       },
       command);

@@ -19,6 +19,7 @@ std::optional<Invocation> parse(int argc, char** argv, const Program& program, i
     app.add_flag("--doctor", out.doctor,
                  "look at everything that it needs, say how it is, and exit");
   }
+  for (const Switch& one : program.switches) app.add_flag(one.flag, *one.on, one.help);
   app.set_version_flag("--version", program.name + " " + kVersion);
   try {
     app.parse(argc, argv);

@@ -2,8 +2,10 @@
 // from there to a running process.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
@@ -13,10 +15,18 @@
 
 namespace assent::program {
 
+// A flag of one program; `on` says whether it was given.
+struct Switch {
+  std::string flag;  // "--takeover"
+  std::string help;
+  bool* on;
+};
+
 struct Program {
   std::string name;         // "assent-agent"
   std::string description;  // for --help; says the exit codes
   bool has_doctor = false;  // offers --doctor
+  std::vector<Switch> switches = {};
 };
 
 struct Invocation {
@@ -45,7 +55,8 @@ void begin(const Program& program, log::Level level);
 // code. A Config has a `log_level`. Precondition: `examine` is given exactly with has_doctor.
 template <class Config>
 int start(int argc, char** argv, const Program& program, Result<Config> (*load)(const std::string&),
-          int (*run)(const Config&), std::vector<Finding> (*examine)(const Config&) = nullptr) {
+          const std::type_identity_t<std::function<int(const Config&)>>& run,
+          std::vector<Finding> (*examine)(const Config&) = nullptr) {
   int exit_code = 0;
   const auto invocation = parse(argc, argv, program, exit_code);
   if (!invocation) return exit_code;

@@ -36,7 +36,7 @@ struct RegisterRequest {
   10: string peer_address
   /** True when a single writing branch may commit here in one phase (R12). Absent: false. */
   11: optional bool one_phase
-  /** Landmark of `stored_epoch` that stands in the database, in bytes of WAL; absent: it has none. */
+  /** Landmark of `stored_epoch` that stands in the database, in bytes of WAL; 0: it has none; absent: the agent is of an older version. */
   12: optional i64 landmark
   /** True: an operator has seen that this database lost what it had acknowledged, and lets it in all the same (R16). Absent: false. */
   13: optional bool takeover

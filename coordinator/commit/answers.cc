@@ -84,6 +84,7 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const CommitCaller& 
     return reply(reasons::outcome_unknown(transaction_, writer_, writers_last_loss()));
   }
   if (state.expired) return reply(reasons::expired(transaction_));
+  if (state.may_have_committed()) return reply(state.reason);
   // Another request under this id was decided, by an earlier office (R9).
   if (request_hash_ != 0 && request_hash_ != caller.request_hash) {
     return reply(reasons::id_reused(transaction_));
@@ -100,6 +101,8 @@ bool Driver::try_answer(Turn& turn, const Finishing& state, const AbortCaller& c
         {caller.token, may_be_one_phase()
                            ? reasons::outcome_unknown(transaction_, writer_, writers_last_loss())
                            : reasons::expired(transaction_)});
+  } else if (state.may_have_committed()) {
+    turn.effects.replies.push_back({caller.token, state.reason});
   } else {
     turn.effects.replies.push_back({caller.token, AbortAnswer{state.outcome}});
   }

@@ -77,6 +77,7 @@ Driver Driver::finish(Turn& turn, const TransactionId& transaction,
     if (!branch.evidence) branch.evidence = found.evidence;
     driver.send_finish(turn, branch);
   }
+  driver.log_lost_commit(turn);
   return driver;
 }
 
@@ -172,9 +173,17 @@ void Driver::propose_abort(Turn& turn, Error reason) {
 
 // One proposal at a time, so that the one result that comes back is this one's.
 void Driver::become_proposing(Outcome outcome) {
-  CHECK(!in<Proposing>() && !in<Finishing>(), "only what is undecided is proposed (R1)");
+  const auto* proposed = std::get_if<Proposing>(&state_);
+  CHECK(!in<Finishing>() && (proposed == nullptr || proposed->refused),
+        "only what is undecided is proposed (R1)");
   stop_asking();
   state_ = Proposing{outcome};
+}
+
+// The commit is none, and nobody was told of it. T can be aborted: nothing else of it is proposed.
+void Driver::abandon(Turn& turn, const std::string& loser) {
+  std::get<Proposing>(state_).refused = true;
+  propose_abort(turn, reasons::branch_lost(loser));
 }
 
 std::vector<state::DecidedBranch> Driver::decided_branches(bool with_strays) const {
@@ -202,6 +211,7 @@ void Driver::on(Turn& turn, const DecisionExecuted& executed) {
           [&](const state::TookEffect&) { follow_record(turn); },
           [&](const state::AlreadyDecided&) { follow_record(turn); },
           [&](const state::BelowFloor&) { become_expired(turn); },
+          [&](const state::BranchLost& lost) { abandon(turn, lost.participant); },
           [](const state::EpochIssued&) { CHECK(false, "not the answer to a decision"); },
           [](const state::EnrolmentRefused&) { CHECK(false, "not the answer to a decision"); },
           [](const state::GroupGoverns&) { CHECK(false, "not the answer to a decision"); },

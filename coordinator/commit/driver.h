@@ -87,6 +87,7 @@ struct Settling {
 // Left by DecisionExecuted only.
 struct Proposing {
   Outcome outcome = Outcome::kAborted;
+  bool refused = false;  // it was a no-op, and T is undecided
 };
 // T is decided, as the state says, or the writer's outcome row. Left, for good, when every branch
 // has confirmed.
@@ -96,6 +97,11 @@ struct Finishing {
   bool expired = false;    // below the floor without a record: it can never commit (R14)
   bool one_phase = false;  // committed so: there is no record, and every listed branch has ended
   bool resolved = false;   // by an operator, who may have no evidence; there is no record
+
+  // As of state::TransactionRecord: the history in which T may have committed is lost.
+  [[nodiscard]] bool may_have_committed() const {
+    return outcome == Outcome::kAborted && reason.code == ErrorCode::kOutcomeUnknown;
+  }
 };
 
 class Driver {
@@ -134,6 +140,8 @@ class Driver {
   void on(Turn& turn, const HeuristicLogged& logged);
   void on(Turn& turn, const AgentUp& up);
   void on(Turn& turn, const Tick& tick);
+  // What this branch of T has confirmed may be lost.
+  void finish_again(Turn& turn, const BranchId& branch);
   // An inventory asked for at `asked` has this branch of T.
   void on_found(Turn& turn, const FoundBranch& found, MonoTime asked);
 
@@ -204,6 +212,7 @@ class Driver {
   void propose_commit(Turn& turn);
   void propose_abort(Turn& turn, Error reason);
   void become_proposing(Outcome outcome);
+  void abandon(Turn& turn, const std::string& loser);
   void become_finishing(Turn& turn, Finishing state);
   void become_expired(Turn& turn);
   void follow_record(Turn& turn);
@@ -211,6 +220,7 @@ class Driver {
   [[nodiscard]] std::vector<state::DecidedBranch> decided_branches(bool with_strays) const;
 
   void log_heuristic(Turn& turn, Branch& branch);
+  void log_lost_commit(Turn& turn);
   void send_finish(Turn& turn, Branch& branch);
   void send_again(Turn& turn, Branch& branch);
   void send_again_later(Turn& turn, Branch& branch);
@@ -236,6 +246,7 @@ class Driver {
   void stop_asking();
   void send_prepare(Turn& turn, Branch& branch);
   void send_settle(Turn& turn);
+  [[nodiscard]] bool row_may_be_lost(const Turn& turn) const;
 
   // ── answers.cc
   bool admit(Turn& turn, Token token, const Caller& caller);

@@ -11,6 +11,7 @@ namespace assent::commit {
 
 void Driver::become_finishing(Turn& turn, Finishing state) {
   state_ = std::move(state);
+  log_lost_commit(turn);
   for (Branch& branch : branches_) {
     branch.pause = Millis(0);
     if (!branch.left) send_finish(turn, branch);
@@ -58,12 +59,42 @@ void Driver::log_heuristic(Turn& turn, Branch& branch) {
   const bool told_already = branch.unlogged == 0 && (!news || branch.result == before);
   if (told_already || canary(Canary::kHeuristicUnlogged)) return;
   const auto& state = std::get<Finishing>(state_);
+  // That a branch which may have committed in a lost history is rolled back in this one settles
+  // nothing.
+  const bool lost = state.may_have_committed() && branch.id.participant == state.reason.participant;
+  if (lost && branch.result == FinishResult::kDone) return;
   const bool has_record = !state.expired && !state.one_phase && !state.resolved;
   const auto listed = std::count_if(branches_.begin(), branches_.end(),
                                     [&](const Branch& one) { return one.listed && has_record; });
   ++branch.unlogged;
   turn.effects.propose.emplace_back(state::HeuristicFound{
       transaction_, state.outcome, static_cast<std::uint64_t>(listed), told, branch.result});
+}
+
+// T was aborted because its outcome row may be lost with a history in which it committed. Operators
+// are told, before T can be forgotten, as in log_heuristic. The record does not list a one-shot
+// that was not run.
+void Driver::log_lost_commit(Turn& turn) {
+  const auto& state = std::get<Finishing>(state_);
+  if (!state.may_have_committed()) return;
+  const std::string& writer = state.reason.participant;
+  auto branch = std::find_if(branches_.begin(), branches_.end(), [&](const Branch& one) {
+    return one.listed && one.id.participant == writer;
+  });
+  if (branch == branches_.end()) {
+    Branch& unnamed = find_or_add({transaction_, writer, Epoch(0), Attempt(0)});
+    unnamed.left = true;
+    branch = std::prev(branches_.end());
+  }
+  const state::DecidedBranch told{writer, branch->id.epoch, branch->id.attempt, {}};
+  const state::Heuristic* kept = turn.state.heuristics().find(transaction_);
+  if (kept != nullptr && kept->result_of(told) != FinishResult::kDone) return;
+  ++turn.counters.heuristic;
+  ++branch->unlogged;
+  turn.effects.warnings.push_back({transaction_, state.reason.message});
+  turn.effects.propose.emplace_back(state::HeuristicFound{transaction_, Outcome::kAborted,
+                                                          /*listed=*/0, told,
+                                                          FinishResult::kHazard});
 }
 
 void Driver::on(Turn& /*turn*/, const HeuristicLogged& logged) {
@@ -88,6 +119,13 @@ void Driver::on_found(Turn& turn, const FoundBranch& found, MonoTime asked) {
   const auto* finishing = std::get_if<Finishing>(&state_);
   if (branch->listed && finishing != nullptr && finishing->one_phase) return;
   if (!branch->confirmed || *branch->confirmed >= asked) return;
+  branch->confirmed.reset();
+  send_finish(turn, *branch);
+}
+
+void Driver::finish_again(Turn& turn, const BranchId& again) {
+  Branch* branch = find(again);
+  if (branch == nullptr || !in<Finishing>() || !branch->confirmed) return;
   branch->confirmed.reset();
   send_finish(turn, *branch);
 }

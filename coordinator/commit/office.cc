@@ -126,6 +126,10 @@ void Office::Impl::answer(Turn& turn, const CommitAsked& asked,
     turn.effects.replies.push_back({asked.token, reasons::id_reused(asked.transaction)});
     return;
   }
+  if (record.may_have_committed()) {
+    turn.effects.replies.push_back({asked.token, record.reason});
+    return roll_back_unlisted(turn, record, branch_ids(asked.transaction, asked.branches));
+  }
   CommitAnswer answer;
   answer.outcome = record.outcome;
   answer.heuristic = heuristic_participants(state_, asked.transaction);
@@ -142,7 +146,9 @@ void Office::Impl::answer(Turn& turn, const CommitAsked& asked,
 
 void Office::Impl::answer(Turn& turn, const AbortAsked& asked,
                           const state::TransactionRecord& record) {
-  turn.effects.replies.push_back({asked.token, AbortAnswer{record.outcome}});
+  Reply reply{asked.token, AbortAnswer{record.outcome}};
+  if (record.may_have_committed()) reply.answer = record.reason;
+  turn.effects.replies.push_back(std::move(reply));
   roll_back_unlisted(turn, record, branch_ids(asked.transaction, asked.branches));
 }
 
@@ -176,7 +182,12 @@ std::optional<Error> Office::Impl::refusal(const Turn& turn, const TransactionId
 // ── agents and the log ──────────────────────────────────────────────────────────────────────────
 
 void Office::Impl::on(Turn& turn, const VoteArrived& arrived) {
-  bring(turn, arrived.branch.transaction, arrived);
+  const BranchId& branch = arrived.branch;
+  // It may have committed in a history that is over. Who answers now reads the outcome row there.
+  if (std::holds_alternative<VoteCommitted>(arrived.vote) && is_before_break(branch)) {
+    return on(turn, PrepareLost{branch, reasons::other_history(branch.participant)});
+  }
+  bring(turn, branch.transaction, arrived);
 }
 void Office::Impl::on(Turn& turn, const PrepareLost& lost) {
   bring(turn, lost.branch.transaction, lost);
@@ -185,6 +196,9 @@ void Office::Impl::on(Turn& turn, const DecisionExecuted& executed) {
   bring(turn, executed.transaction, executed);
 }
 void Office::Impl::on(Turn& turn, const FinishArrived& arrived) {
+  if (of_another_life(arrived.branch.participant, arrived.life)) {
+    return on(turn, FinishLost{arrived.branch});
+  }
   bring(turn, arrived.branch.transaction, arrived);
 }
 void Office::Impl::on(Turn& turn, const FinishLost& lost) {
@@ -194,14 +208,20 @@ void Office::Impl::on(Turn& turn, const HeuristicLogged& logged) {
   bring(turn, logged.branch.transaction, logged);
 }
 void Office::Impl::on(Turn& turn, const SettleArrived& arrived) {
+  if (of_another_life(arrived.participant, arrived.life)) {
+    return on(turn, SettleLost{arrived.participant, arrived.transaction});
+  }
   bring(turn, arrived.transaction, arrived);
 }
 void Office::Impl::on(Turn& turn, const SettleLost& lost) {
   bring(turn, lost.transaction, lost);
 }
 
-// Rare, so every driver is asked.
+// Rare, so every driver is asked. A new life is up before anything else is heard of it, and it may
+// be one over a database that has lost something.
 void Office::Impl::on(Turn& turn, const AgentUp& up) {
+  const state::ParticipantRecord* record = state_.participant(up.participant);
+  if (record != nullptr) look_for_break(turn, up.participant, *record);
   for (auto driven = drivers_.begin(); driven != drivers_.end();) {
     const auto next = std::next(driven);
     driven->second.driver.on(turn, up);
@@ -217,6 +237,7 @@ void Office::Impl::on(Turn& turn, const Tick& tick) {
     due.push_back(transaction);
   }
   for (const TransactionId& transaction : due) bring(turn, transaction, tick);
+  if (sweep_due_ && *sweep_due_ <= turn.now.mono) sweep(turn);
 }
 
 // ── drivers ─────────────────────────────────────────────────────────────────────────────────────
@@ -264,10 +285,11 @@ void Office::Impl::set_timer(const TransactionId& transaction, Driven& driven,
 }
 
 std::optional<MonoTime> Office::Impl::next_deadline() const {
-  const std::optional<MonoTime> forget = forget_due();
-  if (timers_.empty()) return forget;
-  const MonoTime timer = timers_.begin()->first;
-  return forget ? std::min(timer, *forget) : timer;
+  std::optional<MonoTime> due = forget_due();
+  const auto offer = [&](MonoTime time) { due = due ? std::min(*due, time) : time; };
+  if (sweep_due_) offer(*sweep_due_);
+  if (!timers_.empty()) offer(timers_.begin()->first);
+  return due;
 }
 
 std::optional<MonoTime> Office::Impl::forget_due() const {
@@ -316,6 +338,7 @@ void Office::Impl::check_invariants() const {
   CHECK(!drivers_.empty() || serials_.live_count() == 0, "no serial outlives its driver (R5)");
   CHECK_LE(finishes_.size(), options_.finishes_remembered, "memory is bounded");
   CHECK_LE(strangers_.size(), kStrangersMax, "memory is bounded");
+  CHECK_EQ(sweeps_.empty(), !sweep_due_.has_value(), "a sweep that is under way goes on");
   CHECK_LE(counters_.presumed_aborted, counters_.aborted, "presumed aborts are aborts");
 }
 

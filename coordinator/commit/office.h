@@ -93,9 +93,13 @@ struct DecisionExecuted {
   TransactionId transaction;
   state::CommandResult result;
 };
+// In the three that follow, `life` is the epoch of the agent's life that says so; 0: it does not
+// tell. What another life says than the participant's present one is not of the database of now: it
+// does not count, and is asked again.
 struct FinishArrived {
   BranchId branch;
   FinishResult result = FinishResult::kDone;
+  Epoch life = Epoch(0);
 };
 // A HeuristicFound that this office proposed has been executed.
 struct HeuristicLogged {
@@ -110,6 +114,7 @@ struct SettleArrived {
   std::string participant;
   TransactionId transaction;
   bool committed = false;
+  Epoch life = Epoch(0);
 };
 // A settle had no answer. It is sent again.
 struct SettleLost {
@@ -128,8 +133,10 @@ struct InventoryArrived {
   MonoTime asked;
   std::vector<FoundBranch> prepared;
   std::vector<FoundBranch> ended = {};
+  Epoch life = Epoch(0);
 };
-// The participant's agent can be reached (again): what waits for it is sent at once.
+// The participant's agent can be reached (again), or another life of it: what waits for it is sent
+// at once.
 struct AgentUp {
   std::string participant;
 };

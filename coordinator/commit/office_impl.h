@@ -1,7 +1,9 @@
 // The office behind its public face: who is driven, and by what timers. office.cc: requests, agents
 // and the log, drivers. recovery.cc: what an earlier office left, and what agents find prepared.
+// redrive.cc: what may be lost with a database's history.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,6 +38,11 @@ class Office::Impl {
     std::optional<MonoTime> timer;  // as it stands in timers_
   };
   using Drivers = std::map<TransactionId, Driven>;
+  // Looks for commits that may be lost with a participant's history.
+  struct Sweep {
+    std::string participant;
+    TransactionId after;  // all up to this one have been looked at
+  };
 
   Turn begin(Now now) { return Turn{now, state_, options_, counters_, serials_}; }
   [[nodiscard]] CommitCaller caller_of(const Turn& turn, const CommitAsked& asked) const;
@@ -65,6 +72,14 @@ class Office::Impl {
   void leave_alone(Turn& turn, const BranchId& branch);
   [[nodiscard]] bool nobody_knows(const BranchId& branch) const;
   void leave_to_operator(Turn& turn, const BranchId& branch);
+  [[nodiscard]] bool is_before_break(const BranchId& branch) const;
+  [[nodiscard]] bool of_another_life(const std::string& participant, Epoch life) const;
+
+  void look_for_break(Turn& turn, const std::string& participant,
+                      const state::ParticipantRecord& record);
+  void sweep(Turn& turn);
+  std::size_t drive_again(Turn& turn, const std::string& participant,
+                          const TransactionId& transaction);
 
   template <class Event>
   void bring(Turn& turn, const TransactionId& transaction, const Event& event);
@@ -87,6 +102,10 @@ class Office::Impl {
   MonoTime to_forget_since_;           // when the first of them came
   std::optional<MonoTime> last_forget_;
   std::set<BranchId> strangers_;  // warned about already
+  std::map<std::string, Epoch>
+      swept_;                 // `broken_below` of the last break that a sweep was begun for
+  std::deque<Sweep> sweeps_;  // under way; the first is at work
+  std::optional<MonoTime> sweep_due_;  // when it goes on
 };
 
 }  // namespace assent::commit

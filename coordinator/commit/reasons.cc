@@ -75,6 +75,16 @@ Error outcome_unknown(const TransactionId& transaction, const std::string& parti
   return error;
 }
 
+Error row_lost(const TransactionId& transaction, const std::string& participant) {
+  Error error = about(ErrorCode::kOutcomeUnknown, transaction,
+                      "may have committed in one phase at participant '" + participant +
+                          "' before its database was promoted or restored, and been lost with that "
+                          "history; it has not in the database of now, and never will. See what it "
+                          "did elsewhere (assentctl heuristic list)");
+  error.participant = participant;
+  return error;
+}
+
 Error deadline(const std::string& participant, std::string_view last_loss) {
   std::string message = "participant '" + participant + "' did not vote before the deadline";
   if (!last_loss.empty()) message.append(": ").append(last_loss);
@@ -96,6 +106,22 @@ Error not_run() {
   return Error{ErrorCode::kUnavailable,
                "an earlier copy of this request may have been under way when its leader was lost, "
                "and its statements must not run twice; run it again under a new id"};
+}
+
+Error other_history(const std::string& participant) {
+  return Error{ErrorCode::kUnavailable,
+               "the database of participant '" + participant +
+                   "' was promoted or restored meanwhile, and is asked again",
+               participant};
+}
+
+Error branch_lost(const std::string& participant) {
+  return Error{ErrorCode::kUnavailable,
+               "the database of participant '" + participant +
+                   "' failed over to a standby, or was restored, after its branch had voted and "
+                   "before the commit was logged, and may lack the branch; the transaction was "
+                   "aborted: run it again under a new id",
+               participant};
 }
 
 Error other_office(std::uint64_t promised, std::uint64_t present) {

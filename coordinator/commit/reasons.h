@@ -27,11 +27,18 @@ Error other_office(std::uint64_t promised, std::uint64_t present);
 Error outcome_unknown(const TransactionId& transaction, const std::string& participant,
                       std::string_view last_loss);
 
+// T may have committed in one phase, in a history of the participant's database that is lost.
+Error row_lost(const TransactionId& transaction, const std::string& participant);
+
 // ── reasons of an abort ─────────────────────────────────────────────────────────────────────────
 Error deadline(const std::string& participant, std::string_view last_loss);
 Error asked_for();
 Error presumed(const BranchId& found);
 Error not_run();
+// Why a prepare is asked again: what was answered is of a history that is over.
+Error other_history(const std::string& participant);
+// The participant's database was promoted or restored after its branch had voted.
+Error branch_lost(const std::string& participant);
 
 // ── warnings ────────────────────────────────────────────────────────────────────────────────────
 // Precondition: `result` is not kDone.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/buggify.h"
+#include "base/canary.h"
 #include "coordinator/commit/office_impl.h"
 #include "coordinator/commit/reasons.h"
 
@@ -23,10 +24,27 @@ Effects Office::Impl::take_office(Now now) {
     }
     drive(transaction, Driver::finish(turn, transaction, record, branches), now);
   }
+  for (const auto& [name, record] : state_.participants()) look_for_break(turn, name, record);
   return std::move(turn.effects);
 }
 
+// An agent that was displaced, and does not know it yet, may serve a database that was replaced: an
+// isolated primary, whose standby was promoted. It is still asked, and its answer may come late.
+bool Office::Impl::of_another_life(const std::string& participant, Epoch life) const {
+  if (life == Epoch(0) || canary(Canary::kOldLifeAnswers)) return false;
+  const state::ParticipantRecord* record = state_.participant(participant);
+  return record != nullptr && record->epoch != life;
+}
+
+// Its life worked in a history that may be lost.
+bool Office::Impl::is_before_break(const BranchId& branch) const {
+  if (canary(Canary::kOldLifeAnswers)) return false;
+  const state::ParticipantRecord* record = state_.participant(branch.participant);
+  return record != nullptr && branch.epoch < record->broken_below;
+}
+
 void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
+  if (of_another_life(arrived.participant, arrived.life)) return;
   for (const FoundBranch& one : arrived.prepared) {
     const BranchId& branch = one.branch;
     if (branch.participant != arrived.participant) continue;
@@ -74,7 +92,7 @@ bool Office::Impl::is_strangers(const FoundBranch& one) const {
 //    b. For it to be prepared again, the database must have gone back. Enrolment refuses a life
 //       whose database went back behind an earlier enrolment (R16), and notes one that may have
 //       lost what an earlier life did since: ParticipantRecord::broken_below. An agent's life ends
-//       with its database's history, so the agent that sent this inventory enrolled after that.
+//       with its database's history, and the one that sent this inventory is the present one.
 //    c. Of an epoch that is not below, the branch is therefore not listed, and rolling it back is
 //       right for every outcome that T may have had.
 //    d. Of an epoch below, nobody knows. It stays prepared, and the log tells operators of it.

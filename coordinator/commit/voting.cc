@@ -122,6 +122,8 @@ void Driver::take(Turn& turn, Branch& branch, const VoteNo& vote) {
   if (branch.left || (!in<Preparing>() && !in<OnePhase>())) return;
   Error reason = vote.reason;
   if (reason.participant.empty()) reason.participant = branch.id.participant;
+  // As the reason of an abort it has a meaning of its own.
+  if (reason.code == ErrorCode::kOutcomeUnknown) reason.code = ErrorCode::kInternal;
   give_up(turn, std::move(reason));
 }
 
@@ -213,7 +215,21 @@ void Driver::on(Turn& turn, const SettleArrived& arrived) {
   if (settling == nullptr || arrived.participant != writer_) return;
   ++turn.counters.settles;
   if (arrived.committed) return become_committed_in_one_phase(turn);
+  if (row_may_be_lost(turn)) return propose_abort(turn, reasons::row_lost(transaction_, writer_));
   propose_abort(turn, std::move(settling->reason));
+}
+
+// Whether the writer may have committed, and been acknowledged, in a history of its database that
+// is lost. From now on the abort's row forbids it in this one. A one-shot's branch is not known, so
+// T's time decides, which may be ahead of the log's by the permitted skew.
+bool Driver::row_may_be_lost(const Turn& turn) const {
+  const state::ParticipantRecord* record = turn.state.participant(writer_);
+  if (record == nullptr || record->broken_below == Epoch(0)) return false;
+  const auto branch = std::find_if(branches_.begin(), branches_.end(), [&](const Branch& one) {
+    return one.listed && one.id.participant == writer_;
+  });
+  if (branch != branches_.end()) return branch->id.epoch < record->broken_below;
+  return transaction_.time() <= record->broken_at + turn.options.clock_skew_max;
 }
 
 void Driver::on(Turn& turn, const SettleLost& lost) {

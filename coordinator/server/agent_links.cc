@@ -21,6 +21,13 @@ constexpr Millis kCallTimeout{5'000};
 // Nobody waits for an inventory, and the next one cannot be asked for before its answer.
 constexpr Millis kInventoryTimeout{1'000};
 
+// The life that answers; 0: its version does not tell.
+template <class Reply>
+Epoch life_of(const Reply& reply) {
+  return reply.__isset.epoch && reply.epoch > 0 ? Epoch(static_cast<std::uint64_t>(reply.epoch))
+                                                : Epoch(0);
+}
+
 // After a network that was cut is whole again, phase two goes on within this.
 constexpr Millis kStalledMax{2'000};
 
@@ -181,7 +188,7 @@ void AgentLinks::send(const commit::SendFinish& finish) {
     --link->in_flight;
     if (reply) {
       failpoint("leader.finish.confirmed");
-      return sink_(commit::FinishArrived{branch, rpc::from_wire(reply->result)});
+      return sink_(commit::FinishArrived{branch, rpc::from_wire(reply->result), life_of(*reply)});
     }
     log::debug("finish not confirmed", {{"transaction", to_string(branch.transaction)},
                                         {"participant", branch.participant},
@@ -206,7 +213,8 @@ void AgentLinks::send(const commit::SendSettle& settle) {
     --link->in_flight;
     if (reply) {
       failpoint("leader.settle.answered");
-      return sink_(commit::SettleArrived{lost.participant, lost.transaction, reply->committed});
+      return sink_(commit::SettleArrived{lost.participant, lost.transaction, reply->committed,
+                                         life_of(*reply)});
     }
     log::debug("not settled", {{"transaction", to_string(lost.transaction)},
                                {"participant", lost.participant},
@@ -236,7 +244,9 @@ void AgentLinks::ask_inventory(const std::string& participant, Link& link) {
        log::debug("no inventory", {{"participant", participant}, {"why", reply.error().message}});
        return;
      }
-     sink_(inventory_from_wire(participant, asked, *reply));
+     commit::InventoryArrived arrived = inventory_from_wire(participant, asked, *reply);
+     arrived.life = life_of(*reply);
+     sink_(std::move(arrived));
    });
 }
 

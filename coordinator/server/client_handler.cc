@@ -284,6 +284,8 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     const state::StateMachine& state = services_.log.state();
     const auto heuristic = commit::heuristic_participants(state, transaction);
     const std::optional<Outcome> outcome = outcome_of(state, transaction);
+    const state::TransactionRecord* record = state.find(transaction);
+    if (record != nullptr && record->may_have_committed()) return tl::unexpected(record->reason);
     if (!outcome && transaction.time() <= state.floor()) {
       return failure(ErrorCode::kExpired,
                      "the transaction is older than the retention of outcomes");

@@ -143,8 +143,19 @@ Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& particip
   } else {
     heard_[participant] = now;
   }
+  if (beat.landmark > 0) note_landmark(participant, {epoch, beat.landmark});
   if (beat.recovered) callbacks_.recovered(participant);
   return {};
+}
+
+// One at a time for each participant, and nothing waits for it: the next heartbeat tells it again.
+void Enrolment::note_landmark(const std::string& participant, const state::Landmark& landmark) {
+  const state::ParticipantRecord& record = *log_.state().participant(participant);
+  if (record.tracks_history != state::Tracking::kLandmarks) return;
+  if (landmark <= record.landmark || log_.congested()) return;
+  if (!noting_.insert(participant).second) return;
+  log_.propose(state::LandmarkNoted{participant, landmark},
+               [this, participant](const state::CommandResult&) { noting_.erase(participant); });
 }
 
 void Enrolment::lose_office() {

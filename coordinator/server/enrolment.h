@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -51,6 +52,7 @@ class Enrolment {
   struct Beat {
     bool leaving = false;
     bool recovered = false;  // what is prepared can be ended from now on, and could not be before
+    std::uint64_t landmark = 0;  // WAL position of its landmark; 0: none is told
   };
 
   // kUnknownParticipant, or kDisplaced when a newer life was issued its epoch: only when that is
@@ -70,6 +72,7 @@ class Enrolment {
                                             Epoch epoch, Beat beat);
   void ask_for(MonoTime now, const state::Enrolled& request, const state::ParticipantRecord& life,
                Done<Epoch> done);
+  void note_landmark(const std::string& participant, const state::Landmark& landmark);
   void propose(MonoTime now, const state::Enrolled& request, Done<Epoch> done);
   void take_result(MonoTime now, const state::Enrolled& request, const state::CommandResult& result,
                    const Done<Epoch>& done);
@@ -81,6 +84,8 @@ class Enrolment {
   std::map<std::string, MonoTime> heard_;
   // Nonces of the enrolments that the log has not executed yet, by participant.
   std::map<std::string, std::string> proposed_;
+  // Whose landmark is on its way through the log.
+  std::set<std::string> noting_;
   // Who waits for the log, in the order of asking.
   std::map<std::uint64_t, std::function<void(Error)>> waiting_;
   std::uint64_t last_waiter_ = 0;

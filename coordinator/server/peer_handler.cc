@@ -26,9 +26,11 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
   if (request.nonce.empty() || request.nonce.size() > kNonceMax) {
     return failure(ErrorCode::kInvalidArgument, "nonce must have 1 to 64 bytes");
   }
-  if (request.stored_epoch < 0 || request.timeline < 1 || request.wal_position < 0) {
+  const bool negative = request.stored_epoch < 0 || request.wal_position < 0 ||
+                        (request.__isset.landmark && request.landmark < 0);
+  if (negative || request.timeline < 1) {
     return failure(ErrorCode::kInvalidArgument,
-                   "stored_epoch, timeline and wal_position count upwards from 0, 1 and 0");
+                   "stored_epoch, wal_position and landmark count upwards from 0, timeline from 1");
   }
   for (const std::string& address : {request.client_address, request.peer_address}) {
     if (auto reachable = rpc::check_reachable(address); !reachable) {
@@ -36,7 +38,7 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
     }
   }
   state::Enrolled out;
-  out.tracks_history = true;
+  out.tracks_history = state::Tracking::kLandmarks;
   out.participant = std::move(*participant);
   out.nonce = request.nonce;
   out.stored_epoch = Epoch(static_cast<std::uint64_t>(request.stored_epoch));
@@ -47,7 +49,16 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
   out.client_address = request.client_address;
   out.peer_address = request.peer_address;
   out.one_phase = request.__isset.one_phase && request.one_phase;
+  if (request.__isset.landmark) out.landmark = static_cast<std::uint64_t>(request.landmark);
+  out.takeover = request.__isset.takeover && request.takeover;
   return out;
+}
+
+Enrolment::Beat beat_from_wire(const wire::HeartbeatRequest& request) {
+  const bool marked = request.__isset.landmark && request.landmark > 0;
+  return {.leaving = request.leaving,
+          .recovered = request.__isset.recovered && request.recovered,
+          .landmark = marked ? static_cast<std::uint64_t>(request.landmark) : 0};
 }
 
 class PeerHandler final : public wire::ReplicaCobSvIf {
@@ -78,8 +89,7 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     if (caller && !services_.term) caller = tl::unexpected(not_leader());
     if (!caller) return answer<wire::HeartbeatReply>(cob, exn, tl::unexpected(caller.error()));
     services_.term->enrolment.heartbeat(
-        process::monotonic_now(), request.participant, Epoch(*epoch),
-        {.leaving = request.leaving, .recovered = request.__isset.recovered && request.recovered},
+        process::monotonic_now(), request.participant, Epoch(*epoch), beat_from_wire(request),
         [this, cob, exn](Result<void> known) {
           answer(cob, exn, std::move(known).map([this] { return heartbeat_reply(); }));
         });

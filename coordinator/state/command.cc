@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint8_t kEntryFormatFirst = 1;
 constexpr std::uint8_t kEntryFormatGroups = 2;
 constexpr std::uint8_t kEntryFormatHistories = 3;
-constexpr std::uint8_t kEntryFormatRestores = 4;
+constexpr std::uint8_t kEntryFormatNewest = 4;  // landmarks, and what operators decide
 
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
@@ -31,6 +31,8 @@ enum class Kind : std::uint8_t {
   kHeuristicFound = 11,
   kHeuristicForgotten = 12,
   kEnrolledTracked = 13,
+  kEnrolledWithLandmark = 14,
+  kLandmarkNoted = 15,
   kHeuristicResolved = 16,
 };
 
@@ -64,8 +66,20 @@ void put_command(Encoder& out, const Forgotten& command) {
   for (const TransactionId& id : command.transactions) put(out, id);
 }
 
+Kind kind_of(Tracking tracks) {
+  switch (tracks) {
+    case Tracking::kNone:
+      return Kind::kEnrolled;
+    case Tracking::kBreaks:
+      return Kind::kEnrolledTracked;
+    case Tracking::kLandmarks:
+      return Kind::kEnrolledWithLandmark;
+  }
+  return Kind::kEnrolled;
+}
+
 void put_command(Encoder& out, const Enrolled& command) {
-  put_kind(out, command.tracks_history ? Kind::kEnrolledTracked : Kind::kEnrolled);
+  put_kind(out, kind_of(command.tracks_history));
   out.put_string(command.participant);
   out.put_string(command.nonce);
   out.put_varint(command.stored_epoch.value);
@@ -75,6 +89,16 @@ void put_command(Encoder& out, const Enrolled& command) {
   out.put_string(command.client_address);
   out.put_string(command.peer_address);
   out.put_u8(command.one_phase ? 1 : 0);
+  if (command.tracks_history != Tracking::kLandmarks) return;
+  out.put_u8(command.landmark ? 1 : 0);
+  if (command.landmark) out.put_varint(*command.landmark);
+  out.put_u8(command.takeover ? 1 : 0);
+}
+
+void put_command(Encoder& out, const LandmarkNoted& command) {
+  put_kind(out, Kind::kLandmarkNoted);
+  out.put_string(command.participant);
+  put(out, command.landmark);
 }
 
 void put_command(Encoder& out, const GroupFounded& command) {
@@ -148,7 +172,7 @@ Forgotten read_forgotten(Reader& in) {
   return Forgotten{in.list([&] { return read_transaction(in); })};
 }
 
-Enrolled read_enrolled(Reader& in, bool tracks_history) {
+Enrolled read_enrolled(Reader& in, Tracking tracks_history) {
   Enrolled command;
   command.participant = in.text();
   command.nonce = in.text();
@@ -160,6 +184,16 @@ Enrolled read_enrolled(Reader& in, bool tracks_history) {
   command.peer_address = in.text();
   command.one_phase = in.flag();
   command.tracks_history = tracks_history;
+  if (tracks_history != Tracking::kLandmarks) return command;
+  if (in.flag()) command.landmark = in.varint();
+  command.takeover = in.flag();
+  return command;
+}
+
+LandmarkNoted read_landmark_noted(Reader& in) {
+  LandmarkNoted command;
+  command.participant = in.text();
+  command.landmark = read_landmark(in);
   return command;
 }
 
@@ -194,7 +228,7 @@ HeuristicResolved read_heuristic_resolved(Reader& in) {
 std::uint8_t format_of(Kind kind) {
   if (kind < Kind::kGroupFounded) return kEntryFormatFirst;
   if (kind < Kind::kHeuristicFound) return kEntryFormatGroups;
-  return kind < Kind::kHeuristicResolved ? kEntryFormatHistories : kEntryFormatRestores;
+  return kind < Kind::kEnrolledWithLandmark ? kEntryFormatHistories : kEntryFormatNewest;
 }
 
 // What an earlier format did not know was not written under it.
@@ -211,9 +245,13 @@ Command read_command(Reader& in, std::uint8_t format) {
     case Kind::kForgotten:
       return read_forgotten(in);
     case Kind::kEnrolled:
-      return read_enrolled(in, false);
+      return read_enrolled(in, Tracking::kNone);
     case Kind::kEnrolledTracked:
-      return read_enrolled(in, true);
+      return read_enrolled(in, Tracking::kBreaks);
+    case Kind::kEnrolledWithLandmark:
+      return read_enrolled(in, Tracking::kLandmarks);
+    case Kind::kLandmarkNoted:
+      return read_landmark_noted(in);
     case Kind::kGroupFounded:
       return GroupFounded{read_members(in)};
     case Kind::kReplicaAdded:
@@ -238,24 +276,24 @@ Command read_command(Reader& in, std::uint8_t format) {
 }  // namespace
 
 std::uint8_t format_of(const Command& command) {
-  return std::visit(Overloaded{
-                        [](const OfficeTaken&) { return kEntryFormatFirst; },
-                        [](const Committed&) { return kEntryFormatFirst; },
-                        [](const Aborted&) { return kEntryFormatFirst; },
-                        [](const Forgotten&) { return kEntryFormatFirst; },
-                        [](const Enrolled& life) {
-                          return life.tracks_history ? kEntryFormatHistories : kEntryFormatFirst;
-                        },
-                        [](const GroupFounded&) { return kEntryFormatGroups; },
-                        [](const ReplicaAdded&) { return kEntryFormatGroups; },
-                        [](const ReplicaPromoted&) { return kEntryFormatGroups; },
-                        [](const ReplicaRemoved&) { return kEntryFormatGroups; },
-                        [](const ReplicaMoved&) { return kEntryFormatGroups; },
-                        [](const HeuristicFound&) { return kEntryFormatHistories; },
-                        [](const HeuristicForgotten&) { return kEntryFormatHistories; },
-                        [](const HeuristicResolved&) { return kEntryFormatRestores; },
-                    },
-                    command);
+  return std::visit(
+      Overloaded{
+          [](const OfficeTaken&) { return kEntryFormatFirst; },
+          [](const Committed&) { return kEntryFormatFirst; },
+          [](const Aborted&) { return kEntryFormatFirst; },
+          [](const Forgotten&) { return kEntryFormatFirst; },
+          [](const Enrolled& life) { return format_of(kind_of(life.tracks_history)); },
+          [](const LandmarkNoted&) { return kEntryFormatNewest; },
+          [](const GroupFounded&) { return kEntryFormatGroups; },
+          [](const ReplicaAdded&) { return kEntryFormatGroups; },
+          [](const ReplicaPromoted&) { return kEntryFormatGroups; },
+          [](const ReplicaRemoved&) { return kEntryFormatGroups; },
+          [](const ReplicaMoved&) { return kEntryFormatGroups; },
+          [](const HeuristicFound&) { return kEntryFormatHistories; },
+          [](const HeuristicForgotten&) { return kEntryFormatHistories; },
+          [](const HeuristicResolved&) { return kEntryFormatNewest; },
+      },
+      command);
 }
 
 std::string encode(const Entry& entry) {

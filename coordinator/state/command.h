@@ -1,7 +1,9 @@
 // What the replicated log carries: the commands of the state machine, and their encoding.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -34,6 +36,23 @@ struct DatabaseIdentity {
   bool operator==(const DatabaseIdentity&) const = default;
 };
 
+// How far a database's history is known: whoever has the row of life `epoch` in assent.landmark has
+// all that this life did before `wal_position` (docs/postgres.md, "Histories and landmarks").
+struct Landmark {
+  Epoch epoch;  // 0: none
+  std::uint64_t wal_position = 0;
+
+  auto operator<=>(const Landmark&) const = default;
+};
+
+// What the state notes of a database's history from an enrolment on: as much as the version knew
+// that proposed it. What that version's snapshots do not hold must not follow from its commands.
+enum class Tracking : std::uint8_t {
+  kNone = 0,
+  kBreaks = 1,     // from which epoch on nothing may be lost
+  kLandmarks = 2,  // and what of the epochs below is not
+};
+
 // The no-op of a new leader's own ballot: it serves nothing before it has executed this (R1).
 struct OfficeTaken {
   Ballot ballot;
@@ -41,7 +60,8 @@ struct OfficeTaken {
   bool operator==(const OfficeTaken&) const = default;
 };
 
-// T commits. Expects no record of T (R1).
+// T commits. Expects no record of T (R1), and no branch that its participant may have lost since it
+// voted (participants.h).
 struct Committed {
   TransactionId transaction;
   std::uint64_t request_hash = 0;  // of the client's request (R9)
@@ -80,12 +100,23 @@ struct Enrolled {
   std::string client_address;  // "host:port"
   std::string peer_address;    // "host:port"
   bool one_phase = false;      // a single writing branch may commit there in one phase (R12)
-  // From this life on the state notes what may be lost of the database's history. An enrolment of
-  // an earlier version says false: what its snapshots do not hold must not follow from its
-  // commands.
-  bool tracks_history = false;
+  Tracking tracks_history = Tracking::kNone;
+  // With kLandmarks. The landmark of `stored_epoch` that stands in the database, 0: it has none;
+  // nothing: the agent is of a version that does not tell.
+  std::optional<std::uint64_t> landmark = std::nullopt;
+  // With kLandmarks. An operator has seen that this database lost what it had acknowledged.
+  bool takeover = false;
 
   bool operator==(const Enrolled&) const = default;
+};
+
+// The life of this epoch has written its landmark at this position. Of another life than the
+// present one it is a no-op.
+struct LandmarkNoted {
+  std::string participant;
+  Landmark landmark;
+
+  bool operator==(const LandmarkNoted&) const = default;
 };
 
 // ── changes of the group; membership.h says what each does ──────────────────────────────────────
@@ -157,7 +188,7 @@ struct HeuristicResolved {
 
 using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded,
                              ReplicaAdded, ReplicaPromoted, ReplicaRemoved, ReplicaMoved,
-                             HeuristicFound, HeuristicForgotten, HeuristicResolved>;
+                             HeuristicFound, HeuristicForgotten, HeuristicResolved, LandmarkNoted>;
 
 // The value of one slot: a batch of commands and the leader's time. Time enters the state only
 // here.
@@ -190,6 +221,12 @@ struct AlreadyDecided {
 // A no-op: T's time is at or below the floor, and T has no record. None will ever be made (R14).
 struct BelowFloor {};
 
+// A no-op: a branch of T may be lost, for its participant's database was promoted or restored since
+// it voted. T is undecided.
+struct BranchLost {
+  std::string participant;
+};
+
 struct EpochIssued {
   Epoch epoch;
 };
@@ -212,7 +249,7 @@ struct ChangeRefused {
 // A no-op: nothing is kept of T that could be forgotten.
 struct NothingKept {};
 
-using CommandResult = std::variant<TookEffect, AlreadyDecided, BelowFloor, EpochIssued,
+using CommandResult = std::variant<TookEffect, AlreadyDecided, BelowFloor, BranchLost, EpochIssued,
                                    EnrolmentRefused, GroupGoverns, ChangeRefused, NothingKept>;
 
 }  // namespace assent::state

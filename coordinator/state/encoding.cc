@@ -157,6 +157,11 @@ void put(Encoder& out, const DatabaseIdentity& identity) {
   out.put_varint(identity.database_oid);
 }
 
+void put(Encoder& out, const Landmark& landmark) {
+  out.put_varint(landmark.epoch.value);
+  out.put_varint(landmark.wal_position);
+}
+
 void put(Encoder& out, const DecidedBranch& branch) {
   out.put_string(branch.participant);
   out.put_varint(branch.epoch.value);
@@ -237,11 +242,14 @@ void put_participant(Encoder& out, const std::string& name, const ParticipantRec
   out.put_string(record.peer_address);
   out.put_u8(record.one_phase ? 1 : 0);
   if (format < kSnapshotFormatHistories) return;
-  out.put_u8(record.tracks_history ? 1 : 0);
+  out.put_u8(static_cast<std::uint8_t>(record.tracks_history));
   out.put_varint(record.proven_position);
   out.put_varint(record.broken_below.value);
   if (format < kSnapshotFormatRestores) return;
   out.put_varint(record.quarantined_below.value);
+  put(out, record.landmark);
+  put(out, record.survived);
+  put_time(out, record.broken_at);
 }
 
 LogTime read_time(Reader& in) {
@@ -269,6 +277,13 @@ DatabaseIdentity read_identity(Reader& in) {
   identity.system_identifier = in.fixed();
   identity.database_oid = in.varint();
   return identity;
+}
+
+Landmark read_landmark(Reader& in) {
+  Landmark landmark;
+  landmark.epoch = Epoch(in.varint());
+  landmark.wal_position = in.varint();
+  return landmark;
 }
 
 Outcome read_outcome(Reader& in) {
@@ -376,11 +391,15 @@ ParticipantRecord read_participant(Reader& in, std::uint8_t format) {
   record.peer_address = in.text();
   record.one_phase = in.flag();
   if (format < kSnapshotFormatHistories) return record;
-  record.tracks_history = in.flag();
+  record.tracks_history = static_cast<Tracking>(in.byte());
+  in.require(record.tracks_history <= Tracking::kLandmarks);
   record.proven_position = in.varint();
   record.broken_below = Epoch(in.varint());
   if (format < kSnapshotFormatRestores) return record;
   record.quarantined_below = Epoch(in.varint());
+  record.landmark = read_landmark(in);
+  record.survived = read_landmark(in);
+  record.broken_at = read_time(in);
   return record;
 }
 

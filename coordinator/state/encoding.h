@@ -13,18 +13,20 @@
 #include "base/ids.h"
 #include "coordinator/state/command.h"
 #include "coordinator/state/heuristics.h"
+#include "coordinator/state/participants.h"
 #include "coordinator/state/state_machine.h"
 
 namespace assent::state {
 
 inline constexpr std::uint8_t kSnapshotFormatGroups = 2;
 inline constexpr std::uint8_t kSnapshotFormatHistories = 3;  // heuristics, and broken histories
-inline constexpr std::uint8_t kSnapshotFormatRestores = 4;   // restores, and resolutions
+inline constexpr std::uint8_t kSnapshotFormatRestores = 4;   // restores, resolutions, landmarks
 
 void put_time(Encoder& out, LogTime time);
 void put(Encoder& out, const TransactionId& id);
 void put(Encoder& out, const Ballot& ballot);
 void put(Encoder& out, const DatabaseIdentity& identity);
+void put(Encoder& out, const Landmark& landmark);
 void put(Encoder& out, const DecidedBranch& branch);
 void put(Encoder& out, const std::vector<DecidedBranch>& branches);
 void put(Encoder& out, const Error& error);
@@ -87,6 +89,7 @@ LogTime read_time(Reader& in);
 TransactionId read_transaction(Reader& in);
 Ballot read_ballot(Reader& in);
 DatabaseIdentity read_identity(Reader& in);
+Landmark read_landmark(Reader& in);
 Outcome read_outcome(Reader& in);
 FinishResult read_finish_result(Reader& in);
 DecidedBranch read_branch(Reader& in);

@@ -52,15 +52,10 @@ std::string StateMachine::beginning() const {
 // The record of the lowest id that was not handed out: in either index, or departed.
 std::optional<TransactionId> StateMachine::next_of_snapshot() const {
   const TransactionId& last = snapshot_->handed_out;
-  std::optional<TransactionId> next;
-  const auto offer = [&](const TransactionId& id) {
-    if (!next || id < *next) next = id;
-  };
-  if (const auto at = unforgotten_.upper_bound(last); at != unforgotten_.end()) offer(*at);
-  if (const auto at = forgotten_.upper_bound(last); at != forgotten_.end()) offer(*at);
-  const auto at = snapshot_->departed.upper_bound(last);
-  if (at != snapshot_->departed.end()) offer(at->first);
-  return next;
+  const std::optional<TransactionId> next = next_record(last);
+  const auto departed = snapshot_->departed.upper_bound(last);
+  if (departed == snapshot_->departed.end()) return next;
+  return next ? std::min(*next, departed->first) : departed->first;
 }
 
 // What stands in the snapshot of this record, if it is in it; it counts as handed out.

@@ -15,55 +15,11 @@ namespace {
 
 constexpr std::size_t kNonceMax = 64;
 
-Error refusal(ErrorCode code, const Enrolled& life, std::string why) {
-  return Error{code, "participant '" + life.participant + "' is not enrolled: " + std::move(why),
-               life.participant};
-}
-
-std::string wal_text(std::uint32_t timeline, std::uint64_t position) {
-  return "timeline " + std::to_string(timeline) + ", WAL position " + std::to_string(position);
-}
-
-// What the coordinator knows of a database that answers a participant's name, against what its new
-// life says. The database may go forward only: R14 rolls back a gid below the floor on the strength
-// of this, and R16 wants one life after the other.
-std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& life) {
-  // A lower position means lost WAL on a higher timeline too: the new timeline left the old one
-  // before the recorded point.
-  if (life.timeline < known.timeline || life.wal_position < known.wal_position) {
-    return refusal(ErrorCode::kIdentityMismatch, life,
-                   "its database went back, from " + wal_text(known.timeline, known.wal_position) +
-                       ", to " + wal_text(life.timeline, life.wal_position) +
-                       "; acknowledged transactions may be lost, an operator has to look");
-  }
-  // 1. The log issues epoch e; only then may the agent write e to the database; it may die before.
-  //    So a stored epoch below the recorded one is usual, by one for each life that died like that.
-  // 2. Stored epochs only grow in one history of a database (compare-and-set under R16).
-  // 3. An epoch is proven to have been stored when a life reported it, or when a branch of it was
-  //    committed: an agent opens branches only after it stored its epoch.
-  // So a stored epoch below a proven one means that the write of the proven one is lost.
-  if (life.stored_epoch < known.proven_epoch) {
-    return refusal(ErrorCode::kIdentityMismatch, life,
-                   "its database went back, from epoch " + to_string(known.proven_epoch) + " to " +
-                       to_string(life.stored_epoch) +
-                       "; acknowledged transactions may be lost, an operator has to look");
-  }
-  return std::nullopt;
-}
-
-// Whether what earlier lives did may be gone in part. Another timeline has left the old one at a
-// point that nobody tells here. On the same one, less WAL than was flushed when a branch voted YES
-// means an older copy of the data: a crash loses nothing that was flushed.
-bool may_have_lost(const ParticipantRecord& known, const Enrolled& life) {
-  if (known.nonce.empty()) return false;  // the first life
-  return life.timeline != known.timeline || life.wal_position < known.proven_position;
-}
-
 // Only the log issues epochs, each before it is stored (R4, R16): a higher stored one comes from
 // another log, or from a part of this one that is gone.
 std::optional<Error> from_another_log(Epoch issued, const Enrolled& life) {
   if (life.stored_epoch <= issued) return std::nullopt;
-  return refusal(
+  return enrolment_refusal(
       ErrorCode::kWrongCluster, life,
       "its database has epoch " + to_string(life.stored_epoch) +
           ", and this coordinator issued none above " + to_string(issued) +
@@ -76,7 +32,8 @@ std::optional<Error> malformed(const Enrolled& life) {
                  "a participant's name is 1 to 63 characters of [a-z0-9_-]", life.participant};
   }
   if (life.nonce.empty() || life.nonce.size() > kNonceMax) {
-    return refusal(ErrorCode::kInvalidArgument, life, "its nonce is not 1 to 64 bytes long");
+    return enrolment_refusal(ErrorCode::kInvalidArgument, life,
+                             "its nonce is not 1 to 64 bytes long");
   }
   return std::nullopt;
 }
@@ -159,7 +116,7 @@ void StateMachine::restore(std::uint64_t backup) {
   membership_ = Membership();
   for (auto& [name, record] : participants_) {
     record.quarantined_below = kNotSinceRestore;
-    record.tracks_history = true;
+    record.tracks_history = std::max(record.tracks_history, Tracking::kBreaks);
   }
 }
 
@@ -171,37 +128,56 @@ bool StateMachine::log_was_lost(const std::string& participant) const {
 }
 
 CommandResult StateMachine::on(Slot slot, const Committed& command) {
-  const CommandResult result = decide(command.transaction, {.outcome = Outcome::kCommitted,
-                                                            .request_hash = command.request_hash,
-                                                            .reason = {},
-                                                            .branches = command.branches,
-                                                            .decided_in = slot,
-                                                            .decided_at = time_,
-                                                            .forgotten_in = {}});
-  if (std::holds_alternative<TookEffect>(result)) prove_epochs(command.branches);
-  return result;
+  if (auto result = undecidable(command.transaction, command.branches)) return *result;
+  if (auto loser = loser_of(command.branches)) return BranchLost{std::move(*loser)};
+  keep(command.transaction, {.outcome = Outcome::kCommitted,
+                             .request_hash = command.request_hash,
+                             .reason = {},
+                             .branches = command.branches,
+                             .decided_in = slot,
+                             .decided_at = time_,
+                             .forgotten_in = {}});
+  prove(command.branches);
+  return TookEffect{};
 }
 
 CommandResult StateMachine::on(Slot slot, const Aborted& command) {
-  return decide(command.transaction, {.outcome = Outcome::kAborted,
-                                      .request_hash = command.request_hash,
-                                      .reason = command.reason,
-                                      .branches = command.branches,
-                                      .decided_in = slot,
-                                      .decided_at = time_,
-                                      .forgotten_in = {}});
+  if (auto result = undecidable(command.transaction, command.branches)) return *result;
+  keep(command.transaction, {.outcome = Outcome::kAborted,
+                             .request_hash = command.request_hash,
+                             .reason = command.reason,
+                             .branches = command.branches,
+                             .decided_in = slot,
+                             .decided_at = time_,
+                             .forgotten_in = {}});
+  return TookEffect{};
 }
 
 // R1: a decision expects no record of T, and is a no-op otherwise.
 // R14: no record is made for an id at or below the floor. One that stood there may have left, so
 // absence proves nothing about what T's outcome was.
-CommandResult StateMachine::decide(const TransactionId& transaction, TransactionRecord record) {
-  const auto found = records_.find(transaction);
-  if (found != records_.end()) return AlreadyDecided{found->second.outcome};
-  if (transaction.time() <= floor_ || quarantined(record.branches)) return BelowFloor{};
+std::optional<CommandResult> StateMachine::undecidable(
+    const TransactionId& transaction, const std::vector<DecidedBranch>& branches) const {
+  if (const TransactionRecord* record = find(transaction)) return AlreadyDecided{record->outcome};
+  if (transaction.time() <= floor_ || quarantined(branches)) return BelowFloor{};
+  return std::nullopt;
+}
+
+// A YES is a promise of the database that gave it. Another one answers since, and it is not proven
+// to have what was promised: T could be COMMITTED with a branch that is nowhere.
+std::optional<std::string> StateMachine::loser_of(
+    const std::vector<DecidedBranch>& branches) const {
+  if (canary(Canary::kCommittedOverBreak)) return std::nullopt;
+  for (const DecidedBranch& branch : branches) {
+    const ParticipantRecord* record = participant(branch.participant);
+    if (record != nullptr && record->may_have_lost(branch)) return branch.participant;
+  }
+  return std::nullopt;
+}
+
+void StateMachine::keep(const TransactionId& transaction, TransactionRecord record) {
   records_.emplace(transaction, std::move(record));
   unforgotten_.insert(transaction);
-  return TookEffect{};
 }
 
 // R15: the lost log may have decided otherwise. The floor says the same as long as the clocks of
@@ -231,16 +207,10 @@ void StateMachine::forget(Slot slot, const TransactionId& transaction) {
   }
 }
 
-void StateMachine::prove_epochs(const std::vector<DecidedBranch>& branches) {
+void StateMachine::prove(const std::vector<DecidedBranch>& branches) {
   for (const DecidedBranch& branch : branches) {
     const auto found = participants_.find(branch.participant);
-    if (found == participants_.end()) continue;
-    ParticipantRecord& participant = found->second;
-    participant.proven_epoch = std::max(participant.proven_epoch, branch.epoch);
-    const bool here = branch.evidence.timeline == participant.timeline;
-    if (!participant.tracks_history || !here) continue;
-    participant.proven_position =
-        std::max(participant.proven_position, branch.evidence.wal_position);
+    if (found != participants_.end()) found->second.prove(branch);
   }
 }
 
@@ -249,25 +219,14 @@ CommandResult StateMachine::on(Slot /*slot*/, const Enrolled& life) {
   const bool log_is_lost = log_was_lost(life.participant);
   ParticipantRecord& record = participants_[life.participant];
   // The same life asks again: it has its epoch.
-  if (record.nonce == life.nonce && !log_is_lost) return EpochIssued{record.epoch};
-  record.identity = life.identity;
-  // The lost log may have issued more: epochs go on above the database's own (R15).
-  if (log_is_lost) record.epoch = std::max(record.epoch, life.stored_epoch);
-  record.epoch = record.epoch.next();
-  if (log_is_lost) record.quarantined_below = record.epoch;
-  if (life.tracks_history && may_have_lost(record, life)) {
-    record.broken_below = record.epoch;
-    record.proven_position = 0;
-  }
-  record.tracks_history = life.tracks_history;
-  record.proven_epoch = std::max(record.proven_epoch, life.stored_epoch);
-  record.nonce = life.nonce;
-  record.timeline = life.timeline;
-  record.wal_position = life.wal_position;
-  record.client_address = life.client_address;
-  record.peer_address = life.peer_address;
-  record.one_phase = life.one_phase;
+  if (record.nonce != life.nonce || log_is_lost) record.begin(life, time_, log_is_lost);
   return EpochIssued{record.epoch};
+}
+
+CommandResult StateMachine::on(Slot /*slot*/, const LandmarkNoted& command) {
+  const auto found = participants_.find(command.participant);
+  if (found != participants_.end()) found->second.note(command.landmark);
+  return TookEffect{};
 }
 
 namespace {
@@ -325,15 +284,15 @@ std::optional<Error> StateMachine::objection(const Enrolled& life) const {
   if (std::optional<Error> error = malformed(life)) return error;
   const ParticipantRecord* known = participant(life.participant);
   if (known != nullptr && known->identity != life.identity) {
-    return refusal(ErrorCode::kIdentityMismatch, life,
-                   "its name is bound to another database for ever; use another name");
+    return enrolment_refusal(ErrorCode::kIdentityMismatch, life,
+                             "its name is bound to another database for ever; use another name");
   }
   if (known != nullptr && known->nonce == life.nonce) return std::nullopt;
   // One database, one name: two agents would end each other's backends and share one epoch row.
   for (const auto& [name, other] : participants_) {
     if (name == life.participant || other.identity != life.identity) continue;
-    return refusal(ErrorCode::kIdentityMismatch, life,
-                   "its database is already enrolled as '" + name + "'");
+    return enrolment_refusal(ErrorCode::kIdentityMismatch, life,
+                             "its database is already enrolled as '" + name + "'");
   }
   if (!log_was_lost(life.participant)) {
     auto error = from_another_log(known != nullptr ? known->epoch : Epoch(), life);
@@ -362,6 +321,15 @@ std::vector<TransactionId> StateMachine::unforgotten() const {
 
 std::size_t StateMachine::record_count() const {
   return records_.size();
+}
+
+std::optional<TransactionId> StateMachine::next_record(const TransactionId& after) const {
+  const auto unforgotten = unforgotten_.upper_bound(after);
+  const auto forgotten = forgotten_.upper_bound(after);
+  if (unforgotten == unforgotten_.end() && forgotten == forgotten_.end()) return std::nullopt;
+  if (unforgotten == unforgotten_.end()) return *forgotten;
+  if (forgotten == forgotten_.end()) return *unforgotten;
+  return std::min(*unforgotten, *forgotten);
 }
 
 // The records are visited through the two ordered indexes: the order of a hash map may differ
@@ -417,6 +385,10 @@ void StateMachine::check_participants() const {
     CHECK(restoration_.restored() || record.quarantined_below == Epoch(),
           "only a restore puts branches under quarantine");
     CHECK(!record.nonce.empty(), "every life has a nonce");
+    CHECK_LE(record.landmark.epoch, record.epoch, "only lives write landmarks");
+    CHECK_LE(record.broken_below, record.epoch, "a life finds that what came before is broken");
+    CHECK(record.broken_below == Epoch(0) || record.survived.epoch < record.broken_below,
+          "what survived is of an earlier life");
   }
 }
 

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "coordinator/state/command.h"
 #include "coordinator/state/heuristics.h"
+#include "coordinator/state/participants.h"
 #include "coordinator/state/restoration.h"
 
 namespace assent::state {
@@ -30,31 +31,11 @@ struct TransactionRecord {
   Slot forgotten_in;  // every known branch has carried the outcome out; 0: not yet
 
   [[nodiscard]] bool forgotten() const { return forgotten_in != Slot(0); }
-};
-
-// A participant's present life.
-struct ParticipantRecord {
-  DatabaseIdentity identity;  // immutable (R16)
-  Epoch epoch;
-  Epoch proven_epoch;  // highest known to stand in the database itself; below `epoch` at enrolment
-  std::string nonce;
-  std::uint32_t timeline = 0;
-  std::uint64_t wal_position = 0;
-  std::string client_address;
-  std::string peer_address;
-  bool one_phase = false;       // a single writing branch may commit there in one phase (R12)
-  bool tracks_history = false;  // the two that follow are noted
-  // On `timeline`: the highest WAL position with which a branch that committed has voted YES.
-  std::uint64_t proven_position = 0;
-  // Lives of lower epochs worked in a history that may have been lost in part: the database was
-  // promoted or restored since. 0: never.
-  Epoch broken_below;
-  // Branches of lower epochs are of the time before the coordinator was restored from a backup:
-  // without a record nothing is presumed of them (R15). 0: it never was; kNotSinceRestore: no life
-  // has enrolled since.
-  Epoch quarantined_below;
-
-  bool operator==(const ParticipantRecord&) const = default;
+  // Aborted in the history of now; in one that is lost it may have committed, and been
+  // acknowledged. That is what callers are told, not ABORTED (R10): the reason says so.
+  [[nodiscard]] bool may_have_committed() const {
+    return outcome == Outcome::kAborted && reason.code == ErrorCode::kOutcomeUnknown;
+  }
 };
 
 // Bounds of the state; equal on every replica (they are part of the cluster's configuration).
@@ -101,6 +82,8 @@ class StateMachine {
   // Decided transactions whose branches have not all confirmed; in no particular order.
   [[nodiscard]] std::vector<TransactionId> unforgotten() const;
   [[nodiscard]] std::size_t record_count() const;
+  // The record of the lowest id above `after`, in order of the ids' times; none: that was the last.
+  [[nodiscard]] std::optional<TransactionId> next_record(const TransactionId& after) const;
 
   // Equal states have equal hashes; replicas compare them.
   [[nodiscard]] std::uint64_t state_hash() const;
@@ -151,17 +134,22 @@ class StateMachine {
   CommandResult on(Slot slot, const HeuristicFound& command);
   CommandResult on(Slot slot, const HeuristicForgotten& command);
   CommandResult on(Slot slot, const HeuristicResolved& command);
+  CommandResult on(Slot slot, const LandmarkNoted& command);
 
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
   void drop_expired();
   void drop(const TransactionId& transaction);
-  CommandResult decide(const TransactionId& transaction, TransactionRecord record);
+  [[nodiscard]] std::optional<CommandResult> undecidable(
+      const TransactionId& transaction, const std::vector<DecidedBranch>& branches) const;
+  [[nodiscard]] std::optional<std::string> loser_of(
+      const std::vector<DecidedBranch>& branches) const;
+  void keep(const TransactionId& transaction, TransactionRecord record);
   void forget(Slot slot, const TransactionId& transaction);
   void begin_incarnation(const Ballot& ballot);
   [[nodiscard]] bool quarantined(const std::vector<DecidedBranch>& branches) const;
   [[nodiscard]] bool log_was_lost(const std::string& participant) const;
-  void prove_epochs(const std::vector<DecidedBranch>& branches);
+  void prove(const std::vector<DecidedBranch>& branches);
   [[nodiscard]] std::optional<Error> objection(const Enrolled& life) const;
   [[nodiscard]] std::string beginning() const;
   [[nodiscard]] std::optional<TransactionId> next_of_snapshot() const;

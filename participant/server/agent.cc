@@ -37,6 +37,7 @@ Agent::Agent(boost::asio::io_context& loop, Config config)
       retry_(std::make_unique<Retry>(loop)) {
   services_.nonce = registration_.nonce();
   registration_.on_heard([this](bool heard) { services_.heard = heard; });
+  registration_.on_landmark([this] { return database_.landmark(); });
 }
 
 Agent::~Agent() = default;
@@ -50,19 +51,35 @@ Result<void> Agent::start(std::function<void(Error)> failed) {
 void Agent::identify() {
   database_.identify([this](Result<postgres::Position> position) {
     if (!position) return retry_or_fail(position.error(), &Agent::identify);
-    enrol(*position);
+    find_stored(*position);
   });
 }
 
-void Agent::enrol(const postgres::Position& position) {
+void Agent::find_stored(const postgres::Position& position) {
   database_.stored_epoch([this, position](Result<Epoch> stored) {
     if (!stored) return retry_or_fail(stored.error(), &Agent::identify);
-    registration_.enrol(position, *stored, [this, stored](Result<Enrolment> enrolment) {
-      if (!enrolment) return fail(enrolment.error());
-      failpoint("agent.epoch.issued");
-      claim_epoch(*stored, *enrolment);
+    database_.stored_landmark(*stored, [this, position, stored](Result<std::uint64_t> landmark) {
+      if (!landmark) return retry_or_fail(landmark.error(), &Agent::identify);
+      enrol({position, *stored, *landmark});
     });
   });
+}
+
+void Agent::enrol(const FoundDatabase& found) {
+  registration_.enrol(found, [this, stored = found.stored_epoch](Result<Enrolment> enrolment) {
+    if (!enrolment) return enrolment_refused(enrolment.error());
+    failpoint("agent.epoch.issued");
+    claim_epoch(stored, *enrolment);
+  });
+}
+
+// The database seems to have gone back behind what the log knows of it. Perhaps it was looked at
+// before an earlier life did the last of that, which may have gone on while this one waited for it
+// to be silent. What the log knew then is in the database by now, or it is lost.
+void Agent::enrolment_refused(const Error& error) {
+  if (error.code != ErrorCode::kIdentityMismatch || looked_again_) return fail(error);
+  looked_again_ = true;
+  identify();
 }
 
 void Agent::claim_epoch(Epoch stored, const Enrolment& enrolment) {

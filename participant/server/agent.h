@@ -46,7 +46,9 @@ class Agent {
   struct Retry;
 
   void identify();
-  void enrol(const postgres::Position& position);
+  void find_stored(const postgres::Position& position);
+  void enrol(const FoundDatabase& found);
+  void enrolment_refused(const Error& error);
   void claim_epoch(Epoch stored, const Enrolment& enrolment);
   void serve(const Enrolment& enrolment);
   void fence();
@@ -61,6 +63,7 @@ class Agent {
   Services services_;
   rpc::Ports ports_;
   std::unique_ptr<Retry> retry_;
+  bool looked_again_ = false;  // at a database that was refused
 };
 
 }  // namespace assent::participant

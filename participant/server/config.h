@@ -31,6 +31,10 @@ struct Config {
   // How long a start waits for another life's silence before it gives way (exit code 3).
   Millis displaced_wait{15'000};
   log::Level log_level = log::Level::kInfo;
+
+  // Of one start only, and therefore a flag and no key of the file: an operator has seen that the
+  // database lost what it had acknowledged, and goes on with it (R16).
+  bool takeover = false;
 };
 
 // kInvalidArgument names file, line and key.

@@ -62,7 +62,19 @@ std::vector<Finding> examine(const participant::Config& config) {
 
 }  // namespace
 
+constexpr const char* kTakeover =
+    "for this start only: go on with this database although it lacks what it had acknowledged (an "
+    "older copy was restored, or a lagging standby promoted); what is missing is told as heuristic "
+    "ends. Read \"A database was promoted or restored\" in docs/operations.md first";
+
 int main(int argc, char** argv) {
-  return program::start(argc, argv, {"assent-agent", kDescription, /*has_doctor=*/true},
-                        &participant::load_config, &run, &examine);
+  bool takeover = false;
+  const auto start = [&](participant::Config config) {
+    config.takeover = takeover;
+    return run(config);
+  };
+  return program::start<participant::Config>(
+      argc, argv,
+      {"assent-agent", kDescription, /*has_doctor=*/true, {{"--takeover", kTakeover, &takeover}}},
+      &participant::load_config, start, &examine);
 }

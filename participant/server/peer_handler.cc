@@ -87,10 +87,11 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   void finish(Cob<wire::FinishReply> cob, ExnCob exn, const wire::FinishRequest& request) override {
     auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
     if (!asked) return answer<wire::FinishReply>(cob, exn, tl::unexpected(asked.error()));
-    services_.branches->finish(std::move(*asked), [cob, exn](Result<branch::FinishResult> done) {
-      answer(cob, exn, std::move(done).map([](branch::FinishResult result) {
+    services_.branches->finish(std::move(*asked), [=, this](Result<branch::FinishResult> done) {
+      answer(cob, exn, std::move(done).map([&](branch::FinishResult result) {
         auto reply = versioned<wire::FinishReply>();
         reply.result = rpc::to_wire(result);
+        reply.__set_epoch(epoch());
         return reply;
       }));
     });
@@ -99,10 +100,11 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   void settle(Cob<wire::SettleReply> cob, ExnCob exn, const wire::SettleRequest& request) override {
     auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
     if (!asked) return answer<wire::SettleReply>(cob, exn, tl::unexpected(asked.error()));
-    services_.branches->settle(std::move(*asked), [cob, exn](Result<branch::Settled> done) {
-      answer(cob, exn, std::move(done).map([](branch::Settled settled) {
+    services_.branches->settle(std::move(*asked), [=, this](Result<branch::Settled> done) {
+      answer(cob, exn, std::move(done).map([&](branch::Settled settled) {
         auto reply = versioned<wire::SettleReply>();
         reply.committed = settled.committed;
+        reply.__set_epoch(epoch());
         return reply;
       }));
     });
@@ -114,8 +116,10 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
                       .and_then([&] { return check_cluster(request.cluster); })
                       .and_then([&] { return rpc::from_wire(request.ballot); });
     if (!ballot) return answer<wire::InventoryReply>(cob, exn, tl::unexpected(ballot.error()));
-    services_.branches->inventory(*ballot, [cob, exn](Result<postgres::Inventory> found) {
-      answer(cob, exn, std::move(found).map(inventory_to_wire));
+    services_.branches->inventory(*ballot, [=, this](Result<postgres::Inventory> found) {
+      auto reply = std::move(found).map(inventory_to_wire);
+      if (reply) reply->__set_epoch(epoch());
+      answer(cob, exn, std::move(reply));
     });
   }
 
@@ -132,6 +136,11 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   }
 
  private:
+  // Of the life that answers.
+  [[nodiscard]] std::int64_t epoch() const {
+    return static_cast<std::int64_t>(services_.enrolment.epoch.value);
+  }
+
   Result<void> check(std::int32_t version) const {
     if (auto known = rpc::check_version(version); !known) return known;
     if (services_.branches) return {};

@@ -49,8 +49,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     nonce_.assign(reinterpret_cast<const char*>(words), sizeof(words));
   }
 
-  void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done) {
-    request_ = enrol_request(position, stored_epoch);
+  void enrol(const FoundDatabase& found, Done<Enrolment> done) {
+    request_ = enrol_request(found);
     enrolled_ = std::move(done);
     give_way_at_ = process::monotonic_now() + config_.displaced_wait;
     ask();
@@ -77,6 +77,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
 
   void on_heard(std::function<void(bool heard)> observer) { heard_ = std::move(observer); }
 
+  void on_landmark(std::function<std::uint64_t()> asked) { landmark_ = std::move(asked); }
+
   void leave(std::function<void()> done) {
     stop();
     if (epoch_.value == 0) return done();
@@ -90,14 +92,14 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
-  wire::RegisterRequest enrol_request(const postgres::Position& position,
-                                      Epoch stored_epoch) const {
+  wire::RegisterRequest enrol_request(const FoundDatabase& found) const {
+    const postgres::Position& position = found.position;
     wire::RegisterRequest out;
     out.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
     out.cluster = config_.cluster;
     out.participant = config_.participant;
     out.nonce = nonce_;
-    out.stored_epoch = static_cast<std::int64_t>(stored_epoch.value);
+    out.stored_epoch = static_cast<std::int64_t>(found.stored_epoch.value);
     out.identity.system_identifier = static_cast<std::int64_t>(position.system_identifier);
     out.identity.database_oid = static_cast<std::int64_t>(position.database_oid);
     out.timeline = static_cast<std::int32_t>(position.timeline);
@@ -105,6 +107,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     out.client_address = config_.advertised_client_address;
     out.peer_address = config_.advertised_peer_address;
     out.__set_one_phase(config_.one_phase);
+    out.__set_landmark(static_cast<std::int64_t>(found.landmark));
+    if (config_.takeover) out.__set_takeover(true);
     return out;
   }
 
@@ -255,6 +259,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     request.epoch = static_cast<std::int64_t>(epoch_.value);
     request.leaving = beat.leaving;
     if (beat.recovered) request.__set_recovered(true);
+    const std::uint64_t landmark = landmark_();
+    if (landmark > 0) request.__set_landmark(static_cast<std::int64_t>(landmark));
     ASSENT_CALL(wire::Registry, heartbeat, wire::HeartbeatReply)
     (connection(address), request, beat.leaving ? kLeaveMax : heartbeat_max(config_),
      std::move(done));
@@ -280,6 +286,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   MonoTime heard_at_;                      // when a leader answered last
   std::optional<MonoTime> complained_at_;  // of the present silence
   std::function<void(bool heard)> heard_ = [](bool) {};
+  std::function<std::uint64_t()> landmark_ = [] { return std::uint64_t{0}; };
   std::function<void(Error)> displaced_;
   std::function<void(LogTime)> floor_;
 };
@@ -291,9 +298,8 @@ Registration::~Registration() {
   impl_->stop();
 }
 
-void Registration::enrol(const postgres::Position& position, Epoch stored_epoch,
-                         Done<Enrolment> done) {
-  impl_->enrol(position, stored_epoch, std::move(done));
+void Registration::enrol(const FoundDatabase& found, Done<Enrolment> done) {
+  impl_->enrol(found, std::move(done));
 }
 
 void Registration::keep_alive(Epoch epoch, std::function<void(Error)> displaced,
@@ -307,6 +313,10 @@ void Registration::recovered() {
 
 void Registration::on_heard(std::function<void(bool heard)> observer) {
   impl_->on_heard(std::move(observer));
+}
+
+void Registration::on_landmark(std::function<std::uint64_t()> asked) {
+  impl_->on_landmark(std::move(asked));
 }
 
 const std::string& Registration::nonce() const {

@@ -24,6 +24,13 @@ struct Enrolment {
   Ballot ballot;
 };
 
+// What this life has found of its database, for the log to compare with what it knows (R16).
+struct FoundDatabase {
+  postgres::Position position;
+  Epoch stored_epoch;
+  std::uint64_t landmark = 0;  // of `stored_epoch`, in bytes of WAL; 0: none
+};
+
 class Registration {
  public:
   template <class T>
@@ -37,7 +44,7 @@ class Registration {
   // takes: without the coordinator nothing could be decided anyway. Fails only with what waiting
   // does not mend: kDisplaced (another life is alive beyond displaced_wait), kIdentityMismatch,
   // kWrongCluster, kInvalidArgument …
-  void enrol(const postgres::Position& position, Epoch stored_epoch, Done<Enrolment> done);
+  void enrol(const FoundDatabase& found, Done<Enrolment> done);
 
   // Heartbeats from now on, to whoever leads; the first one that is heard says that this life has
   // recovered(). No answer, and none that says so, ends this life.
@@ -54,6 +61,10 @@ class Registration {
   // Called with false when no leader has answered for the time of several heartbeats, with true
   // when one does again; both are logged, the silence each minute. Set it before keep_alive().
   void on_heard(std::function<void(bool heard)> observer);
+
+  // Asked at each heartbeat for this life's landmark, in bytes of WAL; 0: there is none yet. Set it
+  // before keep_alive().
+  void on_landmark(std::function<std::uint64_t()> asked);
 
   // Names this life, for ever.
   [[nodiscard]] const std::string& nonce() const;

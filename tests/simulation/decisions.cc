@@ -38,6 +38,8 @@ void Decisions::decided(const TransactionId& transaction, Outcome asked,
     if (*known != already->outcome) fail("is said to have another outcome than it has");
   } else if (std::holds_alternative<state::BelowFloor>(result)) {
     if (time_ - retention_ < transaction.time()) fail("is refused and stands above the floor");
+  } else if (std::holds_alternative<state::BranchLost>(result)) {
+    if (known != nullptr || asked != Outcome::kCommitted) fail("is refused for no reason");
   } else {
     fail("is answered with what no decision answers");
   }
@@ -55,6 +57,7 @@ void Decisions::enrolled(const state::Enrolled& life, const state::CommandResult
 void Decisions::told(const state::Command& command, const state::CommandResult& result) {
   const auto asked = decision_of(command);
   if (!asked || std::holds_alternative<state::BelowFloor>(result)) return;
+  if (std::holds_alternative<state::BranchLost>(result)) return;
   const auto* already = std::get_if<state::AlreadyDecided>(&result);
   const Outcome outcome = already == nullptr ? asked->outcome : already->outcome;
   const auto [found, first] = told_.try_emplace(asked->transaction, outcome);

@@ -40,6 +40,9 @@ std::uint64_t digest_of(const state::CommandResult& result) {
                           return 2 + static_cast<std::uint64_t>(one.outcome);
                         },
                         [](const state::BelowFloor&) { return std::uint64_t{8}; },
+                        [](const state::BranchLost& one) {
+                          return XXH3_64bits(one.participant.data(), one.participant.size());
+                        },
                         [](const state::EpochIssued& one) { return 16 + one.epoch.value; },
                         [](const state::EnrolmentRefused& one) {
                           return XXH3_64bits(one.error.message.data(), one.error.message.size());

@@ -25,9 +25,10 @@ void Stage::enrol(const std::string& participant, bool one_phase) {
   execute_other(life_of(participant, one_phase));
 }
 
-void Stage::restore(const std::string& participant) {
+void Stage::restore(const std::string& participant, std::uint64_t landmark) {
   state::Enrolled life = life_of(participant, false);
-  life.timeline = 2;
+  life.timeline = state.participant(participant)->timeline + 1;
+  life.landmark = landmark;
   execute_other(std::move(life));
 }
 
@@ -46,12 +47,13 @@ state::Enrolled Stage::life_of(const std::string& participant, bool one_phase) {
           std::to_string(++lives_),
           known ? known->epoch : Epoch(0),
           {1, database},
-          1,
-          1,
+          known ? known->timeline : 1,
+          /*wal_position=*/100,
           "host:1",
           "host:2",
           one_phase,
-          /*tracks_history=*/true};
+          state::Tracking::kLandmarks,
+          /*landmark=*/0};
 }
 
 RequestedBranch Stage::branch(std::string participant, std::uint64_t attempt) {

@@ -56,8 +56,9 @@ class Stage {
   std::string prepare_unsent(const std::string& participant);
   // The participant's agent begins another life, which allows commits in one phase or not.
   void enrol(const std::string& participant, bool one_phase);
-  // A new life of its agent, over a database that was promoted or restored.
-  void restore(const std::string& participant);
+  // A new life of its agent, over a standby that was promoted, and has that landmark of the life
+  // before. Branches have voted at WAL position 77.
+  void restore(const std::string& participant, std::uint64_t landmark = 0);
   // The coordinator's own state was restored from a backup of now; who is named has enrolled since.
   void restore_coordinator(const std::vector<std::string>& enrolled);
   std::string yes(const std::string& participant);

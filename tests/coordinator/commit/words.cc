@@ -69,6 +69,7 @@ std::string word(const state::Command& command) {
                  },
                  [](const state::HeuristicForgotten&) { return std::string("FORGOTTEN BY HAND"); },
                  [](const state::HeuristicResolved&) { return std::string("RESOLVED BY HAND"); },
+                 [](const state::LandmarkNoted&) { return std::string("LANDMARK"); },
              },
              command);
 }

@@ -350,5 +350,61 @@ TEST_F(EnrolmentTest, AFullLogRefusesAndForgetsTheRequest) {
   EXPECT_EQ(enrol(enrolment, MonoTime(1), life("2"))->value(), Epoch(1));
 }
 
+// ── landmarks ───────────────────────────────────────────────────────────────────────────────────
+
+class Landmarks : public EnrolmentTest {
+ protected:
+  void enrol_at(state::Tracking tracks) {
+    state::Enrolled request = life("1");
+    request.tracks_history = tracks;
+    enrol(enrolment_, MonoTime(0), request);
+  }
+  void beat_with(std::uint64_t landmark, Epoch epoch = Epoch(1)) {
+    enrolment_.heartbeat(MonoTime(1), "orders", epoch, {.landmark = landmark}, [](Result<void>) {});
+  }
+  [[nodiscard]] std::uint64_t noted() const {
+    return log_.state().participant("orders")->landmark.wal_position;
+  }
+
+  Enrolment enrolment_ = make(MonoTime(0));
+};
+
+TEST_F(Landmarks, OfHeartbeatsAreInTheLog) {
+  enrol_at(state::Tracking::kLandmarks);
+  beat_with(1'100);
+  log_.execute_all();
+  EXPECT_EQ(noted(), 1'100u);
+  beat_with(1'200);
+  log_.execute_all();
+  EXPECT_EQ(noted(), 1'200u);
+}
+
+TEST_F(Landmarks, ThatTheLogHasOrWillHaveAreNotProposedAgain) {
+  enrol_at(state::Tracking::kLandmarks);
+  beat_with(1'100);
+  beat_with(1'200);
+  EXPECT_EQ(log_.waiting(), 1u) << "one at a time";
+  log_.execute_all();
+  beat_with(1'100);
+  beat_with(0);
+  EXPECT_EQ(log_.waiting(), 0u);
+}
+
+TEST_F(Landmarks, WaitWhileTheLogIsCongested) {
+  enrol_at(state::Tracking::kLandmarks);
+  log_.full = true;
+  beat_with(1'100);
+  EXPECT_EQ(log_.waiting(), 0u);
+  log_.full = false;
+  beat_with(1'100);
+  EXPECT_EQ(log_.waiting(), 1u);
+}
+
+TEST_F(Landmarks, OfALifeThatAnEarlierVersionEnrolledAreNotKept) {
+  enrol_at(state::Tracking::kBreaks);
+  beat_with(1'100);
+  EXPECT_EQ(log_.waiting(), 0u);
+}
+
 }  // namespace
 }  // namespace assent::coordinator

@@ -35,6 +35,8 @@ class ManualLog final : public state::ReplicatedLog {
       if (done) done(result);
     }
   }
+  // Commands that are proposed and not executed.
+  [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
   void answer_reads(bool current) {
     for (const OnRead& done : std::exchange(reads_, {})) done(current);
   }

@@ -32,23 +32,39 @@ Command committed_of_nobody() {
 }
 
 Entry every_command() {
-  return {LogTime(1'234'567),
-          {OfficeTaken{{Incarnation(1), Round(2), ReplicaId(3)}},
-           Committed{transaction(1), 42, {branch("orders"), branch("stock")}},
-           Committed{transaction(4), 42, {}},
-           Aborted{transaction(2), 0, sql_error(), {branch("orders")}},
-           Aborted{transaction(3), 1, Error{ErrorCode::kDeadline, "late"}, {}},
-           Forgotten{{transaction(1), transaction(2)}},
-           Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true},
-           Enrolled{"orders", "nonce", Epoch(2), {7, 8}, 4, 99, "a:1", "b:2", false, true},
-           GroupFounded{{member(1), member(2)}}, ReplicaAdded{member(3)},
-           ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)}, ReplicaMoved{member(2)},
-           HeuristicFound{TransactionId{1, 2, 3},
-                          Outcome::kCommitted,
-                          2,
-                          {"orders", Epoch(1), Attempt(2), {5, 6, 1, 7}},
-                          FinishResult::kHeuristicRollback},
-           HeuristicForgotten{TransactionId{1, 2, 3}, "operator", "mended by hand"}}};
+  return {
+      LogTime(1'234'567),
+      {OfficeTaken{{Incarnation(1), Round(2), ReplicaId(3)}},
+       Committed{transaction(1), 42, {branch("orders"), branch("stock")}},
+       Committed{transaction(4), 42, {}},
+       Aborted{transaction(2), 0, sql_error(), {branch("orders")}},
+       Aborted{transaction(3), 1, Error{ErrorCode::kDeadline, "late"}, {}},
+       Forgotten{{transaction(1), transaction(2)}},
+       Enrolled{"orders", "nonce", Epoch(2), {~0ULL, 16384}, 4, 99, "a:1", "b:2", true},
+       Enrolled{"orders", "nonce", Epoch(2), {7, 8}, 4, 99, "a:1", "b:2", false, Tracking::kBreaks},
+       Enrolled{"orders",
+                "nonce",
+                Epoch(2),
+                {7, 8},
+                4,
+                99,
+                "a:1",
+                "b:2",
+                false,
+                Tracking::kLandmarks,
+                77,
+                true},
+       Enrolled{
+           "orders", "nonce", Epoch(2), {7, 8}, 4, 99, "a:1", "b:2", false, Tracking::kLandmarks},
+       LandmarkNoted{"orders", {Epoch(3), 1'000}}, GroupFounded{{member(1), member(2)}},
+       ReplicaAdded{member(3)}, ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)},
+       ReplicaMoved{member(2)},
+       HeuristicFound{TransactionId{1, 2, 3},
+                      Outcome::kCommitted,
+                      2,
+                      {"orders", Epoch(1), Attempt(2), {5, 6, 1, 7}},
+                      FinishResult::kHeuristicRollback},
+       HeuristicForgotten{TransactionId{1, 2, 3}, "operator", "mended by hand"}}};
 }
 
 TEST(EntryEncoding, EveryCommandComesBack) {
@@ -62,6 +78,14 @@ TEST(EntryEncoding, EveryCommandComesBack) {
 TEST(EntryEncoding, IsWrittenInTheFirstFormatThatKnowsIt) {
   EXPECT_EQ(encode({LogTime(1), {committed_of_nobody()}})[0], 1);
   EXPECT_EQ(encode({LogTime(1), {committed_of_nobody(), ReplicaRemoved{ReplicaId(1)}}})[0], 2);
+  EXPECT_EQ(encode({LogTime(1), {HeuristicForgotten{}}})[0], 3);
+  Enrolled life;
+  for (const auto& [tracking, format] :
+       {std::pair{Tracking::kNone, 1}, {Tracking::kBreaks, 3}, {Tracking::kLandmarks, 4}}) {
+    life.tracks_history = tracking;
+    EXPECT_EQ(encode({LogTime(1), {life}})[0], format);
+  }
+  EXPECT_EQ(encode({LogTime(1), {LandmarkNoted{}}})[0], 4);
 }
 
 TEST(EntryEncoding, AnOldFormatHasNoNewCommand) {

@@ -55,8 +55,9 @@ TEST_F(EnrolmentTest, TheRecordIsOfThePresentLife) {
   next.peer_address = "d:4";
   next.one_phase = true;
   enrol(next);
-  const ParticipantRecord expected{{77, 16384}, Epoch(2), Epoch(1), "b", 4,        200,     "c:3",
-                                   "d:4",       true,     false,    0,   Epoch(0), Epoch(0)};
+  const ParticipantRecord expected{
+      {77, 16384}, Epoch(2),        Epoch(1), "b",      4,  200, "c:3", "d:4",
+      true,        Tracking::kNone, 0,        Epoch(0), {}, {},  {},    Epoch(0)};
   EXPECT_EQ(*state_.participant("orders"), expected);
 }
 
@@ -133,63 +134,6 @@ TEST_F(EnrolmentTest, R16ALowerWalPositionOnAHigherTimelineIsRefused) {
   EXPECT_EQ(refusal(failed_over), ErrorCode::kIdentityMismatch);
   failed_over.wal_position = 100;
   EXPECT_EQ(enrol(failed_over), 2u);
-}
-
-// ── histories that may be lost in part ──────────────────────────────────────────────────────────
-
-class HistoryTest : public EnrolmentTest {
- protected:
-  static Enrolled tracked(std::string nonce, std::uint64_t stored_epoch, std::uint32_t timeline = 3,
-                          std::uint64_t wal_position = 100) {
-    Enrolled out = life(std::move(nonce), stored_epoch);
-    out.timeline = timeline;
-    out.wal_position = wal_position;
-    out.tracks_history = true;
-    return out;
-  }
-  void commit_at(std::uint64_t wal_position) {
-    run(Committed{make_transaction_id(LogTime(10'000), ++number_, 1, 1),
-                  1,
-                  {{"orders", Epoch(1), Attempt(1), Evidence{1, 77, 3, wal_position}}}});
-  }
-  [[nodiscard]] Epoch broken_below() const { return state_.participant("orders")->broken_below; }
-
-  std::uint64_t number_ = 0;
-};
-
-TEST_F(HistoryTest, AnOrdinaryRestartBreaksNothing) {
-  enrol(tracked("a", 0));
-  commit_at(500);
-  enrol(tracked("b", 1, 3, 500));
-  EXPECT_EQ(broken_below(), Epoch(0));
-}
-
-TEST_F(HistoryTest, APromotionMayHaveLostWhatEarlierLivesDid) {
-  enrol(tracked("a", 0));
-  commit_at(500);
-  EXPECT_EQ(enrol(tracked("b", 1, 4, 900)), 2u);
-  EXPECT_EQ(broken_below(), Epoch(2));
-}
-
-TEST_F(HistoryTest, AnOlderCopyOnTheSameTimelineMayToo) {
-  enrol(tracked("a", 0));
-  commit_at(500);
-  EXPECT_EQ(enrol(tracked("b", 1, 3, 499)), 2u);
-  EXPECT_EQ(broken_below(), Epoch(2));
-  EXPECT_EQ(enrol(tracked("c", 2, 3, 600)), 3u);
-  EXPECT_EQ(broken_below(), Epoch(2)) << "what was broken stays so";
-}
-
-// A snapshot of an earlier version does not hold it, so it must not follow from its commands.
-TEST_F(HistoryTest, EnrolmentsOfAnEarlierVersionNoteNothing) {
-  enrol(life("a", 0));
-  commit_at(500);
-  Enrolled promoted = life("b", 1);
-  promoted.timeline = 4;
-  enrol(promoted);
-  const ParticipantRecord& record = *state_.participant("orders");
-  EXPECT_EQ(record.broken_below, Epoch(0));
-  EXPECT_EQ(record.proven_position, 0u);
 }
 
 TEST_F(EnrolmentTest, LivesThatDiedBeforeStoringTheirEpochAreNoObstacle) {

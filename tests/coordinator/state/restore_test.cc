@@ -53,7 +53,7 @@ class RestoreTest : public ::testing::Test {
             "a:1",
             "b:2",
             false,
-            true};
+            Tracking::kBreaks};
   }
   // The epoch issued; 0 when refused.
   std::uint64_t enrol(const Enrolled& life) {

@@ -53,9 +53,11 @@ class Traffic {
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
 
   Command command() {
-    switch (below(12)) {
+    switch (below(13)) {
       case 0:
         return OfficeTaken{{Incarnation(1), Round(++rounds_), ReplicaId(1)}};
+      case 12:
+        return LandmarkNoted{"orders", {Epoch(below(9)), below(2'000)}};
       case 1:
         return enrolment();
       case 2:
@@ -95,7 +97,8 @@ class Traffic {
           Error{ErrorCode::kSql, "no", "orders", SqlError{"23505", "twice", "", "", "", 1, 0}},
           {}};
     }
-    return Committed{id, numbers_, {{"orders", Epoch(1), Attempt(numbers_), {9, 77, 1, 1'000}}}};
+    return Committed{
+        id, numbers_, {{"orders", Epoch(below(2)), Attempt(numbers_), {9, 77, 1, below(2'000)}}}};
   }
 
   Command forgotten() {
@@ -115,7 +118,10 @@ class Traffic {
     life.wal_position = static_cast<std::uint64_t>(now_ - kStart);
     life.client_address = "h:1";
     life.peer_address = "h:2";
-    life.tracks_history = below(2) == 0;
+    life.tracks_history = static_cast<Tracking>(below(3));
+    if (life.tracks_history != Tracking::kLandmarks) return life;
+    if (below(3) > 0) life.landmark = below(2'000);
+    life.takeover = below(4) == 0;
     return life;
   }
 

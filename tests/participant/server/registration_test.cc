@@ -105,7 +105,7 @@ class RegistrationTest : public testing::Test {
 
   Result<Enrolment> enrol(Registration& registration) {
     std::optional<Result<Enrolment>> answer;
-    registration.enrol(postgres::Position{77, 5, 1, 1'000}, Epoch(6),
+    registration.enrol({{77, 5, 1, 1'000}, Epoch(6), 900},
                        [&](Result<Enrolment> done) { answer = std::move(done); });
     if (!run_until([&] { return answer.has_value(); })) {
       return failure(ErrorCode::kInternal, "the test waited in vain");
@@ -129,6 +129,32 @@ TEST_F(RegistrationTest, BringsBackEpochAndBallot) {
   EXPECT_EQ(enrolment->ballot.round, Round(3));
   EXPECT_EQ(coordinator_->enrolments.at(0).stored_epoch, 6);
   EXPECT_EQ(coordinator_->enrolments.at(0).identity.system_identifier, 77);
+  EXPECT_EQ(coordinator_->enrolments.at(0).landmark, 900);
+  EXPECT_FALSE(coordinator_->enrolments.at(0).__isset.takeover);
+}
+
+TEST_F(RegistrationTest, TellsThatAnOperatorGoesOnWithWhatTheDatabaseHas) {
+  config_.takeover = true;
+  Registration registration(loop_, config_);
+
+  ASSERT_TRUE(enrol(registration));
+
+  EXPECT_TRUE(coordinator_->enrolments.at(0).takeover);
+}
+
+TEST_F(RegistrationTest, HeartbeatsTellTheLandmarkOfNow) {
+  std::uint64_t landmark = 0;
+  Registration registration(loop_, config_);
+  registration.on_landmark([&] { return landmark; });
+  ASSERT_TRUE(enrol(registration));
+
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+  ASSERT_TRUE(run_until([&] { return !coordinator_->heartbeats.empty(); }));
+  EXPECT_FALSE(coordinator_->heartbeats.front().__isset.landmark);
+
+  landmark = 950;
+  EXPECT_TRUE(run_until([&] { return coordinator_->heartbeats.back().landmark == 950; }));
 }
 
 TEST_F(RegistrationTest, AsksAgainUnderTheSameNonceWhileTheCoordinatorCannotAnswer) {

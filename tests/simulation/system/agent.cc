@@ -79,10 +79,11 @@ struct Agent::Life {
   branch::Token last_token;
   std::optional<MonoTime> armed;
   std::string nonce;
-  std::uint64_t beats = 0;  // the latest one that is awaited, or due
-  bool beating = false;     // it waits for its answer
-  bool recovered = true;    // and no leader has heard it yet
-  Ballot highest;           // that a leader has asked under
+  std::uint64_t beats = 0;    // the latest one that is awaited, or due
+  bool beating = false;       // it waits for its answer
+  bool recovered = true;      // and no leader has heard it yet
+  Ballot highest;             // that a leader has asked under
+  bool looked_again = false;  // at a database that was refused
 };
 
 Agent::Agent(Neighbours around, std::string participant, std::string address, Place place,
@@ -175,14 +176,19 @@ void Agent::identify() {
     if (!position) return retry_or_fail(position.error(), &Agent::identify);
     life_->database->stored_epoch([this, position](Result<Epoch> stored) {
       if (!stored) return retry_or_fail(stored.error(), &Agent::identify);
-      enrol(*position, *stored);
+      life_->database->stored_landmark(*stored,
+                                       [this, position, stored](Result<std::uint64_t> landmark) {
+                                         if (!landmark)
+                                           return retry_or_fail(landmark.error(), &Agent::identify);
+                                         enrol(*position, *stored, *landmark);
+                                       });
     });
   });
 }
 
-void Agent::enrol(const postgres::Position& position, Epoch stored) {
+void Agent::enrol(const postgres::Position& position, Epoch stored, std::uint64_t landmark) {
   state::Enrolled request;
-  request.tracks_history = true;
+  request.tracks_history = state::Tracking::kLandmarks;
   request.participant = participant_;
   request.nonce = life_->nonce;
   request.stored_epoch = stored;
@@ -191,6 +197,7 @@ void Agent::enrol(const postgres::Position& position, Epoch stored) {
   request.wal_position = position.wal_position;
   request.client_address = request.peer_address = address_;
   request.one_phase = true;
+  request.landmark = landmark;
   ask_to_enrol(request, stored, mono() + kDisplacedWait);
 }
 
@@ -211,13 +218,19 @@ void Agent::ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime 
               error.code == ErrorCode::kDisplaced || error.code == ErrorCode::kOverloaded;
           const bool waits = error.code == ErrorCode::kDisplaced && mono() < give_way_at;
           const bool passes = retryable(error.code) || error.code == ErrorCode::kOutcomeUnknown;
-          if (!passes && !waits) return end(error);
+          if (!passes && !waits) return enrolment_refused(error);
           if (!leads) (void)coordinators_->failed(asked, error.leader);
           later(kEnrolRetryEvery, [this, request, stored, give_way_at] {
             ask_to_enrol(request, stored, give_way_at);
           });
         });
       });
+}
+
+void Agent::enrolment_refused(const Error& why) {
+  if (why.code != ErrorCode::kIdentityMismatch || life_->looked_again) return end(why);
+  life_->looked_again = true;
+  identify();
 }
 
 void Agent::claim(Epoch stored, Epoch epoch, Ballot ballot) {
@@ -267,9 +280,10 @@ void Agent::beat() {
   Coordinator& to = coordinator_at(around_, asked);
   around_.wire.ask<LogTime>(
       place_, to.place(), to.host().up(), kHeartbeatPatience,
-      [&to, participant = participant_, epoch = life_->epoch, told](Done<LogTime> done) {
-        to.host().take_in([&to, participant, epoch, told, done] {
-          to.heartbeat(participant, epoch, {.recovered = told}, done);
+      [&to, participant = participant_, epoch = life_->epoch, told,
+       landmark = life_->database->landmark()](Done<LogTime> done) {
+        to.host().take_in([&to, participant, epoch, told, landmark, done] {
+          to.heartbeat(participant, epoch, {.recovered = told, .landmark = landmark}, done);
         });
       },
       [this, asked, told, life = lives_](Result<LogTime> floor) {

@@ -87,7 +87,7 @@ class Agent {
   void later(Micros delay, std::function<void()> act);
 
   void identify();
-  void enrol(const postgres::Position& position, Epoch stored);
+  void enrol(const postgres::Position& position, Epoch stored, std::uint64_t landmark);
   void ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime give_way_at);
   void claim(Epoch stored, Epoch epoch, Ballot ballot);
   void serve(Epoch epoch, Ballot ballot);
@@ -96,6 +96,7 @@ class Agent {
   void beat();
   void beat_after(Micros pause);
   void on_beat(const std::string& asked, bool told, const Result<LogTime>& floor);
+  void enrolment_refused(const Error& why);
   void retry_or_fail(const Error& error, void (Agent::*again)());
   void end(const Error& why);
 

@@ -22,6 +22,20 @@ constexpr Micros kInventoryEvery = kSecond;
 constexpr Millis kTimeEntryEvery{10'000};
 constexpr Millis kSilence{1'500};
 
+// An answer, and the life of the agent that gives it.
+template <class T>
+struct OfLife {
+  T answer;
+  Epoch life;
+};
+
+template <class T>
+Done<T> with_life(Agent& agent, Done<OfLife<T>> done) {
+  return [&agent, done = std::move(done)](Result<T> answer) {
+    done(std::move(answer).map([&](T&& one) { return OfLife<T>{std::move(one), agent.epoch()}; }));
+  };
+}
+
 }  // namespace
 
 // The log as the office and the enrolment see it. What is proposed is submitted right behind the
@@ -315,20 +329,21 @@ void Coordinator::ask_inventory(const std::string& participant) {
   if (link.asking) return;
   link.asking = true;
   const MonoTime asked = mono();
-  ask<postgres::Inventory>(
+  using Inventory = OfLife<postgres::Inventory>;
+  ask<Inventory>(
       participant,
-      [ballot = log_->ballot()](Agent& agent, Done<postgres::Inventory> done) {
-        agent.inventory(ballot, std::move(done));
+      [ballot = log_->ballot()](Agent& agent, Done<Inventory> done) {
+        agent.inventory(ballot, with_life(agent, std::move(done)));
       },
-      [this, participant, asked](Result<postgres::Inventory> found) {
+      [this, participant, asked](Result<Inventory> found) {
         Link& asked_link = term_->links[participant];
         asked_link.asking = false;
         if (std::exchange(asked_link.ask_again, false)) ask_inventory(participant);
         if (!found) return;
-        commit::InventoryArrived arrived{participant, asked, {}, {}};
-        for (const auto& one : found->prepared)
+        commit::InventoryArrived arrived{participant, asked, {}, {}, found->life};
+        for (const auto& one : found->answer.prepared)
           arrived.prepared.push_back({one.branch, one.evidence});
-        for (const auto& one : found->ended) arrived.ended.push_back({one.branch, one.evidence});
+        for (const auto& one : found->answer.ended) arrived.ended.push_back({one.branch, one.evidence});
         feed(std::move(arrived));
       },
       kInventoryTimeout);
@@ -365,13 +380,18 @@ void Coordinator::send(const commit::SendFinish& finish) {
   book_.finish_sent(finish);
   const branch::FinishAsked asked{
       {}, log_->ballot(), finish.branch, finish.outcome, finish.evidence};
-  ask<FinishResult>(
+  using Finished = OfLife<FinishResult>;
+  ask<Finished>(
       finish.branch.participant,
-      [asked](Agent& agent, Done<FinishResult> done) { agent.finish(asked, std::move(done)); },
-      [this, branch = finish.branch](Result<FinishResult> result) {
+      [asked](Agent& agent, Done<Finished> done) {
+        agent.finish(asked, with_life(agent, std::move(done)));
+      },
+      [this, branch = finish.branch](const Result<Finished>& done) {
+        const Result<FinishResult> result =
+            done.map([](const Finished& one) { return one.answer; });
         note("hears of the finish", branch.transaction,
              [&] { return to_string(branch) + " " + words(result); });
-        if (result) return feed(commit::FinishArrived{branch, *result});
+        if (done) return feed(commit::FinishArrived{branch, done->answer, done->life});
         feed(commit::FinishLost{branch});
       });
 }
@@ -380,12 +400,16 @@ void Coordinator::send(const commit::SendSettle& settle) {
   note("asks to settle", settle.transaction,
        [&] { return to_string(settle.transaction) + " at " + settle.participant; });
   const branch::SettleAsked asked{{}, log_->ballot(), settle.transaction};
-  ask<branch::Settled>(
+  using Settled = OfLife<branch::Settled>;
+  ask<Settled>(
       settle.participant,
-      [asked](Agent& agent, Done<branch::Settled> done) { agent.settle(asked, std::move(done)); },
-      [this, settle](Result<branch::Settled> settled) {
+      [asked](Agent& agent, Done<Settled> done) {
+        agent.settle(asked, with_life(agent, std::move(done)));
+      },
+      [this, settle](Result<Settled> settled) {
         if (!settled) return feed(commit::SettleLost{settle.participant, settle.transaction});
-        feed(commit::SettleArrived{settle.participant, settle.transaction, settled->committed});
+        feed(commit::SettleArrived{settle.participant, settle.transaction,
+                                   settled->answer.committed, settled->life});
       });
 }
 

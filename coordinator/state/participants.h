@@ -1,0 +1,66 @@
+// A participant as the log knows it: its present life, and what is proven of its database's
+// history.
+//
+// A database may lose what it has acknowledged: an asynchronous standby is promoted, an older copy
+// is restored. From then on its history is another one, and what earlier lives prepared and
+// committed may be missing in it. That is a break of the history.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "coordinator/state/command.h"
+
+namespace assent::state {
+
+struct ParticipantRecord {
+  DatabaseIdentity identity;  // immutable (R16)
+  Epoch epoch;
+  Epoch proven_epoch;  // highest known to stand in the database itself; below `epoch` at enrolment
+  std::string nonce;
+  std::uint32_t timeline = 0;
+  std::uint64_t wal_position = 0;
+  std::string client_address;
+  std::string peer_address;
+  bool one_phase = false;  // a single writing branch may commit there in one phase (R12)
+  Tracking tracks_history = Tracking::kNone;  // how much of what follows is noted
+  // On `timeline`: the highest WAL position with which a branch that committed has voted YES.
+  std::uint64_t proven_position = 0;
+  // Of the last break: lives of lower epochs worked in a history that may have been lost in part.
+  // 0: there was none.
+  Epoch broken_below;
+  Landmark landmark;  // the highest known to stand in the database
+  Landmark survived;  // of the last break: what of the lives before is in the history since
+  LogTime broken_at;  // of the last break: when the log learnt of it; it happened before
+  // Branches of lower epochs are of the time before the coordinator was restored from a backup:
+  // without a record nothing is presumed of them (R15). 0: it never was; kNotSinceRestore: no life
+  // has enrolled since.
+  Epoch quarantined_below;
+
+  // Whether the database of now may lack this branch, which voted YES in an earlier history. Of the
+  // life of `survived` it has what that life prepared up to there.
+  [[nodiscard]] bool may_have_lost(const DecidedBranch& branch) const;
+
+  // Another life begins. Precondition: nothing speaks against it, and it is not the present one, or
+  // `log_was_lost`: the log that issued this participant's epochs is lost in part (R15).
+  void begin(const Enrolled& life, LogTime time, bool log_was_lost);
+  // The branch commits: what it says of the database is proven.
+  void prove(const DecidedBranch& branch);
+  // The life of that epoch has written that landmark.
+  void note(const Landmark& written);
+
+  bool operator==(const ParticipantRecord&) const = default;
+};
+
+Error enrolment_refusal(ErrorCode code, const Enrolled& life, std::string why);
+
+// Why `life` must not begin: its database lacks what is proven of it (R16). None: it has all, or it
+// is let in with a break, because another timeline has left the old one at a point that nobody
+// tells here, or because an operator said so.
+std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& life);
+
+}  // namespace assent::state
