@@ -5,6 +5,7 @@ import time
 
 from . import bank_run, receipts, status, waiting
 
+RESTART = 1  # of one that ends and may be started again
 DISPLACED = 3  # the exit code of an agent whose participant another one serves
 DISPLACED_WAIT_MIN_MS = 3_000
 SECONDS = 30  # within which things happen, beside what the options say
@@ -13,14 +14,17 @@ DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
 servers, and meanwhile:
   1. starts a second agent of a database whose agent is at work;
-  2. stops an agent with SIGSTOP, starts a second one, and lets the first go on after --pause;
-  3. kills all replicas of the coordinator, stops an agent and starts it again, and after a while starts
+  2. starts a copy of a database's server, made by pg_basebackup, and behind it a second agent of the same
+     name; once more when commits have gone on and the first agent stands still by SIGSTOP;
+  3. stops an agent with SIGSTOP, starts a second one, and lets the first go on after --pause;
+  4. kills all replicas of the coordinator, stops an agent and starts it again, and after a while starts
      the replicas again."""
 
 EPILOG = """\
 Exit code 0 only if in 1 the second agent said who serves and ended with exit code 3, and the first one
-never stopped; in 2 the second one served, and the first one said that its life is over and ended with
-exit code 3; in 3 the agents said that they do not hear the coordinator, ended for nothing, and served
+never stopped; in 2 the copy's agent said who serves and ended with exit code 3, and once more that its
+database is behind the one that has served, with exit code 1, and the first one went on; in 3 the second
+one served, and the first one said that its life is over and ended with exit code 3; in 4 the agents said that they do not hear the coordinator, ended for nothing, and served
 again when it was back; commits went on after each; the databases hold what clients were told of each
 transfer, once; no money was lost or made, no prepared transaction is left on any server, all replicas
 have executed the same, and all processes stopped in good order."""
@@ -57,6 +61,7 @@ class _TwoAgents(bank_run.Act):
         self._first = self._cluster.agents[0]
         self._other = self._cluster.agents[1]
         self._rows = []
+        self._workload = None  # while it runs
 
     def run(self):
         """Returns the Verdict."""
@@ -65,8 +70,10 @@ class _TwoAgents(bank_run.Act):
         self._money.open_with_receipts()
         path = self._cluster.directory / "receipts"
         with self._money.endless_workload("--receipts", path) as workload:
+            self._workload = workload
             problems = []
-            for scene in (self._started_twice, self._stopped, self._without_coordinator):
+            for scene in (self._started_twice, self._cloned, self._stopped,
+                          self._without_coordinator):
                 workload.wait_for_commits()
                 problems += scene(second)
                 workload.wait_for_commits()
@@ -92,8 +99,38 @@ class _TwoAgents(bank_run.Act):
                               f"{second.name} did not say why it ended; see {second.log}.")
         return found + self._expect(self._first.is_running(), f"{self._first.name} ended, too.")
 
+    def _cloned(self, _second):
+        server = self._cluster.servers[0]
+        clone = self._cluster.add_clone(server, f"{server.name}-clone")
+        settings = {"heartbeat": {"displaced_wait_ms": self._options.displaced_wait}}
+        double = self._cluster.create_second_agent(clone, settings, "clone")
+        self._steps.say(f"2. {double.name} starts behind a copy, beside {self._first.name}")
+        begun = time.monotonic()
+        self._cluster.spawn(double)
+        double.wait_for_log("another agent serves participant db1", SECONDS)
+        code = double.wait_for_end(self._options.displaced_wait / 1000 + SECONDS)
+        self._tell(f"{double.name} ended with exit code {code}", begun)
+        found = self._expect(code == DISPLACED, f"{double.name} ended with exit code {code}.")
+        self._workload.wait_for_commits()  # which the copy lacks
+        return found + self._cloned_of_silent(double)
+
+    def _cloned_of_silent(self, double):
+        self._first.halt()
+        try:
+            begun = time.monotonic()
+            self._cluster.spawn(double)
+            code = double.wait_for_end(self._options.displaced_wait / 1000 + SECONDS)
+            self._tell(f"{double.name} ended with exit code {code}, {self._first.name} silent", begun)
+        finally:
+            self._first.go_on()
+        found = self._expect(code == RESTART, f"{double.name} ended with exit code {code}.")
+        found += self._expect("code=IDENTITY_MISMATCH" in double.new_log_text(),
+                              f"{double.name} did not say why it ended; see {double.log}.")
+        self._workload.wait_for_commits()
+        return found + self._expect(self._first.is_running(), f"{self._first.name} ended, too.")
+
     def _stopped(self, second):
-        self._steps.say(f"2. {self._first.name} stands still; {second.name} starts")
+        self._steps.say(f"3. {self._first.name} stands still; {second.name} starts")
         self._first.halt()
         try:
             begun = time.monotonic()
@@ -112,7 +149,7 @@ class _TwoAgents(bank_run.Act):
         return found + self._expect(second.is_running(), f"{second.name} ended, too.")
 
     def _without_coordinator(self, second):
-        self._steps.say(f"3. all replicas die; {self._other.name} stops and starts again")
+        self._steps.say(f"4. all replicas die; {self._other.name} stops and starts again")
         begun = time.monotonic()
         for replica in self._cluster.coordinators:
             replica.kill()
