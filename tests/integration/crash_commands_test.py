@@ -118,7 +118,8 @@ class TwoAgents(CrashCommand):
         done = self.run_command("two_agents", "--pause", 3, "--displaced-wait", 4_000)
 
         self.assert_passed(done)
-        self.assertEqual(done.stdout.count("exit code 3"), 4, done.stdout)
+        self.assertEqual(done.stdout.count("exit code 3"), 6, done.stdout)
+        self.assertEqual(done.stdout.count("exit code 1"), 2, done.stdout)
 
     def test_a_wait_that_is_shorter_than_a_silence_is_refused(self):
         done = self.run_command("two_agents", "--displaced-wait", 1_000)
@@ -136,6 +137,25 @@ class Promotion(CrashCommand):
 
         self.assert_passed(done)
         self.assertEqual(done.stdout.count("took the place"), 2, done.stdout)
+
+    def test_what_a_lagging_standby_has_lost_is_told(self):
+        done = self.run_command("promotion", "--how", "lagging", "--rounds", 2, "--clients", 8,
+                                "--settle-max", 25_000)
+
+        self.assert_passed(done)
+        self.assertRegex(done.stdout, "branches told to be lost +[1-9]")
+
+
+class Restore(CrashCommand):
+    """An old base backup takes a server's place."""
+
+    # The third time a server is restored whose first restored life has come and gone.
+    def test_what_a_backup_has_lost_is_told(self):
+        done = self.run_command("promotion", "--how", "restored", "--rounds", 3, "--clients", 8,
+                                "--settle-max", 25_000)
+
+        self.assert_passed(done)
+        self.assertRegex(done.stdout, "branches told to be lost +[1-9]")
 
 
 if __name__ == "__main__":
