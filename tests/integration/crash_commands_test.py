@@ -146,7 +146,7 @@ class Promotion(CrashCommand):
         self.assertRegex(done.stdout, "branches told to be lost +[1-9]")
 
 
-class Restore(CrashCommand):
+class RestoredDatabase(CrashCommand):
     """An old base backup takes a server's place."""
 
     # The third time a server is restored whose first restored life has come and gone.
