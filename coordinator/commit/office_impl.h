@@ -41,7 +41,8 @@ class Office::Impl {
   // Looks for commits that may be lost with a participant's history.
   struct Sweep {
     std::string participant;
-    TransactionId after;  // all up to this one have been looked at
+    TransactionId after;                  // all up to this one have been looked at
+    std::set<TransactionId> driven = {};  // of these not all are known to have ended
   };
 
   Turn begin(Now now) { return Turn{now, state_, options_, counters_, serials_}; }
@@ -78,8 +79,8 @@ class Office::Impl {
   void look_for_break(Turn& turn, const std::string& participant,
                       const state::ParticipantRecord& record);
   void sweep(Turn& turn);
-  std::size_t drive_again(Turn& turn, const std::string& participant,
-                          const TransactionId& transaction);
+  bool sweep_through(Turn& turn, Sweep& one, std::size_t& looked_at);
+  bool drive_again(Turn& turn, const std::string& participant, const TransactionId& transaction);
 
   template <class Event>
   void bring(Turn& turn, const TransactionId& transaction, const Event& event);
@@ -104,7 +105,7 @@ class Office::Impl {
   std::set<BranchId> strangers_;  // warned about already
   std::map<std::string, Epoch>
       swept_;                 // `broken_below` of the last break that a sweep was begun for
-  std::deque<Sweep> sweeps_;  // under way; the first is at work
+  std::deque<Sweep> sweeps_;  // under way
   std::optional<MonoTime> sweep_due_;  // when it goes on
 };
 

@@ -14,6 +14,10 @@
 // 4. Should the office end before its sweep, the next one begins anew. A finish may be repeated,
 // and
 //    its answer is kept once.
+// 5. A branch that is told as a hazard, or was ended by hand, is not asked about again. Later lives
+//    know less of it: data that were restored and have grown since can hold another transaction of
+//    the branch's number, which only the first life after the restore can tell from the branch's.
+//    Should it be prepared in the new history, an inventory shows it.
 // A record that left before the break was executed is not found. That takes a participant that was
 // away for longer than outcomes are kept.
 #include "base/canary.h"
@@ -22,9 +26,10 @@
 namespace assent::commit {
 namespace {
 
-// A turn looks at so many records, and begins with so many of them.
+// A turn looks at so many records.
 constexpr std::size_t kLookedAtMax = 1'000;
-constexpr std::size_t kBegunMax = 100;
+// So many transactions of a sweep wait for their participant at once.
+constexpr std::size_t kAtOnceMax = 64;
 constexpr Millis kPause(10);
 
 }  // namespace
@@ -42,48 +47,52 @@ void Office::Impl::look_for_break(Turn& turn, const std::string& participant,
   if (!sweep_due_) sweep(turn);
 }
 
-// Clients' transactions keep half of the room.
 void Office::Impl::sweep(Turn& turn) {
   std::size_t looked_at = 0;
-  std::size_t begun = 0;
-  while (!sweeps_.empty() && looked_at < kLookedAtMax && begun < kBegunMax) {
-    if (drivers_.size() >= options_.transactions_max / 2) break;
-    Sweep& at_work = sweeps_.front();
-    const std::optional<TransactionId> next = state_.next_record(at_work.after);
-    if (!next) {
-      sweeps_.pop_front();
-      continue;
-    }
-    at_work.after = *next;
-    ++looked_at;
-    begun += drive_again(turn, at_work.participant, *next);
-  }
+  std::erase_if(sweeps_, [&](Sweep& one) { return sweep_through(turn, one, looked_at); });
   sweep_due_.reset();
   if (!sweeps_.empty()) sweep_due_ = turn.now.mono + kPause;
 }
 
-// Answers how many finishes are sent.
-std::size_t Office::Impl::drive_again(Turn& turn, const std::string& participant,
-                                      const TransactionId& transaction) {
+// Answers whether it is at its end. Clients' transactions keep half of the room, and the branches
+// that are prepared, which an inventory shows, do not wait behind thousands that are not.
+bool Office::Impl::sweep_through(Turn& turn, Sweep& one, std::size_t& looked_at) {
+  std::erase_if(one.driven, [this](const TransactionId& t) { return !drivers_.contains(t); });
+  while (one.driven.size() < kAtOnceMax && looked_at < kLookedAtMax &&
+         drivers_.size() < options_.transactions_max / 2) {
+    const std::optional<TransactionId> next = state_.next_record(one.after);
+    if (!next) return true;
+    one.after = *next;
+    ++looked_at;
+    if (drive_again(turn, one.participant, *next)) one.driven.insert(*next);
+  }
+  return false;
+}
+
+// Answers whether finishes are sent.
+bool Office::Impl::drive_again(Turn& turn, const std::string& participant,
+                               const TransactionId& transaction) {
   const state::TransactionRecord& record = *state_.find(transaction);
   const state::ParticipantRecord& present = *state_.participant(participant);
-  if (record.outcome != Outcome::kCommitted) return 0;
+  if (record.outcome != Outcome::kCommitted) return false;
+  const state::Heuristic* const told = state_.heuristics().find(transaction);
   std::vector<FoundBranch> branches;
   for (const state::DecidedBranch& branch : record.branches) {
     if (branch.participant != participant || !present.may_have_lost(branch)) continue;
+    if (told != nullptr && told->result_of(branch) != FinishResult::kDone) continue;
     branches.push_back({{transaction, participant, branch.epoch, branch.attempt}});
   }
-  if (branches.empty()) return 0;
+  if (branches.empty()) return false;
   const auto driven = drivers_.find(transaction);
   if (driven == drivers_.end()) {
     drive(transaction, Driver::finish(turn, transaction, record, branches), turn.now);
-    return branches.size();
+    return true;
   }
   for (const FoundBranch& one : branches) {
     driven->second.driver.finish_again(turn, one.branch);
   }
   after_event(driven, turn.now);
-  return branches.size();
+  return true;
 }
 
 }  // namespace assent::commit

@@ -74,6 +74,21 @@ TEST(Break, ACommitThatMayBeLostIsCarriedOutOnceMore) {
   EXPECT_EQ(s.commit(2), "reply 2 COMMITTED heuristic a");
 }
 
+TEST(Break, WhatIsToldAlreadyIsNotAskedAboutAgain) {
+  Stage s;
+  commit_and_forget(s);
+  s.restore("a");
+  s.feed(AgentUp{"a"});
+  s.finished("a", FinishResult::kHazard);
+  s.execute();
+  s.restore("a");
+  EXPECT_EQ(s.feed(AgentUp{"a"}), "") << "another transaction may have its number by now";
+  s.restart();
+  EXPECT_EQ(s.feed(AgentUp{"a"}), "");
+  s.restore("b");
+  EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT") << "of the other branch nothing is told";
+}
+
 TEST(Break, OneThatSurvivedIsNot) {
   Stage s;
   commit_and_forget(s);
@@ -156,14 +171,35 @@ class ManyCommits : public ::testing::Test {
   }
 };
 
-TEST_F(ManyCommits, AreCarriedOutInBatches) {
+TEST_F(ManyCommits, DoNotStandInTheWayOfWhatIsPrepared) {
   Stage s;
-  make(s, 250);
+  make(s, 150);
   s.restore("a");
-  EXPECT_EQ(count(s.feed(AgentUp{"a"}), "finish"), 100u);
-  EXPECT_EQ(count(s.pass(Millis(10)), "finish"), 100u);
-  EXPECT_EQ(count(s.pass(Millis(10)), "finish"), 50u);
+  EXPECT_EQ(count(s.feed(AgentUp{"a"}), "finish"), 64u) << "so many wait for a at once";
+  EXPECT_EQ(s.pass(Millis(10)), "");
+  const auto finish = [&s](std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t number = first; number <= last; ++number) {
+      s.feed(FinishArrived{s.id(s.transaction(number), "a", number), FinishResult::kDone});
+    }
+  };
+  finish(1, 30);
+  EXPECT_EQ(count(s.pass(Millis(10)), "finish"), 30u);
+  finish(31, 94);
+  EXPECT_EQ(count(s.pass(Millis(10)), "finish"), 56u);
+  finish(95, 150);
   EXPECT_EQ(s.pass(Millis(1'000)), "");
+  EXPECT_FALSE(s.office->next_deadline().has_value());
+}
+
+TEST_F(ManyCommits, OfOneParticipantDoNotKeepAnotherWaiting) {
+  Stage s;
+  commit_and_forget(s);
+  make(s, 150);
+  s.restore("a");
+  s.feed(AgentUp{"a"});
+  s.restore("b");
+  EXPECT_EQ(s.feed(AgentUp{"b"}), "");
+  EXPECT_EQ(s.pass(Millis(10)), "finish b COMMIT");
 }
 
 TEST_F(ManyCommits, LeaveRoomForClients) {
