@@ -154,6 +154,9 @@ class Driver {
   [[nodiscard]] std::vector<std::string> pending() const;
   [[nodiscard]] std::string_view state_name() const;
 
+  // Its writer says that it has committed in one phase, perhaps in a history that is over.
+  void doubt_commit(Turn& turn, const BranchId& writer);
+
   // T has no record and never gets one: nothing but what it found prepared is rolled back.
   [[nodiscard]] bool expired() const;
 

@@ -183,9 +183,14 @@ std::optional<Error> Office::Impl::refusal(const Turn& turn, const TransactionId
 
 void Office::Impl::on(Turn& turn, const VoteArrived& arrived) {
   const BranchId& branch = arrived.branch;
-  // It may have committed in a history that is over. Who answers now reads the outcome row there.
+  // It may have committed in a history that is over. A settle reads the outcome row in the one of
+  // now, and says which life does (seed 167 of the whole system's simulation: a vote does not, so
+  // asking for it again never ended).
   if (std::holds_alternative<VoteCommitted>(arrived.vote) && is_before_break(branch)) {
-    return on(turn, PrepareLost{branch, reasons::other_history(branch.participant)});
+    const auto driven = drivers_.find(branch.transaction);
+    if (driven == drivers_.end()) return;
+    driven->second.driver.doubt_commit(turn, branch);
+    return after_event(driven, turn.now);
   }
   bring(turn, branch.transaction, arrived);
 }

@@ -205,6 +205,10 @@ void Driver::become_settling(Turn& turn, Error reason) {
   send_settle(turn);
 }
 
+void Driver::doubt_commit(Turn& turn, const BranchId& writer) {
+  if (in<OnePhase>()) become_settling(turn, reasons::other_history(writer.participant));
+}
+
 void Driver::send_settle(Turn& turn) {
   std::get<Settling>(state_).resend_at.reset();
   turn.effects.settles.push_back({writer_, transaction_});

@@ -17,6 +17,8 @@ namespace {
 constexpr Millis kDrainMax{10'000};
 constexpr std::chrono::milliseconds kRetryEvery{200};
 
+constexpr int kLooksMax = 10;
+
 }  // namespace
 
 struct Agent::Retry {
@@ -75,10 +77,11 @@ void Agent::enrol(const FoundDatabase& found) {
 
 // The database seems to have gone back behind what the log knows of it. Perhaps it was looked at
 // before an earlier life did the last of that, which may have gone on while this one waited for it
-// to be silent. What the log knew then is in the database by now, or it is lost.
+// to be silent. What the log knew then is in the database by now, or it is lost. It may wait more
+// than once: for a life that is heard again, or for one that came in between.
 void Agent::enrolment_refused(const Error& error) {
-  if (error.code != ErrorCode::kIdentityMismatch || looked_again_) return fail(error);
-  looked_again_ = true;
+  if (error.code != ErrorCode::kIdentityMismatch || looks_ == kLooksMax) return fail(error);
+  ++looks_;
   identify();
 }
 

@@ -63,7 +63,7 @@ class Agent {
   Services services_;
   rpc::Ports ports_;
   std::unique_ptr<Retry> retry_;
-  bool looked_again_ = false;  // at a database that was refused
+  int looks_ = 0;  // at a database that was refused
 };
 
 }  // namespace assent::participant

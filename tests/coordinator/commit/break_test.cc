@@ -249,9 +249,9 @@ TEST(OldLife, DoesNotCommitInOnePhase) {
   branch.epoch = Epoch(2);
   EXPECT_EQ(s.commit(1, {branch}), "prepare a/2.1 ONE PHASE");
   s.restore("a");
-  EXPECT_EQ(s.committed("a"), "");
-  EXPECT_EQ(s.pass(Millis(50)), "prepare a/2.1 ONE PHASE") << "the standby's agent reads the row";
-  EXPECT_EQ(s.no("a"), "propose ABORTED a/2.1 because SQL") << "nobody was told anything else";
+  EXPECT_EQ(s.committed("a"), "settle a") << "the standby's agent reads the row";
+  EXPECT_EQ(s.committed("a"), "") << "once";
+  EXPECT_EQ(s.feed(SettleArrived{"a", s.t, true, Epoch(3)}), "reply 1 COMMITTED in one phase");
 }
 
 TEST(OldLife, CommitsInOnePhaseWhereNothingWasLost) {

@@ -19,6 +19,7 @@ namespace assent::simulation::system {
 namespace {
 
 // As in production: participant/server's config.cc, agent.cc and registration.cc.
+constexpr int kLooksMax = 10;
 constexpr Micros kRetryEvery = 200 * kMillisecond;
 constexpr Micros kEnrolRetryEvery = 50 * kMillisecond;
 constexpr Micros kEnrolPatience = 2 * kSecond;
@@ -79,11 +80,11 @@ struct Agent::Life {
   branch::Token last_token;
   std::optional<MonoTime> armed;
   std::string nonce;
-  std::uint64_t beats = 0;    // the latest one that is awaited, or due
-  bool beating = false;       // it waits for its answer
-  bool recovered = true;      // and no leader has heard it yet
-  Ballot highest;             // that a leader has asked under
-  bool looked_again = false;  // at a database that was refused
+  std::uint64_t beats = 0;  // the latest one that is awaited, or due
+  bool beating = false;     // it waits for its answer
+  bool recovered = true;    // and no leader has heard it yet
+  Ballot highest;           // that a leader has asked under
+  int looks = 0;            // at a database that was refused
 };
 
 Agent::Agent(Neighbours around, std::string participant, std::string address, Place place,
@@ -228,8 +229,8 @@ void Agent::ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime 
 }
 
 void Agent::enrolment_refused(const Error& why) {
-  if (why.code != ErrorCode::kIdentityMismatch || life_->looked_again) return end(why);
-  life_->looked_again = true;
+  if (why.code != ErrorCode::kIdentityMismatch || life_->looks == kLooksMax) return end(why);
+  ++life_->looks;
   identify();
 }
 

@@ -343,7 +343,8 @@ void Coordinator::ask_inventory(const std::string& participant) {
         commit::InventoryArrived arrived{participant, asked, {}, {}, found->life};
         for (const auto& one : found->answer.prepared)
           arrived.prepared.push_back({one.branch, one.evidence});
-        for (const auto& one : found->answer.ended) arrived.ended.push_back({one.branch, one.evidence});
+        for (const auto& one : found->answer.ended)
+          arrived.ended.push_back({one.branch, one.evidence});
         feed(std::move(arrived));
       },
       kInventoryTimeout);
