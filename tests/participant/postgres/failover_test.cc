@@ -166,7 +166,6 @@ TEST_F(Failover, CommitBehindTheLastLandmarkIsAHazardAfterAPromotion) {
 
 // It knows where it left the old timeline.
 TEST_F(Failover, AStandbyThatStreamedProvesAllThatItHad) {
-  await_landmark();
   take_copy();
   const std::string from = "postgresql://postgres@/?host=" + server.socket_directory();
   ASSERT_TRUE(copy->try_start_as_standby("hot_standby=on primary_conninfo=" + from));
