@@ -29,11 +29,6 @@ using nlohmann::json;
 constexpr Millis kTellEvery{2'000};
 constexpr Millis kIdentifyMax{1'000};
 
-int fail(const Settings& settings, const Error& error) {
-  refuse(settings, error);
-  return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitProblem;
-}
-
 // ── backup ──────────────────────────────────────────────────────────────────────────────────────
 
 struct BackupArguments {

@@ -49,11 +49,6 @@ void print(const wire::HeuristicsReply& reply) {
   std::printf("when you have seen to one: assentctl heuristic forget TRANSACTION --reason WHY\n");
 }
 
-int fail(const Settings& settings, const Error& error) {
-  refuse(settings, error);
-  return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitProblem;
-}
-
 int list(const Settings& settings, const Arguments& arguments) {
   const auto reply = GroupClient(arguments.at).heuristics();
   if (!reply) return fail(settings, reply.error());
@@ -92,15 +87,13 @@ Verb add_heuristic_list(CLI::App& heuristic, const Settings& settings) {
 
 Verb add_heuristic_forget(CLI::App& heuristic, const Settings& settings) {
   const auto arguments = std::make_shared<Arguments>();
-  arguments->operator_name = login_name();
   CLI::App* const command =
       heuristic.add_subcommand("forget", "Stops telling of one; nothing else is done");
   command->add_option("transaction", arguments->transaction, "its id")->required();
   add_at(*command, arguments->at);
   command->add_option("--reason", arguments->reason, "what was done about it; stands in the log")
       ->required();
-  command->add_option("--operator", arguments->operator_name,
-                      "who you are; stands in the log (default: your login name)");
+  add_operator(*command, arguments->operator_name);
   return {command, [&settings, arguments] { return forget(settings, *arguments); }};
 }
 

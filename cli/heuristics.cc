@@ -1,9 +1,5 @@
 #include "cli/heuristics.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include "cli/describe.h"
 #include "runtime/rpc/ids.h"
 
@@ -115,12 +111,6 @@ json as_json(const wire::Heuristic& one) {
       {"listed", one.listed},           {"branches", branches}};
   if (one.__isset.resolution) out["resolution"] = as_json(one.resolution);
   return out;
-}
-
-std::string login_name() {
-  const char* const user = std::getenv("USER");
-  if (user != nullptr && *user != '\0') return user;
-  return "uid " + std::to_string(getuid());
 }
 
 }  // namespace assent::cli

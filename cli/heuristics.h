@@ -18,7 +18,4 @@ const char* word(wire::Outcome::type outcome);
 // "db1/3.1": participant, epoch, attempt.
 std::string branch_name(const wire::BranchId& branch);
 
-// Who the operator is, unless he says otherwise.
-std::string login_name();
-
 }  // namespace assent::cli

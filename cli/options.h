@@ -13,4 +13,7 @@ const CLI::Validator& reachable_address();
 // --at: admin ports of replicas, at least one.
 void add_at(CLI::App& command, std::vector<std::string>& at);
 
+// --operator, by default the login name.
+void add_operator(CLI::App& command, std::string& operator_name);
+
 }  // namespace assent::cli

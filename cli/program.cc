@@ -72,4 +72,9 @@ int refuse(const Settings& settings, const Error& error) {
   return kExitUsage;
 }
 
+int fail(const Settings& settings, const Error& error) {
+  refuse(settings, error);
+  return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitProblem;
+}
+
 }  // namespace assent::cli

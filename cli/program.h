@@ -20,4 +20,7 @@ int run(int argc, char** argv);
 // output, as all that a machine is to read.
 int refuse(const Settings& settings, const Error& error);
 
+// The same of what may also be wrong with the cluster; answers the exit code that fits the error.
+int fail(const Settings& settings, const Error& error);
+
 }  // namespace assent::cli

@@ -19,7 +19,7 @@ using nlohmann::json;
 struct Arguments {
   std::vector<std::string> at;
   std::string transaction;
-  std::string operator_name = login_name();
+  std::string operator_name;
   std::string reason;
   bool commit = false;
   bool abort = false;
@@ -30,11 +30,6 @@ struct Arguments {
   }
 };
 
-int fail(const Settings& settings, const Error& error) {
-  refuse(settings, error);
-  return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitProblem;
-}
-
 void show(const Settings& settings, const wire::Heuristic& one, bool done) {
   if (settings.json) {
     json out = as_json(one);
@@ -43,6 +38,17 @@ void show(const Settings& settings, const wire::Heuristic& one, bool done) {
     return;
   }
   std::printf("%s", words(one).c_str());
+}
+
+// Nothing of T was left to an operator, or nothing is left any more.
+Error not_ours(const std::string& transaction, const wire::Heuristic* found) {
+  if (found == nullptr) {
+    return {ErrorCode::kInvalidArgument, "nothing was left to an operator of transaction " +
+                                             transaction + ": see assentctl heuristic list"};
+  }
+  return {ErrorCode::kInvalidArgument, "transaction " + transaction +
+                                           " is decided: " + word(found->outcome) +
+                                           "; its branches end so by themselves"};
 }
 
 // What would be done: every branch that waits for the decision, and nothing else.
@@ -66,16 +72,19 @@ int resolve(const Settings& settings, const Arguments& arguments) {
   for (const wire::Heuristic& one : all->heuristics) {
     if (one.transaction == arguments.transaction) found = &one;
   }
-  if (found != nullptr && !arguments.yes) return rehearse(settings, arguments, *found);
+  if (!arguments.yes) {
+    const bool open = found != nullptr && found->listed == 0 && !found->__isset.resolution;
+    if (!open) return fail(settings, not_ours(arguments.transaction, found));
+    return rehearse(settings, arguments, *found);
+  }
+  if (arguments.reason.empty()) {
+    return fail(settings, {ErrorCode::kInvalidArgument, "--reason is required with --yes"});
+  }
   wire::ResolveRequest request;
   request.transaction = arguments.transaction;
   request.outcome = arguments.outcome();
   request.operator_name = arguments.operator_name;
-  // Without anything to decide about, the leader says why.
-  request.reason = arguments.reason.empty() ? "none given" : arguments.reason;
-  if (arguments.yes && arguments.reason.empty()) {
-    return fail(settings, {ErrorCode::kInvalidArgument, "--reason is required with --yes"});
-  }
+  request.reason = arguments.reason;
   const auto reply = client.resolve(request);
   if (!reply) return fail(settings, reply.error());
   show(settings, reply->heuristic, true);
@@ -102,8 +111,7 @@ Verb add_resolve(CLI::App& app, const Settings& settings) {
   add_at(*command, arguments->at);
   command->add_flag("--yes", arguments->yes, "do it; without it, only what would be done is told");
   command->add_option("--reason", arguments->reason, "why; stands in the log");
-  command->add_option("--operator", arguments->operator_name,
-                      "who you are; stands in the log (default: your login name)");
+  add_operator(*command, arguments->operator_name);
   return {command, [&settings, arguments] {
             if (arguments->commit == arguments->abort) {
               return fail(settings,

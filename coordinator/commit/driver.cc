@@ -88,15 +88,14 @@ Driver Driver::expire(Turn& turn, const FoundBranch& found) {
   return driver;
 }
 
-Driver Driver::resolve(Turn& turn, const BranchId& found, Outcome outcome,
-                       const Evidence& evidence) {
-  Driver driver(found.transaction);
+Driver Driver::resolve(Turn& turn, const FoundBranch& found, Outcome outcome) {
+  Driver driver(found.branch.transaction);
   Finishing state{outcome};
   state.resolved = true;
   driver.state_ = std::move(state);
-  Branch& branch = driver.find_or_add(found);
+  Branch& branch = driver.find_or_add(found.branch);
   branch.listed = outcome == Outcome::kCommitted;
-  if (evidence != Evidence{}) branch.evidence = evidence;
+  branch.evidence = found.evidence;
   driver.send_finish(turn, branch);
   return driver;
 }

@@ -121,10 +121,8 @@ class Driver {
                        const std::vector<FoundBranch>& branches);
   // Rolls back a branch of a transaction below the floor that has no record (R14).
   static Driver expire(Turn& turn, const FoundBranch& found);
-  // Ends a branch of a transaction without a record as an operator has decided (R15). `evidence`:
-  // of the branch, as far as it is known.
-  static Driver resolve(Turn& turn, const BranchId& found, Outcome outcome,
-                        const Evidence& evidence);
+  // Ends a branch of a transaction without a record as an operator has decided (R15).
+  static Driver resolve(Turn& turn, const FoundBranch& found, Outcome outcome);
 
   // Another client's call for the same transaction. `branches` are those that it names.
   void join(Turn& turn, const CommitCaller& caller, const std::vector<BranchId>& branches);

@@ -47,8 +47,7 @@ void Driver::on(Turn& turn, const FinishArrived& arrived) {
 // 2. Should this office end before, T is not forgotten: the next office sends the finish again, and
 //    hears the same, for the participant knows by evidence.
 // 3. So no later Forgotten(T) is executed before a HeuristicFound of T's, and from then on the
-// state
-//    keeps it, whatever becomes of the record.
+//    state keeps it, whatever becomes of the record.
 // A hazard that ends as decided after all is told, too.
 void Driver::log_heuristic(Turn& turn, Branch& branch) {
   const state::Heuristic* kept = turn.state.heuristics().find(transaction_);

@@ -210,12 +210,12 @@ struct Now {
 };
 
 struct OfficeOptions {
-  Millis retry_min{50};                   // first pause before a lost message is sent again
-  Millis retry_max{1'000};                // the pause doubles up to this
-  Millis forget_every{200};               // Forgotten is proposed at most this often
-  Millis settle_grace{1'000};             // how long a caller past its deadline waits for a settle
-  Millis clock_skew_max{60'000};          // ids further ahead of the log's time are refused (R17)
-  std::size_t transactions_max = 20'000;  // driven at once; one more is refused as OVERLOADED
+  Millis retry_min{50};        // first pause before a lost message is sent again
+  Millis retry_max{1'000};     // the pause doubles up to this
+  Millis forget_every{200};    // Forgotten is proposed at most this often
+  Millis settle_grace{1'000};  // how long a caller past its deadline waits for a settle
+  Millis clock_skew_max = state::kIdsAhead;  // ids further ahead of log time are refused (R17)
+  std::size_t transactions_max = 20'000;     // driven at once; one more is refused as OVERLOADED
   std::size_t finishes_remembered = 65'536;  // against inventories that were asked for before
 };
 

@@ -72,7 +72,7 @@ class Office::Impl {
   [[nodiscard]] bool is_strangers(const FoundBranch& one) const;
   void leave_alone(Turn& turn, const BranchId& branch);
   [[nodiscard]] bool nobody_knows(const BranchId& branch) const;
-  void leave_to_operator(Turn& turn, const BranchId& branch);
+  void leave_to_operator(Turn& turn, const FoundBranch& one);
   [[nodiscard]] bool is_before_break(const BranchId& branch) const;
   [[nodiscard]] bool of_another_life(const std::string& participant, Epoch life) const;
 

@@ -108,7 +108,7 @@ void Office::Impl::found(Turn& turn, const FoundBranch& one, MonoTime asked) {
   const auto driven = drivers_.find(transaction);
   // A driver that only rolls back what is safe to roll back does not take in what is not.
   if (nobody_knows(branch) && (driven == drivers_.end() || driven->second.driver.expired())) {
-    return leave_to_operator(turn, branch);
+    return leave_to_operator(turn, one);
   }
   if (driven != drivers_.end()) {
     driven->second.driver.on_found(turn, one, asked);
@@ -137,12 +137,15 @@ bool Office::Impl::nobody_knows(const BranchId& branch) const {
   return below_floor && branch.epoch < participant.broken_below;
 }
 
-void Office::Impl::leave_to_operator(Turn& turn, const BranchId& branch) {
-  const state::DecidedBranch told{branch.participant, branch.epoch, branch.attempt, {}};
+// With its evidence, so that its end is settled by that when somebody else ends it before (R7).
+void Office::Impl::leave_to_operator(Turn& turn, const FoundBranch& one) {
+  const BranchId& branch = one.branch;
+  const state::DecidedBranch told{branch.participant, branch.epoch, branch.attempt,
+                                  one.evidence.value_or(Evidence{})};
   const state::Heuristic* kept = state_.heuristics().find(branch.transaction);
   if (const auto resolved = kept == nullptr ? std::nullopt : kept->resolved(told)) {
     if (drivers_.contains(branch.transaction)) return;  // the next inventory has it again
-    return drive(branch.transaction, Driver::resolve(turn, branch, *resolved, {}), turn.now);
+    return drive(branch.transaction, Driver::resolve(turn, one, *resolved), turn.now);
   }
   if (kept != nullptr && kept->result_of(told) != FinishResult::kDone) return;
   ++counters_.heuristic;

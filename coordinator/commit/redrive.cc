@@ -1,19 +1,15 @@
 // Commits that may be lost with a database's history are carried out once more.
 //
 // 1. A commit was confirmed by a participant, durably, and its database has been promoted or
-// restored
-//    since, so that another history answers now: a break. Whatever that one has of the branch, the
-//    branch is owed the commit: T is COMMITTED for ever (R10).
+//    restored since, so that another history answers now: a break. Whatever that one has of the
+//    branch, the branch is owed the commit: T is COMMITTED for ever (R10).
 // 2. What it has is found out by sending the finish again, with the record's evidence: the branch
-// is
-//    prepared again, and commits; or it is committed, and the evidence proves it; or it is lost,
+//    is prepared again, and commits; or it is committed, and the evidence proves it; or it is lost,
 //    and what the agent answers is kept as heuristic (log_heuristic).
 // 3. Branches that commit after the break was executed are of the new history, or survived the
-// break
-//    (StateMachine, loser_of): one sweep over the records finds all others.
+//    break (StateMachine, loser_of): one sweep over the records finds all others.
 // 4. Should the office end before its sweep, the next one begins anew. A finish may be repeated,
-// and
-//    its answer is kept once.
+//    and its answer is kept once.
 // 5. A branch that is told as a hazard, or was ended by hand, is not asked about again. Later lives
 //    know less of it: data that were restored and have grown since can hold another transaction of
 //    the branch's number, which only the first life after the restore can tell from the branch's.

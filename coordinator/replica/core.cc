@@ -56,10 +56,14 @@ Result<void> Core::restore(Now now, const paxos::Record& record) {
 }
 
 // Log time goes on from the last entry; the first entry of all takes the wall clock's: there is
-// nothing yet that it could expire.
+// nothing yet that it could expire. The first leader after a restore goes on from the wall clock,
+// too: the lost log has gone on after its backup, and its ids must lie below the floor (R15).
 void Core::start(Now now) {
   const bool fresh = state_->executed() == Slot(0);
-  clock_ = LogClock(fresh ? now.wall : state_->time(), now.mono, fresh);
+  const state::Restoration& restoration = state_->restoration();
+  LogTime start = fresh ? now.wall : state_->time();
+  if (!restoration.begun) start = std::max(start, now.wall + restoration.ahead);
+  clock_ = LogClock(start, now.mono, fresh);
   consensus_.start(now.mono);
 }
 

@@ -83,8 +83,7 @@ std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& l
 //    `survived` says is true of the history of now, whatever was lost on the way to it, in one
 //    break or in several.
 // 2. Of the lives before that one nothing is known, though they may have been lost in part only by
-// an
-//    earlier break, or not at all.
+//    an earlier break, or not at all.
 bool ParticipantRecord::may_have_lost(const DecidedBranch& branch) const {
   if (tracks_history != Tracking::kLandmarks || branch.epoch >= broken_below) return false;
   return branch.epoch != survived.epoch || branch.evidence.wal_position > survived.wal_position;

@@ -30,13 +30,17 @@ state::Command committed(std::uint64_t number) {
 // A replica whose flushes are the test's to finish.
 class Replica {
  public:
-  explicit Replica(std::vector<ReplicaId> members, Options options = options_of())
-      : core_(
+  explicit Replica(std::vector<ReplicaId> members, Options options = options_of(),
+                   std::shared_ptr<state::StateMachine> snapshot = nullptr,
+                   LogTime wall = LogTime(1'000'000))
+      : now_{MonoTime(5'000), wall},
+        core_(
             [&] {
               options.paxos.group = paxos::Group(std::move(members));
               return std::move(options);
             }(),
             log_) {
+    if (snapshot != nullptr) core_.restore(std::move(snapshot));
     core_.start(now_);
   }
   static Options options_of() {
@@ -66,7 +70,7 @@ class Replica {
   }
 
   NoLog log_;
-  Now now_{MonoTime(5'000), LogTime(1'000'000)};
+  Now now_;
   Core core_;
   std::uint64_t written_ = 0;
   std::vector<paxos::Record> records_;
@@ -74,6 +78,27 @@ class Replica {
 
 Replica alone() {
   return Replica({ReplicaId(1)});
+}
+
+// R15: the lost log has gone on after its backup, so the floor must not follow from that one's
+// time.
+TEST(Core, AfterARestoreTheFloorIsAboveTheWallClock) {
+  const LogTime backed_up(1'000'000);
+  const LogTime wall(90'000'000);
+  auto state = std::make_shared<state::StateMachine>(state::StateOptions{});
+  state->execute(Slot(1),
+                 {backed_up, {state::OfficeTaken{{Incarnation(1), Round(1), ReplicaId(1)}}}});
+  state->restore(/*backup=*/7);
+  Replica replica({ReplicaId(1)}, Replica::options_of(), state, wall);
+
+  replica.take_office();
+
+  EXPECT_LE(wall + state::kIdsAhead, replica.core_.state().floor());
+  EXPECT_LE(replica.core_.state().floor(), replica.core_.log_time(replica.now_))
+      << "ids go on at once";
+  replica.now_.mono = replica.now_.mono + Millis(1'000);
+  replica.now_.wall = replica.now_.wall + Millis(2'000);
+  EXPECT_LT(replica.core_.state().floor(), replica.core_.log_time(replica.now_));
 }
 
 TEST(Core, ServesWhenItsOwnNoOpIsExecuted) {

@@ -1,0 +1,107 @@
+// assentctl heuristic and resolve.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/cli/group_fixture.h"
+
+namespace assent::cli {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+class HeuristicVerbs : public GroupVerbs {
+ protected:
+  HeuristicVerbs() {
+    wire::HeuristicBranch branch;
+    branch.branch.participant = "stock";
+    branch.branch.epoch = 3;
+    branch.branch.attempt = 7;
+    branch.result = wire::FinishResult::HEURISTIC_ROLLBACK;
+    wire::Heuristic& one = group_.heuristics.emplace_back();
+    one.transaction = "T";
+    one.outcome = wire::Outcome::COMMITTED;
+    one.kind = wire::HeuristicKind::MIXED;
+    one.listed = 2;
+    one.branches = {branch};
+  }
+};
+
+TEST_F(HeuristicVerbs, ListSaysWhatHappenedAndWhatIsLeftToDo) {
+  const Answer told = verb({"heuristic", "list", "--at", leader_});
+  EXPECT_EQ(told.exit_code, 1) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("T  COMMITTED  mixed"));
+  EXPECT_THAT(told.out, HasSubstr("stock/3.7 was rolled back by somebody else: make its changes "));
+  EXPECT_THAT(told.out, HasSubstr("assentctl heuristic forget TRANSACTION"));
+  const json all = json::parse(verb({"heuristic", "list", "--json", "--at", leader_}).out);
+  EXPECT_EQ(all["heuristics"][0]["branches"][0]["result"], "heuristic-rollback");
+}
+
+TEST_F(HeuristicVerbs, ForgetTellsWhoAndWhy) {
+  const std::vector<std::string> words = {"heuristic",  "forget", "T",    "--reason", "booked",
+                                          "--operator", "ann",    "--at", leader_};
+  EXPECT_THAT(verb(words).out, HasSubstr("forgotten"));
+  ASSERT_EQ(group_.forgotten.size(), 1u);
+  EXPECT_EQ(group_.forgotten[0].operator_name, "ann");
+  EXPECT_EQ(group_.forgotten[0].reason, "booked");
+  EXPECT_THAT(verb(words).out, HasSubstr("nothing was kept of it"));
+  EXPECT_EQ(verb({"heuristic", "list", "--at", leader_}).exit_code, 0);
+}
+
+// ── resolve ─────────────────────────────────────────────────────────────────────────────────────
+
+class ResolveVerb : public HeuristicVerbs {
+ protected:
+  // Without a record, and left prepared.
+  ResolveVerb() {
+    wire::Heuristic& one = group_.heuristics.front();
+    one.kind = wire::HeuristicKind::HAZARD;
+    one.listed = 0;
+    one.branches.front().result = wire::FinishResult::HAZARD;
+  }
+  Answer resolve(const std::vector<std::string>& more) {
+    return verb(with({"resolve", "T", "--commit", "--at", leader_}, more));
+  }
+};
+
+TEST_F(ResolveVerb, SaysWhatWouldBeDoneAndDoesNothing) {
+  const Answer told = resolve({});
+  EXPECT_EQ(told.exit_code, 0) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("would be done: COMMIT PREPARED of stock/3.7"));
+  EXPECT_THAT(told.out, HasSubstr("nothing was done"));
+  EXPECT_TRUE(group_.resolved.empty());
+}
+
+TEST_F(ResolveVerb, AsksForNothingWithoutYesEvenWhereNothingIsKept) {
+  group_.heuristics.clear();
+  const Answer told = resolve({"--reason", "booked"});
+  EXPECT_EQ(told.exit_code, 2);
+  EXPECT_THAT(told.err, HasSubstr("nothing was left to an operator of transaction T"));
+  EXPECT_TRUE(group_.resolved.empty());
+}
+
+TEST_F(ResolveVerb, PromisesNothingWhereItIsDecided) {
+  group_.heuristics.front().listed = 2;
+  const Answer told = resolve({});
+  EXPECT_EQ(told.exit_code, 2);
+  EXPECT_THAT(told.err, HasSubstr("transaction T is decided: COMMITTED"));
+  EXPECT_THAT(told.out, Not(HasSubstr("would be done")));
+}
+
+TEST_F(ResolveVerb, TellsTheLogWhoDecidesAndWhy) {
+  EXPECT_EQ(resolve({"--yes"}).exit_code, 2) << "--reason is missing";
+  EXPECT_TRUE(group_.resolved.empty());
+  EXPECT_EQ(resolve({"--yes", "--reason", "booked", "--operator", "ann"}).exit_code, 0);
+  ASSERT_EQ(group_.resolved.size(), 1u);
+  EXPECT_EQ(group_.resolved[0].outcome, wire::Outcome::COMMITTED);
+  EXPECT_EQ(group_.resolved[0].operator_name, "ann");
+  EXPECT_EQ(group_.resolved[0].reason, "booked");
+}
+
+}  // namespace
+}  // namespace assent::cli
