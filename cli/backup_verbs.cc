@@ -27,6 +27,8 @@ namespace {
 using nlohmann::json;
 
 constexpr Millis kTellEvery{2'000};
+constexpr Millis kExecutedMax{30'000};  // until a replica has executed what was chosen
+constexpr Millis kBetweenTries{200};
 constexpr Millis kIdentifyMax{1'000};
 
 // ── backup ──────────────────────────────────────────────────────────────────────────────────────
@@ -47,6 +49,32 @@ void tell(const Settings& settings, std::uint64_t here, std::uint64_t bytes, Mon
   std::printf("%llu of %llu bytes\n", static_cast<unsigned long long>(here),
               static_cast<unsigned long long>(bytes));
   std::fflush(stdout);
+}
+
+// What was taken, and whether it has all that a client was told of before.
+struct Taken {
+  wire::BackupReply backup;
+  bool complete = false;
+};
+
+// 1. A transaction that a client was told of was executed by the leader of that time, so every slot
+//    up to its own was chosen, and the leader who answers now names a slot that is not below it.
+// 2. A follower may lag, for as long as it is cut off: one that has not executed that slot does not
+//    serve. The leader itself has, within a moment.
+// 3. Without a leader nobody knows what was chosen. The backup of what is left is worth having all
+//    the same, and is told apart.
+Result<Taken> take(GroupClient& client) {
+  const auto group = client.group();
+  if (!group) {
+    return client.backup(std::nullopt).map([](wire::BackupReply&& it) { return Taken{it, false}; });
+  }
+  const MonoTime give_up = process::monotonic_now() + kExecutedMax;
+  while (true) {
+    auto backup = client.backup(group->chosen_slot);
+    if (backup) return Taken{*backup, true};
+    if (process::monotonic_now() >= give_up) return tl::unexpected(backup.error());
+    client.pause(kBetweenTries);
+  }
 }
 
 // What an earlier try has brought of the same backup is not fetched again.
@@ -70,14 +98,15 @@ Result<void> fetch(const Settings& settings, GroupClient& client, const wire::Ba
 }
 
 Result<std::string> back_up(const Settings& settings, const BackupArguments& arguments,
-                            wire::BackupReply& taken) {
+                            Taken& out) {
   if (auto made = storage::make_directory(arguments.to); !made) {
     return tl::unexpected(made.error());
   }
   GroupClient client(arguments.at);
-  auto backup = client.backup();
-  if (!backup) return tl::unexpected(backup.error());
-  taken = *backup;
+  auto took = take(client);
+  if (!took) return tl::unexpected(took.error());
+  out = *took;
+  const wire::BackupReply& taken = out.backup;
   const storage::IncomingName name{through(taken), static_cast<std::uint64_t>(taken.snapshot.id)};
   auto file = storage::IncomingFile::open(arguments.to, taken.cluster, name);
   if (!file) return tl::unexpected(file.error());
@@ -97,20 +126,28 @@ Result<std::string> back_up(const Settings& settings, const BackupArguments& arg
 }
 
 int run_backup(const Settings& settings, const BackupArguments& arguments) {
-  wire::BackupReply taken;
-  const auto file = back_up(settings, arguments, taken);
+  Taken took;
+  const auto file = back_up(settings, arguments, took);
   if (!file) return fail(settings, file.error());
+  const wire::BackupReply& taken = took.backup;
   if (settings.json) {
     const json out = {{"file", *file},
                       {"cluster", taken.cluster},
                       {"replica", taken.replica},
                       {"slot", taken.snapshot.through},
-                      {"bytes", taken.snapshot.bytes}};
+                      {"bytes", taken.snapshot.bytes},
+                      {"complete", took.complete}};
     std::printf("%s\n", out.dump().c_str());
   } else {
     std::printf("%s: the state of cluster %s after slot %lld, by replica %d, whole and durable\n",
                 file->c_str(), taken.cluster.c_str(),
                 static_cast<long long>(taken.snapshot.through), taken.replica);
+    if (!took.complete) {
+      std::printf(
+          "no leader answers, so this is what replica %d has: transactions that clients were told "
+          "of may be missing. Give the command again when the group has a leader\n",
+          taken.replica);
+    }
   }
   return kExitGood;
 }

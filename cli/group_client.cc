@@ -189,10 +189,11 @@ Result<wire::ResolveReply> GroupClient::resolve(const wire::ResolveRequest& aske
   });
 }
 
-Result<wire::BackupReply> GroupClient::backup() {
-  return impl_->ask_any<wire::BackupReply>([](rpc::Client& client, auto done) {
+Result<wire::BackupReply> GroupClient::backup(std::optional<std::int64_t> at_least) {
+  return impl_->ask_any<wire::BackupReply>([&](rpc::Client& client, auto done) {
     wire::BackupRequest request;
     request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    if (at_least) request.__set_at_least(*at_least);
     ASSENT_CALL(wire::CoordinatorAdmin, backup, wire::BackupReply)
     (client, request, kBackupMax, std::move(done));
   });

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,9 @@ class GroupClient {
 
   Result<wire::ResolveReply> resolve(const wire::ResolveRequest& request);
 
-  // Asked of the replicas that were named, in their order, until one answers: each has a state, the
-  // leader's is the newest. All parts are asked of the one that took the backup.
-  Result<wire::BackupReply> backup();
+  // Asked of the replicas that are known, in their order, until one has executed this slot; none is
+  // given: until one answers. All parts are asked of the one that took the backup.
+  Result<wire::BackupReply> backup(std::optional<std::int64_t> at_least);
   Result<wire::BackupPartReply> backup_part(const wire::SnapshotInfo& backup, std::int64_t offset);
 
   // Lets this much time pass.

@@ -93,7 +93,7 @@ struct GroupReply {
   3: i32 leader
   /** As of the latest change, in the order of their ids. */
   4: list<ReplicaInfo> replicas
-  /** Every slot up to this one is chosen. */
+  /** Every slot up to this one is chosen; at least all that were when the group was asked for. */
   5: i64 chosen_slot
   /** First slot that is governed by this group. */
   6: i64 governs_from
@@ -246,6 +246,11 @@ struct ResolveReply {
 struct BackupRequest {
   /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
+  /**
+   * A replica that has not executed this slot yet answers UNAVAILABLE. GroupReply.chosen_slot, asked
+   * before, lets no transaction be missing that a client was told of by then; absent: whatever it has.
+   */
+  2: optional i64 at_least
 }
 
 struct BackupReply {

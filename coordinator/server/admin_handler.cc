@@ -134,7 +134,14 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
   }
 
   void group(Cob<wire::GroupReply> cob, ExnCob exn, const wire::GroupRequest& request) override {
-    answer(cob, exn, check(request.protocol_version).map([this] { return group_reply(); }));
+    if (auto known = check(request.protocol_version); !known) {
+      return answer<wire::GroupReply>(cob, exn, tl::unexpected(known.error()));
+    }
+    // Who was succeeded, and has not heard of it, would name too low a chosen slot.
+    services_.log.read([this, cob, exn](bool current) {
+      if (current) return answer<wire::GroupReply>(cob, exn, group_reply());
+      answer<wire::GroupReply>(cob, exn, tl::unexpected(not_leader()));
+    });
   }
 
   void change_group(Cob<wire::ChangeGroupReply> cob, ExnCob exn,
@@ -205,6 +212,9 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
     if (auto known = rpc::check_version(request.protocol_version); !known) {
       return answer<wire::BackupReply>(cob, exn, tl::unexpected(known.error()));
     }
+    if (auto enough = has_executed(request); !enough) {
+      return answer<wire::BackupReply>(cob, exn, tl::unexpected(enough.error()));
+    }
     services_.log.backup([this, cob, exn](Result<storage::SnapshotInfo> taken) {
       answer(cob, exn, std::move(taken).map([this](const storage::SnapshotInfo& snapshot) {
         auto reply = rpc::versioned<wire::BackupReply>();
@@ -248,7 +258,17 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
   [[nodiscard]] Result<void> check(std::int32_t version) const {
     if (auto known = rpc::check_version(version); !known) return known;
     if (services_.term) return {};
-    return tl::unexpected(services_.not_leader(&Member::admin_address));
+    return tl::unexpected(not_leader());
+  }
+
+  [[nodiscard]] Error not_leader() const { return services_.not_leader(&Member::admin_address); }
+
+  [[nodiscard]] Result<void> has_executed(const wire::BackupRequest& request) const {
+    const Slot executed = services_.log.state().executed();
+    if (!request.__isset.at_least || request.at_least <= count(executed.value)) return {};
+    return failure(ErrorCode::kUnavailable, "this replica has executed slot " +
+                                                to_string(executed) + ", and not yet slot " +
+                                                std::to_string(request.at_least));
   }
 
   void propose(state::Command command, OperatorCommands::Done done) {

@@ -93,6 +93,11 @@ def administration(port):
     return Client("admin", "Admin", port)
 
 
+def group_administration(port):
+    """The admin port of a replica."""
+    return Client("admin", "CoordinatorAdmin", port)
+
+
 def first(replica):
     """The promise that a commit is the first of its kind, to the present office."""
     return {"first": True, "office": replica.start().office}

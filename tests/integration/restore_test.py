@@ -49,10 +49,27 @@ class Restore(BankTest):
             except (TException, errors.HarnessError):
                 pass  # it is dead, or leads no more
 
+    def backup(self):
+        return json.loads(assentctl.run(
+            self.cluster, "backup", "--to", self.cluster.directory / "backups", "--json"))
+
+    def refused_by_who_has_not_executed_enough(self):
+        """One that lags does not serve: it has not what clients were told of."""
+        replica = self.connect(wire.group_administration, self.cluster.follower(), "admin")
+        chosen = self.connect(wire.group_administration, self.cluster.leader(), "admin").group()
+        with self.assertRaises(wire.AssentError) as caught:
+            replica.backup(at_least=chosen.chosen_slot + 1_000_000)
+        self.assertEqual(caught.exception.code, wire.ErrorCode.UNAVAILABLE)
+        self.assertIn("has executed slot", caught.exception.message)
+
     def lose_everything(self):
-        for each in self.cluster.coordinators:
+        """The last one that is left can still be copied; nobody knows then what it lacks."""
+        *others, last = self.cluster.coordinators
+        for each in others:
             if each.is_running():
                 each.kill_for_good()
+        self.assertFalse(self.backup()["complete"])
+        last.kill_for_good()
         for each in self.cluster.coordinators:
             each.data_directory.rename(each.directory / "lost")
 
@@ -103,9 +120,9 @@ class Restore(BankTest):
 
     def test_decides_nothing_about_what_it_may_have_decided(self):
         before = self.committed(150)
-        backup = json.loads(assentctl.run(
-            self.cluster, "backup", "--to", self.cluster.directory / "backups", "--json"))
-        self.assertEqual(backup["cluster"], self.cluster.name)
+        backup = self.backup()
+        self.assertEqual((backup["cluster"], backup["complete"]), (self.cluster.name, True))
+        self.refused_by_who_has_not_executed_enough()
         lost, agent, asking = self.half_done(151)
         self.refused_while_a_replica_lives(backup["file"])
         self.lose_everything()
