@@ -19,8 +19,11 @@ enum class Point {
   kLateBarrier,          // control: a barrier is written late
   kBatchOfOne,           // replica: one command makes an entry
   kChunkOfOne,           // replica: a chunk of a snapshot holds one record
+  kLateGreeting,         // sessions: what a greeting answered is taken in late
+  kLandmarkSoon,         // landmarks: the next one is written at once
+  kLateClaim,            // identity: an epoch is claimed late
 };
-inline constexpr std::size_t kPoints = 11;
+inline constexpr std::size_t kPoints = 14;
 
 #ifdef ASSENT_CANARIES
 // True now and then, if this point is on in this run.

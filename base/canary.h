@@ -67,6 +67,10 @@ enum class Canary {
   kCommittedOverBreak,      // R14: a YES that may be lost with its database's history commits
   kBreakNotRedriven,        // R14: nobody looks for commits that may be lost with a history
   kOldLifeAnswers,          // R16: what an agent says whose life is over counts
+  kIdReusedUnchecked,       // R9: whoever asks under a known id is told its outcome
+  kClockUnchecked,          // R17: ids may be ahead of every clock
+  kSessionIgnoresTimeline,  // R6: a life goes on with a server that was promoted
+  kLandmarkReadLate,        // a greeting is held to a landmark that was written after it
 };
 
 #ifdef ASSENT_CANARIES

@@ -15,7 +15,10 @@ LogTime LogClock::bound(MonoTime now) const {
 // The real time since the entry was made is at least the time since it was seen. So a bound that
 // begins here is never too high, and the higher of two bounds is as good as the lower.
 void LogClock::observe(LogTime entry, MonoTime now) {
-  latest_ = fresh_ ? entry : std::max(latest_, entry);
+  if (fresh_ || latest_ < entry) {
+    latest_ = entry;
+    behind_.reset();
+  }
   if (!fresh_ && entry <= bound(now)) return;
   fresh_ = false;
   start_ = entry;
@@ -23,6 +26,12 @@ void LogClock::observe(LogTime entry, MonoTime now) {
 }
 
 LogTime LogClock::advance(MonoTime monotonic, LogTime wall) {
+  if (latest_ <= wall) {
+    behind_.reset();
+  } else {
+    if (!behind_) behind_ = Behind{latest_, monotonic};
+    wall = behind_->reached + Millis((monotonic - behind_->since).value / 2);
+  }
   latest_ = std::max(latest_, std::min(wall, bound(monotonic)));
   return latest_;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/buggify.h"
 #include "participant/postgres/awaiting.h"
 #include "participant/postgres/landmarks.h"
 #include "participant/postgres/preflight.h"
@@ -17,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using Row = std::vector<Value>;
 
+constexpr auto kLateClaimPause = 500ms;
 constexpr auto kFencePause = 10ms;
 constexpr auto kFenceRetryPause = 200ms;
 constexpr Millis kFenceReport{5'000};
@@ -109,6 +111,7 @@ asio::awaitable<Result<void>> claim_epoch(std::shared_ptr<Context> context,
                                           std::shared_ptr<Control> control, Epoch previous,
                                           Epoch mine) {
   if (context->outcome_key.empty()) context->outcome_key = fresh_key();
+  if (buggify(Point::kLateClaim)) co_await pause(context->loop, kLateClaimPause);
   std::vector<Value> parameters{to_string(previous), to_string(mine), context->options.cluster,
                                 context->options.participant, context->outcome_key};
   auto claimed = co_await control->query(

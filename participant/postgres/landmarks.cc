@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/buggify.h"
 #include "participant/postgres/awaiting.h"
 #include "runtime/logging.h"
 
@@ -96,6 +97,7 @@ asio::awaitable<void> Landmarks::write() {
       ++due_;
       log::debug("a landmark was not written", {{"reason", written.error().message}});
     }
+    if (buggify(Point::kLandmarkSoon)) continue;
     co_await pause(context_->loop, kPause);
   }
   writing_ = false;

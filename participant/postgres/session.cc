@@ -1,11 +1,16 @@
 #include "participant/postgres/session.h"
 
+#include <chrono>
 #include <utility>
 
+#include "base/buggify.h"
+#include "base/canary.h"
 #include "participant/postgres/awaiting.h"
 
 namespace assent::postgres {
 namespace {
+
+constexpr std::chrono::milliseconds kPauseMax(300);
 
 struct Hello {
   Session session;
@@ -104,7 +109,8 @@ std::optional<Error> refuse_history(const Context& context, const Hello& hello) 
                  "another server answers: its system identifier is " + std::to_string(found) +
                      ", not " + std::to_string(context.position->system_identifier)};
   }
-  if (hello.session.timeline != context.position->timeline) {
+  const bool moved = hello.session.timeline != context.position->timeline;
+  if (moved && !canary(Canary::kSessionIgnoresTimeline)) {
     return Error{ErrorCode::kIdentityMismatch,
                  "database " + database + " is on timeline " +
                      std::to_string(hello.session.timeline) + ", and was on " +
@@ -175,11 +181,15 @@ asio::awaitable<Result<Session>> open_session(std::shared_ptr<Context> context, 
   if (purpose == Purpose::kFinish) batch.push_back({kDurableFinish});
   auto answers = co_await run(**connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
+  if (buggify(Point::kLateGreeting)) co_await pause(context->loop, kPauseMax);
   if (const Answer* failed = first_failed(*answers)) {
     co_return tl::unexpected(greeting_failed(*context, purpose, *failed));
   }
+  if (!(*connection)->is_open()) {
+    co_return failure(ErrorCode::kUnavailable, "the connection was lost while it was greeted");
+  }
   Hello hello = read_hello(*connection, to_result(answers->front()).rows.at(0));
-  hello.written = landmark;
+  hello.written = canary(Canary::kLandmarkReadLate) ? context->landmark : landmark;
   const std::optional<Error> why = refusal(*context, hello);
   if (!why) {
     let_in(*context, hello);

@@ -35,6 +35,12 @@ std::string_view name(Point point) {
       return "pause-before-settle";
     case Point::kLateBarrier:
       return "late-barrier";
+    case Point::kLateGreeting:
+      return "late-greeting";
+    case Point::kLandmarkSoon:
+      return "landmark-soon";
+    case Point::kLateClaim:
+      return "late-claim";
     case Point::kBatchOfOne:
       return "batch-of-one";
     case Point::kChunkOfOne:

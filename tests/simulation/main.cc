@@ -152,7 +152,7 @@ std::string objection(const Arguments& arguments) {
   if (arguments.replay == 0) return "--transaction goes with --replay";
   if (arguments.log) return "--transaction: the log's simulator has commands without a story";
   if (!system::is_told(arguments.transaction))
-    return "--transaction takes the id of a transaction, or \"last\"";
+    return "--transaction takes the id of a transaction, \"last\" or \"all\"";
   return "";
 }
 
@@ -204,7 +204,7 @@ int main(int argc, char** argv) {
                  "the story of the transaction that it names");
   app.add_option("--transaction", arguments.transaction,
                  "with --replay: the story of this one across all parties; \"last\": of the last "
-                 "that was begun");
+                 "that was begun; \"all\": every event, whatever a checker sees");
   app.add_option("--canary", arguments.canary,
                  "break this rule; without --seeds, --hours or --replay: at the recorded seed, to "
                  "be caught by the recorded checker; \"all\": each of the simulator's");

@@ -29,6 +29,7 @@ class Trace {
   Trace(const Scheduler& scheduler, TraceSink sink)
       : scheduler_(scheduler), sink_(std::move(sink)) {}
 
+  [[nodiscard]] Micros now() const { return scheduler_.now(); }
   [[nodiscard]] std::uint64_t hash() const { return hash_; }
 
   // An event of replica `who` (0: of no replica): `what`, a literal, and numbers that tell it from

@@ -79,6 +79,10 @@ std::string_view name(Checker checker) {
       return "never-means-never";
     case Checker::kRunsOnce:
       return "runs-once";
+    case Checker::kReusedIsRefused:
+      return "reused-is-refused";
+    case Checker::kIdsInTime:
+      return "ids-in-time";
     case Checker::kAnswersAreFinal:
       return "answers-are-final";
     case Checker::kAppliedIsReadable:
@@ -97,6 +101,14 @@ std::string_view name(Checker checker) {
       return "confirmed-is-true";
     case Checker::kHeuristicsAreTold:
       return "heuristics-are-told";
+    case Checker::kLostIsTold:
+      return "lost-is-told";
+    case Checker::kUnbrokenNoHazard:
+      return "unbroken-no-hazard";
+    case Checker::kUnbrokenIsTrusted:
+      return "unbroken-is-trusted";
+    case Checker::kLifeKeepsHistory:
+      return "life-keeps-history";
     case Checker::kUnknownStatement:
       return "unknown-statement";
     case Checker::kTame:

@@ -53,6 +53,13 @@ enum class Checker {
   kTame,                // too few commands or faults: the run proves nothing
   kOwnInvariant,        // an invariant that the code under test checks itself
   kProcess,             // the process died
+  // ── of what is lost, reused, or wrong
+  kReusedIsRefused,    // R9: another request under an id that is taken is given an outcome
+  kIdsInTime,          // R17: a branch is run whose id is too far ahead of every clock
+  kLostIsTold,         // acknowledged data of a branch are lost, and nobody is told
+  kUnbrokenNoHazard,   // the log tells of a branch that nobody ended and nothing can have lost
+  kUnbrokenIsTrusted,  // a database that lost nothing is taken for one that went back
+  kLifeKeepsHistory,   // R6: a life of an agent works on in a history that it did not begin in
 };
 
 std::string_view name(Checker checker);

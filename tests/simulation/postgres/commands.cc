@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "tests/simulation/postgres/sql_text.h"
@@ -10,15 +11,26 @@
 namespace assent::model {
 namespace {
 
-const Rule* find_rule(const std::string& sql, const std::vector<Value>& parameters) {
+// What a text is.
+struct Known {
+  std::string sql;             // normalised
+  const Rule* rule = nullptr;  // none: the model does not know it
+  std::vector<Found> values = {};
+  bool takes_snapshot = false;
+};
+
+void find_rule(Known& known, std::size_t parameters) {
   for (const Rules rules : {bank_rules(), transaction_rules(), two_phase_rules(), session_rules(),
                             branch_outcome_rules(), inventory_rules(), agent_rules(),
                             landmark_rules(), preflight_rules()}) {
     for (const Rule& rule : rules) {
-      if (match(rule.pattern, sql, parameters)) return &rule;
+      auto values = match(rule.pattern, known.sql, parameters);
+      if (!values) continue;
+      known.rule = &rule;
+      known.values = std::move(*values);
+      return;
     }
   }
-  return nullptr;
 }
 
 // These commands run without a snapshot.
@@ -29,26 +41,22 @@ bool takes_snapshot(const std::string& sql) {
   return !kWithout.contains(lower(sql.substr(0, sql.find(' '))));
 }
 
-// What a text is.
-struct Known {
-  std::string sql;   // normalised
-  const Rule* rule;  // none: the model does not know it
-  bool takes_snapshot;
-};
-
 constexpr std::size_t kKnownMax = 2'000;
 
-// The same few texts come again and again; which rule a text has depends on nothing but on it and
-// on how many parameters there are. What is returned is good until the next call.
+// The same few texts come again and again; what a text means depends on nothing but on it and on
+// how many parameters there are. What is returned is good until the next call.
 const Known& look_up(const Command& command) {
-  static std::map<std::pair<std::string, std::size_t>, Known> all;
-  const auto key = std::make_pair(command.sql, command.parameters.size());
-  const auto found = all.find(key);
-  if (found != all.end()) return found->second;
+  static std::unordered_map<std::string, std::map<std::size_t, Known>> all;
+  const std::size_t parameters = command.parameters.size();
+  if (const auto text = all.find(command.sql); text != all.end()) {
+    const auto found = text->second.find(parameters);
+    if (found != text->second.end()) return found->second;
+  }
   if (all.size() == kKnownMax) all.clear();
-  std::string sql = normalised(command.sql);
-  const Known known{sql, find_rule(sql, command.parameters), takes_snapshot(sql)};
-  return all.emplace(key, known).first->second;
+  Known known{.sql = normalised(command.sql)};
+  known.takes_snapshot = takes_snapshot(known.sql);
+  find_rule(known, parameters);
+  return all[command.sql].emplace(parameters, std::move(known)).first->second;
 }
 
 }  // namespace
@@ -74,8 +82,7 @@ Step run_sql(Backend& backend, const Command& command) {
     backend.transaction().queried = true;
     backend.store().take_snapshot(backend.transaction());
   }
-  const auto values = match(known.rule->pattern, known.sql, command.parameters);
-  return known.rule->run(backend, values.value());
+  return known.rule->run(backend, values_of(known.values, command.parameters));
 }
 
 std::optional<Answer> refuse_write(Backend& backend, const char* word) {

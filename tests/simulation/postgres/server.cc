@@ -99,6 +99,10 @@ std::map<std::string, bool> Server::outcome_rows() const {
   return all;
 }
 
+std::set<std::string> Server::one_phase_commits() const {
+  return instance_->store.wal.fold().one_phase;
+}
+
 Table Server::rows(const std::string& table) const {
   return instance_->store.committed(table);
 }
@@ -119,6 +123,10 @@ const std::vector<GidEvent>& Server::gid_events() const {
 
 const Counters& Server::counters() const {
   return instance_->counters;
+}
+
+Lsn Server::flushed() const {
+  return instance_->store.wal.flushed();
 }
 
 std::uint32_t Server::timeline() const {

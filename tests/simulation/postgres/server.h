@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,9 @@ class Server {
   [[nodiscard]] std::vector<PreparedTransaction> prepared() const;  // as pg_prepared_xacts shows it
   [[nodiscard]] std::map<std::int64_t, std::int64_t> balances() const;
   [[nodiscard]] std::map<std::string, bool> outcome_rows() const;
+  // Transactions that have committed in one phase in the history that answers now, whether their
+  // outcome rows still stand or not. Cost: that of a restart.
+  [[nodiscard]] std::set<std::string> one_phase_commits() const;
   [[nodiscard]] Table rows(const std::string& table) const;  // committed, by primary key
   [[nodiscard]] EpochRow epoch_row() const;
   [[nodiscard]] const std::vector<GidEvent>& gid_events() const;
@@ -102,6 +106,7 @@ class Server {
   void observe_gids(std::function<void(const GidEvent&)> observer);
   [[nodiscard]] const Counters& counters() const;
   [[nodiscard]] std::uint32_t timeline() const;
+  [[nodiscard]] Lsn flushed() const;  // durable WAL ends there
   [[nodiscard]] const std::vector<std::string>& unknown_statements() const;
   // Aborts when what the backends see is not what the log says.
   void check_invariants() const;

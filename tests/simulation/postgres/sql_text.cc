@@ -36,11 +36,11 @@ std::string quoted(std::string_view sql, std::size_t& at) {
 }
 
 // One value of the pattern's "?"; false when there is none.
-bool take_value(std::string_view sql, std::size_t& at, const std::vector<Value>& parameters,
-                std::vector<Value>& values) {
+bool take_value(std::string_view sql, std::size_t& at, std::size_t parameters,
+                std::vector<Found>& values) {
   if (at == sql.size()) return false;
   if (sql[at] == '\'') {
-    values.emplace_back(quoted(sql, at));
+    values.emplace_back(Value(quoted(sql, at)));
     return true;
   }
   const std::size_t begin = at;
@@ -49,20 +49,18 @@ bool take_value(std::string_view sql, std::size_t& at, const std::vector<Value>&
   if (word.empty()) return false;
   if (word[0] == '$') {
     const auto number = to_number(std::string_view(word).substr(1));
-    if (!number || *number < 1 || static_cast<std::size_t>(*number) > parameters.size()) {
-      return false;
-    }
-    values.push_back(parameters[static_cast<std::size_t>(*number) - 1]);
+    if (!number || *number < 1 || static_cast<std::size_t>(*number) > parameters) return false;
+    values.emplace_back(static_cast<std::size_t>(*number) - 1);
   } else if (lower(word) == "null") {
-    values.emplace_back(std::nullopt);
+    values.emplace_back(Value());
   } else {
-    values.emplace_back(word);
+    values.emplace_back(Value(word));
   }
   return true;
 }
 
 bool match_from(std::string_view pattern, std::string_view sql, std::size_t at,
-                const std::vector<Value>& parameters, std::vector<Value>& values) {
+                std::size_t parameters, std::vector<Found>& values) {
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i] == '%') {
       const std::string_view rest = pattern.substr(i + 1);
@@ -104,10 +102,21 @@ std::string normalised(std::string_view sql) {
   return out;
 }
 
-std::optional<std::vector<Value>> match(std::string_view pattern, std::string_view sql,
-                                        const std::vector<Value>& parameters) {
-  std::vector<Value> values;
+std::optional<std::vector<Found>> match(std::string_view pattern, std::string_view sql,
+                                        std::size_t parameters) {
+  std::vector<Found> values;
   if (!match_from(pattern, sql, 0, parameters, values)) return std::nullopt;
+  return values;
+}
+
+std::vector<Value> values_of(const std::vector<Found>& found,
+                             const std::vector<Value>& parameters) {
+  std::vector<Value> values;
+  values.reserve(found.size());
+  for (const Found& one : found) {
+    const auto* const number = std::get_if<std::size_t>(&one);
+    values.push_back(number != nullptr ? parameters[*number] : std::get<Value>(one));
+  }
   return values;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/statement.h"
@@ -13,11 +14,16 @@ namespace assent::model {
 // One space wherever there was white space, none at the ends or before a final semicolon.
 std::string normalised(std::string_view sql);
 
+// What a "?" stands for: a value, or the parameter of this number, counted from 0.
+using Found = std::variant<Value, std::size_t>;
+
 // Matches normalised SQL, without regard to case, against a pattern in which "?" stands for one
 // value ('text', a number, NULL, $n or a bare word) and "%" for anything. The values found, in
-// order; those of $n come from the parameters.
-std::optional<std::vector<Value>> match(std::string_view pattern, std::string_view sql,
-                                        const std::vector<Value>& parameters);
+// order. There are so many parameters.
+std::optional<std::vector<Found>> match(std::string_view pattern, std::string_view sql,
+                                        std::size_t parameters);
+
+std::vector<Value> values_of(const std::vector<Found>& found, const std::vector<Value>& parameters);
 
 // Whole numbers in PostgreSQL's text form.
 std::optional<std::int64_t> to_number(std::string_view text);

@@ -81,7 +81,8 @@ struct State {
   std::map<std::string, Table> tables;
   std::map<std::string, PreparedTransaction> prepared;  // by gid
   std::map<Xid, bool> ended;                            // committed or not; the rest was aborted
-  std::map<Xid, std::vector<Change>> running;           // of transactions that have not ended
+  std::set<std::string> one_phase;  // transactions whose outcome row was committed, dropped or not
+  std::map<Xid, std::vector<Change>> running;  // of transactions that have not ended
   Xid next_xid = 0;
 
   void apply(const Record& record);

@@ -26,6 +26,7 @@ constexpr Micros kEnrolPatience = 2 * kSecond;
 constexpr Micros kHeartbeatEvery = 400 * kMillisecond;
 constexpr Micros kHeartbeatPatience = 500 * kMillisecond;
 constexpr Millis kDisplacedWait{15'000};
+constexpr Micros kRestartedAfter = 500 * kMillisecond;  // by a service manager
 
 using Vote = commit::Vote;
 
@@ -80,6 +81,7 @@ struct Agent::Life {
   branch::Token last_token;
   std::optional<MonoTime> armed;
   std::string nonce;
+  bool takes_over = false;  // an operator says that lost data may be
   std::uint64_t beats = 0;  // the latest one that is awaited, or due
   bool beating = false;     // it waits for its answer
   bool recovered = true;    // and no leader has heard it yet
@@ -104,7 +106,9 @@ Agent::~Agent() = default;
 void Agent::boot() {
   if (up() || displaced_) return;
   ++lives_;
-  around_.trace.event(place_, "agent boots", lives_, 0, [&] { return address_; });
+  const bool takes_over = std::exchange(takes_over_, false);
+  around_.trace.event(place_, "agent boots", lives_, takes_over,
+                      [&] { return address_ + (takes_over ? " --takeover" : ""); });
   clock_.boot(around_.scheduler.now(), MonoTime(dice_.between(0, 1'000'000'000)));
   postgres::DatabaseOptions options;
   options.cluster = "sim";
@@ -119,6 +123,7 @@ void Agent::boot() {
       [this](Loop&) { return connect_to(server_, around_.scheduler, dice_); });
   coordinators_.emplace(addresses_of(around_));
   life_->nonce = std::to_string(dice_.next());
+  life_->takes_over = takes_over;
   enter([this] { identify(); });
 }
 
@@ -199,6 +204,7 @@ void Agent::enrol(const postgres::Position& position, Epoch stored, std::uint64_
   request.client_address = request.peer_address = address_;
   request.one_phase = true;
   request.landmark = landmark;
+  request.takeover = life_->takes_over;
   ask_to_enrol(request, stored, mono() + kDisplacedWait);
 }
 
@@ -243,6 +249,7 @@ void Agent::claim(Epoch stored, Epoch epoch, Ballot ballot) {
 
 void Agent::serve(Epoch epoch, Ballot ballot) {
   around_.trace.event(place_, "agent serves", epoch.value, 0, [&] { return address_; });
+  refused_ = false;
   life_->epoch = epoch;
   life_->table = std::make_unique<branch::BranchTable>(
       branch::BranchTableOptions{.participant = participant_, .epoch = epoch}, ballot);
@@ -315,8 +322,15 @@ void Agent::end(const Error& why) {
   around_.trace.event(place_, "agent ends", static_cast<std::uint64_t>(why.code), 0,
                       [&] { return address_ + ": " + why.message; });
   displaced_ = why.code == ErrorCode::kDisplaced;
+  const bool went_back = why.code == ErrorCode::kIdentityMismatch;
+  const bool served = life_->table != nullptr;
+  refused_ = went_back && !served;
+  if (went_back && served) around_.book.life_went_back(participant_, why);
   around_.scheduler.after(0, [this, life = lives_] {
     if (life == lives_) crash();
+  });
+  around_.scheduler.after(kRestartedAfter, [this, life = lives_] {
+    if (life == lives_) boot();
   });
 }
 
@@ -382,7 +396,7 @@ void Agent::finish(branch::FinishAsked asked, Done<FinishResult> done) {
     note("finishes", branch, [&] { return ": " + words(result); });
     if (result) {
       check_fenced(stale, branch);
-      around_.book.confirmed(branch, outcome, *result, evidence);
+      around_.book.confirmed(branch, outcome, *result, evidence, life_->epoch);
     }
     done(std::move(result));
   };

@@ -50,8 +50,12 @@ class Agent {
   // Nothing comes in until then; a time that is past ends a pause.
   void pause_until(Micros until);
 
-  // An operator has looked at it: it may be started again after it was displaced.
-  void repair() { displaced_ = false; }
+  // An operator has looked at it: it may be started again after it was displaced, and if its
+  // database lost data, with that database (--takeover).
+  void repair() {
+    displaced_ = false;
+    takes_over_ = refused_;
+  }
 
   // Runs an act in the process, now or after the pause; not when it is down.
   void enter(std::function<void()> act);
@@ -123,6 +127,8 @@ class Agent {
   std::uint64_t lives_ = 0;
   std::optional<rpc::Replicas> coordinators_;  // as this life knows them
   bool displaced_ = false;
+  bool refused_ = false;     // no life has served since its database was found to have gone back
+  bool takes_over_ = false;  // for one start
   Micros paused_until_ = 0;
   std::deque<std::function<void()>> inbox_;
 };

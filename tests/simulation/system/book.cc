@@ -11,6 +11,7 @@
 namespace assent::simulation::system {
 namespace {
 
+constexpr Millis kAheadMax{60'000};          // of an id
 constexpr const char* kByHand = "postgres";  // the superuser
 
 }  // namespace
@@ -38,6 +39,8 @@ void Book::answered(const commit::CommitAsked& asked, const commit::CommitAnswer
   const std::set<std::string> pending(answer.pending.begin(), answer.pending.end());
   const std::set<std::string> heuristic(answer.heuristic.begin(), answer.heuristic.end());
   for (const BranchId& branch : one.listed) {
+    // It may have been committed when it was confirmed, and lost since.
+    if (one.undone.contains(branch)) continue;
     if (pending.contains(branch.participant)) continue;
     const auto hand = one.by_hand.find(branch.participant);
     if (hand != one.by_hand.end() && hand->second == Fate::kRolledBack) {
@@ -54,8 +57,14 @@ void Book::answered(const commit::CommitAsked& asked, const commit::CommitAnswer
 
 void Book::told(const TransactionId& transaction, Outcome outcome) {
   Entry& one = entry(transaction);
-  if (one.told && *one.told != outcome) {
+  const bool unknowable = one.one_phase_lost && !known_to_be_lost(one);
+  if (one.told && *one.told != outcome && !unknowable) {
     violated(Checker::kAnswersAreFinal, to_string(transaction) + " was told both outcomes");
+  }
+  if (outcome == Outcome::kAborted && known_to_be_lost(one)) {
+    violated(Checker::kAnswersAreFinal,
+             to_string(transaction) + " is told ABORTED: it had committed in one phase, and its " +
+                 "participant is known to have lost something");
   }
   one.told = outcome;
   if (!one.decided) read_rows_();
@@ -79,6 +88,20 @@ void Book::status_told(const TransactionId& transaction, std::optional<Outcome> 
   if (outcome && one.decided != outcome) {
     violated(Checker::kAnswersAreFinal, to_string(transaction) + " has another status");
   }
+  if (outcome == Outcome::kAborted && known_to_be_lost(one)) {
+    violated(Checker::kAnswersAreFinal,
+             to_string(transaction) + " has the status ABORTED: it had committed in one phase");
+  }
+}
+
+// R9. A presumed abort is of no request, and fits every one.
+void Book::reuse_answered(const TransactionId& transaction,
+                          const commit::CommitAnswer& answer) const {
+  const Entry& one = entries_.at(transaction);
+  if (one.request_hash == 0 && one.decided == answer.outcome) return;
+  violated(Checker::kReusedIsRefused, to_string(transaction) + " is told " +
+                                          std::string(name(answer.outcome)) +
+                                          " to another request under its id");
 }
 
 bool Book::committed(const Entry& entry) const {
@@ -86,6 +109,7 @@ bool Book::committed(const Entry& entry) const {
 }
 
 void Book::check_agree(const TransactionId& transaction, const Entry& entry) const {
+  if (entry.one_phase_lost && entry.decided != Outcome::kCommitted) return;
   if (entry.told == Outcome::kAborted && committed(entry)) {
     violated(Checker::kAnswersAreFinal,
              to_string(transaction) + " is told ABORTED, and has committed");
@@ -99,6 +123,10 @@ void Book::check_agree(const TransactionId& transaction, const Entry& entry) con
 // ── the log ─────────────────────────────────────────────────────────────────────────────────────
 
 void Book::executed(const state::Command& command, const state::CommandResult& result) {
+  if (const auto* life = std::get_if<state::Enrolled>(&command)) {
+    if (!std::holds_alternative<state::EpochIssued>(result)) return;
+    learn_of_break(life->participant);
+  }
   if (!std::holds_alternative<state::TookEffect>(result)) return;
   if (const auto* commit = std::get_if<state::Committed>(&command)) return decided(*commit);
   if (const auto* abort = std::get_if<state::Aborted>(&command)) return decided(*abort);
@@ -108,13 +136,18 @@ void Book::executed(const state::Command& command, const state::CommandResult& r
 void Book::decided(const state::Committed& command) {
   Entry& one = entry(command.transaction);
   one.decided = Outcome::kCommitted;
+  one.request_hash = command.request_hash;
   std::set<std::string> participants;
   for (const state::DecidedBranch& listed : command.branches) {
     const BranchId branch{command.transaction, listed.participant, listed.epoch, listed.attempt};
     one.listed.insert(branch);
     participants.insert(listed.participant);
     const auto found = one.branches.find(branch);
-    if (one.by_hand.contains(branch.participant)) continue;
+    if (is_lost(one, branch) && is_broken(branch)) {
+      violated(Checker::kCommittedWasPrepared,
+               to_string(branch) + " is lost, and is listed though the log knows of the break");
+    }
+    if (one.by_hand.contains(branch.participant) || is_lost(one, branch)) continue;
     if (found == one.branches.end() || found->second != Fate::kPrepared) {
       violated(Checker::kCommittedWasPrepared,
                to_string(branch) + " is listed as committed, and " +
@@ -135,13 +168,21 @@ void Book::decided(const state::Committed& command) {
 void Book::decided(const state::Aborted& command) {
   Entry& one = entry(command.transaction);
   one.decided = Outcome::kAborted;
+  one.request_hash = command.request_hash;
   read_rows_();
   check_agree(command.transaction, one);
 }
 
 // ── the coordinator ─────────────────────────────────────────────────────────────────────────────
 
+// R17. Whatever the replicas' clocks say, log time is not ahead of the bound.
 void Book::prepare_sent(const commit::SendPrepare& prepare) {
+  const auto latest = ledger_.time_bound(trace_.now());
+  if (latest && *latest + kAheadMax < prepare.branch.transaction.time()) {
+    violated(Checker::kIdsInTime,
+             to_string(prepare.branch) + " is asked to prepare, and is " +
+                 std::to_string((prepare.branch.transaction.time() - *latest).value) + " ms ahead");
+  }
   Entry& one = entry(prepare.branch.transaction);
   if (!prepare.one_phase) return;
   one.sent_one_phase.insert(prepare.branch.participant);
@@ -187,10 +228,13 @@ void Book::voted(const BranchId& branch, const commit::Vote& vote, Epoch life) {
     if (one.never.contains(branch)) {
       violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, then YES");
     }
-    if (!one.branches.contains(branch)) {
+    const auto undone = one.undone.find(branch);
+    const bool was = undone != one.undone.end() && life <= undone->second.served_until;
+    if (!one.branches.contains(branch) && !was) {
       violated(Checker::kCommittedWasPrepared, to_string(branch) + " voted YES unprepared");
     }
   }
+  if (std::holds_alternative<commit::VoteCommitted>(vote)) one.one_phase_voted = true;
   if (!std::holds_alternative<commit::VoteNo>(vote) || branch.epoch != life) return;
   one.never.insert(branch);
   const auto found = one.branches.find(branch);
@@ -200,13 +244,22 @@ void Book::voted(const BranchId& branch, const commit::Vote& vote, Epoch life) {
 }
 
 // R6, R7. What is gone is never prepared again.
-void Book::confirmed(const BranchId& branch, Outcome asked, FinishResult result, bool evidence) {
+void Book::confirmed(const BranchId& branch, Outcome asked, FinishResult result, bool evidence,
+                     Epoch life) {
   const auto known = entries_.find(branch.transaction);
   if (known == entries_.end() || result == FinishResult::kHazard) return;
   Entry& one = known->second;
   const bool committed = result == FinishResult::kDone ? asked == Outcome::kCommitted
                                                        : result == FinishResult::kHeuristicCommit;
   const Fate said = committed ? Fate::kCommitted : Fate::kRolledBack;
+  const auto undone = one.undone.find(branch);
+  // Of a life that began before the loss: it may have been so when it was said.
+  const bool then = undone != one.undone.end() && life <= undone->second.served_until;
+  if (then) return;
+  if (committed && is_lost(one, branch)) {
+    violated(Checker::kConfirmedIsTrue,
+             to_string(branch) + " is lost, and is confirmed to have committed");
+  }
   const auto found = one.branches.find(branch);
   const bool unknowable = !evidence && one.by_hand.contains(branch.participant);
   if (found != one.branches.end() && found->second != said && !unknowable) {
@@ -228,6 +281,7 @@ void Book::happened(const std::string& participant, const model::GidEvent& event
   });
   switch (event.kind) {
     case model::GidEvent::Kind::kPrepared:
+      if (!event.by.empty()) check_life(gid->branch);
       return prepared(found->second, gid->branch);
     case model::GidEvent::Kind::kCommitted:
       if (event.by == kByHand) return ended_by_hand(found->second, gid->branch, Fate::kCommitted);
@@ -236,11 +290,12 @@ void Book::happened(const std::string& participant, const model::GidEvent& event
       if (event.by == kByHand) return ended_by_hand(found->second, gid->branch, Fate::kRolledBack);
       return finished(found->second, gid->branch, false);
     case model::GidEvent::Kind::kLost:
+      undo(found->second, gid->branch);
       found->second.branches.erase(gid->branch);
       return;
     case model::GidEvent::Kind::kReappeared:
+      undo(found->second, gid->branch);
       found->second.branches[gid->branch] = Fate::kPrepared;
-      found->second.rolled_back_by_hand.erase(gid->branch);
       return;
   }
 }
@@ -270,12 +325,13 @@ void Book::finished(Entry& entry, const BranchId& branch, bool committed) {
 void Book::ended_by_hand(Entry& entry, const BranchId& branch, Fate fate) {
   entry.branches[branch] = fate;
   entry.by_hand[branch.participant] = fate;
+  entry.ever_by_hand.insert(branch);
   if (fate == Fate::kRolledBack) entry.rolled_back_by_hand.insert(branch);
 }
 
 void Book::committed_one_phase(const std::string& participant, const TransactionId& transaction) {
   Entry& one = entry(transaction);
-  if (one.one_phase == participant) return;
+  if (one.one_phase == participant) return one.one_phase_lost.reset();
   if (one.one_phase) {
     violated(Checker::kRunsOnce, to_string(transaction) + " committed in one phase at " +
                                      *one.one_phase + " and at " + participant);
@@ -291,7 +347,14 @@ void Book::committed_one_phase(const std::string& participant, const Transaction
 
 bool Book::has_effect(const Entry& entry, const std::string& participant) const {
   const auto hand = entry.by_hand.find(participant);
-  return hand == entry.by_hand.end() ? committed(entry) : hand->second == Fate::kCommitted;
+  if (hand != entry.by_hand.end()) return hand->second == Fate::kCommitted;
+  for (const auto& [branch, undone] : entry.undone) {
+    if (branch.participant != participant || !entry.listed.contains(branch)) continue;
+    const auto found = entry.branches.find(branch);
+    return found != entry.branches.end() && found->second == Fate::kCommitted;
+  }
+  if (entry.one_phase_lost) return false;
+  return committed(entry);
 }
 
 void Book::check_balances(const Balances& found) const {
@@ -309,21 +372,6 @@ void Book::check_balances(const Balances& found) const {
       violated(Checker::kAtomicity, "account " + std::to_string(account) + " of " + participant +
                                         " holds " + std::to_string(balance) + " and not " +
                                         std::to_string(should));
-    }
-  }
-}
-
-// R7: the log has it, whoever leads now and whatever became of the record.
-void Book::check_heuristics() const {
-  for (const auto& [transaction, one] : entries_) {
-    if (one.decided != Outcome::kCommitted) continue;
-    const state::Heuristic* told = ledger_.state().heuristics().find(transaction);
-    for (const BranchId& branch : one.rolled_back_by_hand) {
-      if (!one.listed.contains(branch)) continue;
-      const state::DecidedBranch named{branch.participant, branch.epoch, branch.attempt, {}};
-      if (told != nullptr && told->result_of(named) != FinishResult::kDone) continue;
-      violated(Checker::kHeuristicsAreTold,
-               to_string(branch) + " was rolled back by hand, and the log does not tell");
     }
   }
 }

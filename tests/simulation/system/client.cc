@@ -20,13 +20,14 @@ constexpr Micros kCommitGiveUp = 20 * kSecond;
 }  // namespace
 
 Client::Client(Neighbours around, FindAgent find_agent, std::vector<std::string> participants,
-               Place place, std::uint64_t seed, Micros think_max)
+               Place place, std::uint64_t seed, Micros think_max, Millis clock_max)
     : around_(around),
       find_agent_(std::move(find_agent)),
       participants_(std::move(participants)),
       place_(place),
       dice_(seed, 2'000 + place),
       think_max_(think_max),
+      clock_max_(clock_max),
       coordinators_(addresses_of(around)) {}
 
 std::string Client::doing() const {
@@ -67,10 +68,17 @@ LogTime Client::time() const {
   return known_->now + Millis((around_.scheduler.now() - known_at_) / kMillisecond);
 }
 
+// It stood still since it was told the time, or ran away.
+Millis Client::clock_error() {
+  if (clock_max_ == Millis(0) || calm_ || !dice_.percent(6)) return Millis(0);
+  return Millis(dice_.between(-clock_max_.value, clock_max_.value));
+}
+
 void Client::start_run() {
   const auto run = std::make_shared<Run>();
   run->plan = make_plan(dice_, participants_, calm_);
-  run->transaction = make_transaction_id(time(), dice_.next(), dice_.next(), place_);
+  run->transaction =
+      make_transaction_id(time() + clock_error(), dice_.next(), dice_.next(), place_);
   run->give_up_at = around_.scheduler.now() + kStatementsGiveUp;
   run_ = run;
   busy_since_ = around_.scheduler.now();
@@ -278,7 +286,7 @@ void Client::ask_status(const RunPtr& run) {
 
 void Client::take_status(const RunPtr& run, const std::string& asked, Result<Status> status) {
   if (run != run_) return;
-  if (status && status->outcome) return end(run, status->outcome);
+  if (status && (status->outcome || status->unknown)) return end(run, status->outcome);
   if (!status && status.error().code == ErrorCode::kExpired) return end(run, std::nullopt);
   if (!status) {
     (void)coordinators_.failed(asked, status.error().leader);
@@ -296,9 +304,37 @@ void Client::end(const RunPtr& run, std::optional<Outcome> outcome) {
                       });
   if (outcome) around_.book.told(run->transaction, *outcome);
   if (outcome && run->asked_to_commit && dice_.percent(15)) ask_again(run->transaction);
+  if (outcome && run->asked_to_commit && dice_.percent(5)) reuse_id(*run);
   ++finished_;
   run_.reset();
   think();
+}
+
+// Another request under the same id, as a program that makes its ids badly sends it. It is not the
+// first of the id, and does not promise to be.
+void Client::reuse_id(const Run& run) {
+  if (!around_.book.is_decided(run.transaction)) return;
+  commit::CommitAsked other = run.asked;
+  other.first_in = 0;
+  commit::RequestedBranch& branch = other.branches.front();
+  if (branch.one_shot) {
+    OneShotBranch altered = *branch.one_shot;
+    altered.statements.push_back(altered.statements.back());
+    branch.one_shot = std::make_shared<const OneShotBranch>(std::move(altered));
+  } else {
+    ++branch.statements;
+  }
+  around_.trace.event(place_, "reuses the id of", run.transaction.low, 0,
+                      [&] { return to_string(run.transaction); });
+  Coordinator& to = coordinator();
+  around_.wire.ask<commit::CommitAnswer>(
+      place_, to.place(), to.host().up(), kSecond,
+      [&to, other](Done<commit::CommitAnswer> done) {
+        to.host().take_in([&to, other, done] { to.commit(other, done); });
+      },
+      [this, other](const Result<commit::CommitAnswer>& answer) {
+        if (answer) around_.book.reuse_answered(other.transaction, *answer);
+      });
 }
 
 // Whoever asks afterwards hears the same.
@@ -310,7 +346,7 @@ void Client::ask_again(const TransactionId& transaction) {
         to.host().take_in([&to, transaction, done] { to.status(transaction, done); });
       },
       [this, transaction](const Result<Status>& status) {
-        if (status) around_.book.status_told(transaction, status->outcome);
+        if (status && !status->unknown) around_.book.status_told(transaction, status->outcome);
       });
 }
 

@@ -23,7 +23,7 @@ class Client {
   using FindAgent = std::function<Agent*(const std::string& address)>;
 
   Client(Neighbours around, FindAgent find_agent, std::vector<std::string> participants,
-         Place place, std::uint64_t seed, Micros think_max);
+         Place place, std::uint64_t seed, Micros think_max, Millis clock_max);
 
   void start() { think(); }
   // It begins nothing new.
@@ -85,12 +85,14 @@ class Client {
   void take_status(const RunPtr& run, const std::string& asked, Result<Status> status);
   void end(const RunPtr& run, std::optional<Outcome> outcome);
   void ask_again(const TransactionId& transaction);
+  void reuse_id(const Run& run);
   bool maybe_die(const RunPtr& run, std::uint64_t percent);
 
   // ── whom to ask
   Coordinator& coordinator() { return coordinator_at(around_, coordinators_.current()); }
   void again(const RunPtr& run, void (Client::*act)(const RunPtr&));
   [[nodiscard]] LogTime time() const;
+  Millis clock_error();
   [[nodiscard]] std::vector<commit::RequestedBranch> requested(const Run& run) const;
 
   const Neighbours around_;
@@ -99,6 +101,7 @@ class Client {
   const Place place_;
   Dice dice_;
   const Micros think_max_;
+  const Millis clock_max_;  // so far its clock runs wrong at times; 0: never
   bool stopped_ = false;
   bool calm_ = false;
   std::uint64_t finished_ = 0;

@@ -444,7 +444,8 @@ void Coordinator::status(const TransactionId& transaction, Done<Status> done) {
       return failure(ErrorCode::kExpired, "it is older than the retention of outcomes");
     }
     Status out{std::nullopt, term_->office.pending(transaction)};
-    if (record != nullptr) out.outcome = record->outcome;
+    out.unknown = record != nullptr && record->may_have_committed();
+    if (record != nullptr && !out.unknown) out.outcome = record->outcome;
     return out;
   };
   if (log_->state().find(transaction) != nullptr) return done(known());

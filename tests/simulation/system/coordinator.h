@@ -33,6 +33,7 @@ struct Hello {
 struct Status {
   std::optional<Outcome> outcome;  // none: undecided
   std::vector<std::string> pending;
+  bool unknown = false;  // for good: it may have committed in a database that lost it
 };
 struct Issued {
   Epoch epoch;

@@ -8,8 +8,11 @@
 namespace assent::simulation::system {
 namespace {
 
+// In so many of the runs, clocks of replicas and clients are wrong and jump.
+constexpr std::uint64_t kWrongClocksPercent = 20;
+
 // The group's world as its own simulation makes it, with the bounds that the office counts on.
-Setting group_setting(std::uint64_t seed) {
+Setting group_setting(std::uint64_t seed, bool wrong_clocks) {
   Setting out = setting_of(seed);
   const replica::Options usual{.paxos = {.self = ReplicaId(1), .group = paxos::Group()},
                                .state = {}};
@@ -18,9 +21,11 @@ Setting group_setting(std::uint64_t seed) {
   out.options.paxos.accept_bytes_max =
       std::max<std::size_t>(out.options.paxos.accept_bytes_max, 4'000);
   out.healing = Healing::kWhole;
-  out.wall_offset_max = std::min(out.wall_offset_max, Millis(200));
   out.fault_gap_max *= 3;
-  std::erase(out.faults, Fault::kClockJump);
+  if (!wrong_clocks) {
+    out.wall_offset_max = std::min(out.wall_offset_max, Millis(200));
+    std::erase(out.faults, Fault::kClockJump);
+  }
   std::erase(out.faults, Fault::kOtherVersion);
   return out;
 }
@@ -37,10 +42,22 @@ model::Options database_options(Dice& dice, std::uint64_t number) {
 
 std::vector<Trouble> choose_troubles(Dice& dice) {
   std::vector<Trouble> out{Trouble::kAgentCrash, Trouble::kServerCrash};
-  for (std::size_t i = 0; i < kTroubleKinds; ++i) {
+  for (std::size_t i = 0; i < kLosslessTroubleKinds; ++i) {
     if (dice.percent(55)) out.push_back(static_cast<Trouble>(i));
   }
   return out;
+}
+
+// In the runs of these seeds databases lose what they had acknowledged. Of their own, for as long
+// as some of them fail.
+constexpr std::uint64_t kLossyFrom = 10'001;
+constexpr std::uint64_t kLossyTo = 20'000;
+
+void add_losses(std::uint64_t seed, std::vector<Trouble>& troubles) {
+  if (seed < kLossyFrom || kLossyTo < seed) return;
+  Dice dice(seed, 906);
+  if (dice.percent(70)) troubles.push_back(Trouble::kLaggingPromotion);
+  if (dice.percent(60)) troubles.push_back(Trouble::kRestore);
 }
 
 Weather choose_weather(Dice& dice) {
@@ -57,7 +74,11 @@ Weather choose_weather(Dice& dice) {
 
 SystemSetting system_setting_of(std::uint64_t seed) {
   Dice dice(seed, 900);
-  SystemSetting out{.group = group_setting(seed), .participants = {}, .databases = {}};
+  Dice clocks(seed, 907);
+  const bool wrong_clocks = clocks.percent(kWrongClocksPercent);
+  SystemSetting out{
+      .group = group_setting(seed, wrong_clocks), .participants = {}, .databases = {}};
+  if (wrong_clocks) out.client_clock_max = Millis(clocks.between(1'000, 200'000));
   const std::uint64_t count = 2 + dice.below(3);
   for (std::uint64_t i = 0; i < count; ++i) {
     out.participants.push_back("db" + std::to_string(i + 1));
@@ -67,6 +88,7 @@ SystemSetting system_setting_of(std::uint64_t seed) {
   out.think_max = dice.between(20, 300) * kMillisecond;
   out.weather = choose_weather(dice);
   out.troubles = choose_troubles(dice);
+  add_losses(seed, out.troubles);
   out.relentless = dice.percent(5);
   out.trouble_gap_max = dice.between(400, 2'000) * kMillisecond;
   return out;

@@ -21,6 +21,8 @@ struct SystemSetting {
   Weather weather{};                // between clients, agents and coordinators
   std::vector<Trouble> troubles{};  // those that happen
   Micros trouble_gap_max = 0;
+  // So far do the clocks of clients run wrong at times; 0: never.
+  Millis client_clock_max{};
   bool relentless = false;  // faults never end: only what may never happen is checked
 };
 

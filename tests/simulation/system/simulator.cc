@@ -8,6 +8,8 @@
 namespace assent::simulation::system {
 namespace {
 
+constexpr const char* kAll = "all";
+
 // Which transaction the story is of; none: everything is told.
 std::optional<TransactionId> wanted(std::uint64_t seed, const std::string& transaction) {
   if (const auto id = parse_transaction_id(transaction)) return id;
@@ -20,7 +22,7 @@ std::optional<TransactionId> wanted(std::uint64_t seed, const std::string& trans
 }
 
 Run replay(std::uint64_t seed, const std::string& transaction) {
-  const auto id = wanted(seed, transaction);
+  const auto id = transaction == kAll ? std::nullopt : wanted(seed, transaction);
   if (!id) return run_system_seed(seed, [](const TraceLine& line) { tell(line); });
   Story story(*id);
   return run_system_seed(seed, [&story](const TraceLine& line) { story.take(line); });
@@ -40,7 +42,8 @@ const Simulator& system_simulator() {
 }
 
 bool is_told(const std::string& transaction) {
-  return transaction == "last" || parse_transaction_id(transaction).has_value();
+  return transaction == kAll || transaction == "last" ||
+         parse_transaction_id(transaction).has_value();
 }
 
 }  // namespace assent::simulation::system

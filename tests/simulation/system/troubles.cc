@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "tests/simulation/system/book.h"
 #include "tests/simulation/system/coordinator.h"
 #include "tests/simulation/system/setting.h"
 
@@ -11,6 +12,13 @@ namespace assent::simulation::system {
 namespace {
 
 constexpr Micros kLookedAfterEvery = 10 * kSecond;
+constexpr Micros kBackUpEvery = 3 * kSecond;
+constexpr std::int64_t kRecordsLostMax = 600;
+
+std::string words(const model::Server& server) {
+  return "timeline " + std::to_string(server.timeline()) + ", position " +
+         std::to_string(server.flushed());
+}
 
 }  // namespace
 
@@ -44,6 +52,10 @@ std::string_view name(Trouble trouble) {
       return "promotion";
     case Trouble::kByHand:
       return "by-hand";
+    case Trouble::kLaggingPromotion:
+      return "lagging-promotion";
+    case Trouble::kRestore:
+      return "restore";
   }
   return "?";
 }
@@ -60,6 +72,7 @@ void Troubles::start() {
   around_.wire.set_weather(setting_.weather);
   next();
   look_after_agents();
+  if (std::ranges::find(setting_.troubles, Trouble::kRestore) != setting_.troubles.end()) back_up();
 }
 
 // An agent that was displaced is not started again by itself; somebody sees it in the end.
@@ -93,8 +106,8 @@ std::uint64_t Troubles::total() const {
 
 void Troubles::strike(Trouble trouble) {
   ++counts_[static_cast<std::size_t>(trouble)];
-  around_.trace.event(0, name(trouble));
   Site& site = any_site();
+  around_.trace.event(0, name(trouble), 0, 0, [&] { return "at " + site.participant; });
   switch (trouble) {
     case Trouble::kAgentCrash:
       return crash(agent_of(site));
@@ -126,6 +139,10 @@ void Troubles::strike(Trouble trouble) {
       return promote(site);
     case Trouble::kByHand:
       return by_hand(site);
+    case Trouble::kLaggingPromotion:
+      return lagging_promotion(site);
+    case Trouble::kRestore:
+      return restore(site);
   }
 }
 
@@ -165,6 +182,7 @@ void Troubles::second_agent(Site& site) {
 }
 
 void Troubles::crash(Site& site) {
+  around_.book.server_crashes(site.participant, *site.server);
   site.server->crash();
   later(dice_.skewed(50 * kMillisecond, 2 * kSecond), [&site] { site.server->start(); });
 }
@@ -226,7 +244,45 @@ void Troubles::stranger(Site& site) {
 
 // What was acknowledged is on the standby; what was not may be gone.
 void Troubles::promote(Site& site) {
-  if (site.server->is_up() && site.synchronous) site.server->promote();
+  if (!site.server->is_up() || !site.synchronous) return;
+  site.backup = nullptr;
+  around_.book.history_changes(site.participant, *site.server, /*lossy=*/false,
+                               [&site] { site.server->promote(); });
+}
+
+// A synchronous standby never lags behind what was acknowledged.
+void Troubles::lagging_promotion(Site& site) {
+  if (!site.server->is_up() || site.synchronous) return;
+  const auto records = static_cast<std::size_t>(dice_.skewed(0, kRecordsLostMax));
+  lose(site, [&site, records] { site.server->promote_without(records); });
+}
+
+void Troubles::restore(Site& site) {
+  if (!site.server->is_up() || site.backup == nullptr) return;
+  const bool new_timeline = dice_.percent(50);
+  lose(site, [&site, new_timeline] { site.server->restore(site.backup, new_timeline); });
+}
+
+// Strangers lose theirs, too.
+void Troubles::lose(Site& site, const std::function<void()>& change) {
+  const std::string from = words(*site.server);
+  around_.book.history_changes(site.participant, *site.server, /*lossy=*/true, change);
+  around_.trace.event(0, "loses data", 0, 0, [&] {
+    return site.participant + ", from " + from + " to " + words(*site.server);
+  });
+  site.backup = nullptr;
+  const auto prepared = site.server->prepared();
+  std::erase_if(site.strangers, [&](const std::string& gid) {
+    return std::none_of(prepared.begin(), prepared.end(),
+                        [&](const auto& one) { return one.gid == gid; });
+  });
+}
+
+void Troubles::back_up() {
+  for (Site& site : sites_) {
+    if (site.server->is_up() && dice_.percent(50)) site.backup = site.server->back_up();
+  }
+  later(kBackUpEvery, [this] { back_up(); });
 }
 
 void Troubles::by_hand(Site& site) {

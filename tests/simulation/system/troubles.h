@@ -36,8 +36,12 @@ enum class Trouble {
   kAllAtOnce,         // every process is killed, and all are started again
   kPromotion,         // a synchronous standby takes the server's place
   kByHand,            // somebody commits or rolls back a prepared transaction of ours
+  kLaggingPromotion,  // an asynchronous standby takes the server's place, without the latest
+  kRestore,           // an old copy of the data does, on the same timeline or on a new one
 };
-inline constexpr std::size_t kTroubleKinds = 14;
+inline constexpr std::size_t kTroubleKinds = 16;
+// Those that lose nothing that was acknowledged come first.
+inline constexpr std::size_t kLosslessTroubleKinds = 14;
 
 std::string_view name(Trouble trouble);
 
@@ -48,8 +52,9 @@ struct Site {
   std::string participant;
   std::unique_ptr<model::Server> server;
   std::vector<std::unique_ptr<Agent>> agents;
-  std::vector<std::string> strangers;  // gids, prepared by others
-  bool synchronous = false;            // it has a synchronous standby
+  std::vector<std::string> strangers;      // gids, prepared by others
+  bool synchronous = false;                // it has a synchronous standby
+  model::Server::Backup backup = nullptr;  // of the history that it has now
 };
 
 class Troubles {
@@ -88,6 +93,10 @@ class Troubles {
   void all_at_once();
   void stranger(Site& site);
   void promote(Site& site);
+  void lagging_promotion(Site& site);
+  void restore(Site& site);
+  void lose(Site& site, const std::function<void()>& change);
+  void back_up();
   void by_hand(Site& site);
 
   const Neighbours around_;

@@ -1,0 +1,160 @@
+// What a database has lost, exactly, and what must be known of it.
+#include <algorithm>
+
+#include "base/gid.h"
+#include "tests/simulation/system/book.h"
+
+namespace assent::simulation::system {
+
+void Book::history_changes(const std::string& participant, const model::Server& server, bool lossy,
+                           const std::function<void()>& change) {
+  read_rows_();
+  histories_[participant].changed = true;
+  Epoch& served = histories_[participant].served_until;
+  served = std::max(served, Epoch(server.epoch_row().epoch));
+  if (lossy) losing_ = participant;
+  change();
+  losing_.clear();
+  find_lost_one_phase(participant, server.one_phase_commits(), lossy);
+}
+
+void Book::server_crashes(const std::string& participant, const model::Server& server) {
+  histories_[participant].crashed_under = Epoch(server.epoch_row().epoch);
+}
+
+// An end by hand that nobody had waited for goes even where nothing acknowledged is lost.
+void Book::undo(Entry& entry, const BranchId& branch) {
+  entry.rolled_back_by_hand.erase(branch);
+  entry.by_hand.erase(branch.participant);
+  if (branch.participant != losing_) return;
+  entry.undone[branch] = {histories_[losing_].served_until};
+}
+
+// What had been decided, and whose record has left by then, nobody can look for.
+void Book::learn_of_break(const std::string& participant) {
+  History& history = histories_[participant];
+  const Epoch broken_below = ledger_.state().participant(participant)->broken_below;
+  if (broken_below <= history.broken_below) return;
+  history.broken_below = broken_below;
+  for (auto& [transaction, one] : entries_) {
+    const bool left = one.decided && ledger_.state().find(transaction) == nullptr;
+    for (auto& [branch, undone] : one.undone) {
+      if (branch.participant == participant && left) undone.recorded = false;
+    }
+  }
+}
+
+// What a synchronous standby lacks nobody was told of: its commit has only been on its way.
+void Book::find_lost_one_phase(const std::string& participant, const std::set<std::string>& kept,
+                               bool lossy) {
+  for (auto& [transaction, one] : entries_) {
+    if (one.one_phase != participant || kept.contains(to_string(transaction))) continue;
+    if (one.one_phase_lost) continue;
+    if (!lossy) {
+      if (one.one_phase_voted || one.told == Outcome::kCommitted) {
+        violated(Checker::kAnswersAreFinal,
+                 to_string(transaction) + " was told to have committed in one phase at " +
+                     participant + ", and its synchronous standby lacks it");
+      }
+      one.one_phase.reset();
+      --one_phase_;
+      continue;
+    }
+    one.one_phase_lost = histories_[participant].served_until;
+    trace_.event(0, "one-phase", transaction.low, 1,
+                 [&, id = transaction] { return to_string(id) + " is lost at " + participant; });
+  }
+}
+
+bool Book::is_lost(const Entry& entry, const BranchId& branch) {
+  return entry.undone.contains(branch) && !entry.branches.contains(branch);
+}
+
+bool Book::is_broken(const BranchId& branch) const {
+  const auto history = histories_.find(branch.participant);
+  return history != histories_.end() && branch.epoch < history->second.broken_below;
+}
+
+bool Book::known_to_be_lost(const Entry& entry) const {
+  if (!entry.one_phase_lost) return false;
+  return *entry.one_phase_lost < histories_.at(*entry.one_phase).broken_below;
+}
+
+std::uint64_t Book::lost() const {
+  std::uint64_t out = 0;
+  for (const auto& [transaction, one] : entries_) {
+    if (one.one_phase_lost) ++out;
+    for (const BranchId& branch : one.listed) out += is_lost(one, branch) ? 1 : 0;
+  }
+  return out;
+}
+
+// Nothing that begins in another history than its life did can be seen from here but a PREPARE:
+// its gid names the life.
+void Book::check_life(const BranchId& branch) const {
+  const auto history = histories_.find(branch.participant);
+  if (history == histories_.end() || branch.epoch > history->second.served_until) return;
+  violated(Checker::kLifeKeepsHistory,
+           to_string(branch) + " is prepared in another history than its life began in");
+}
+
+void Book::life_went_back(const std::string& participant, const Error& why) const {
+  const auto history = histories_.find(participant);
+  if (history != histories_.end() && history->second.changed) return;
+  violated(Checker::kUnbrokenIsTrusted, participant + " has never lost anything: " + why.message);
+}
+
+// R7: the log has it, whoever leads now and whatever became of the record.
+void Book::check_heuristics() const {
+  for (const auto& [transaction, one] : entries_) {
+    const state::Heuristic* told = ledger_.state().heuristics().find(transaction);
+    if (told != nullptr) check_no_false_alarm(transaction, one);
+    if (one.decided != Outcome::kCommitted) continue;
+    for (const BranchId& branch : one.rolled_back_by_hand) {
+      if (!one.listed.contains(branch)) continue;
+      check_told(told, branch, Checker::kHeuristicsAreTold, "was rolled back by hand");
+    }
+    check_lost(transaction, one);
+  }
+}
+
+void Book::check_told(const state::Heuristic* told, const BranchId& branch, Checker checker,
+                      const char* what) const {
+  const state::DecidedBranch named{branch.participant, branch.epoch, branch.attempt, {}};
+  if (told != nullptr && told->result_of(named) != FinishResult::kDone) return;
+  violated(checker, to_string(branch) + " " + what + ", and the log does not tell");
+}
+
+// Where the record had left before the log learnt of it, the log tells of the break alone.
+void Book::check_lost(const TransactionId& transaction, const Entry& entry) const {
+  const state::Heuristic* told = ledger_.state().heuristics().find(transaction);
+  for (const auto& [branch, undone] : entry.undone) {
+    if (!is_lost(entry, branch) || !entry.listed.contains(branch)) continue;
+    if (undone.recorded) {
+      check_told(told, branch, Checker::kLostIsTold, "is lost");
+    } else if (!is_broken(branch)) {
+      violated(Checker::kLostIsTold,
+               to_string(branch) + " is lost, and the log does not know of a break");
+    }
+  }
+}
+
+// A branch whose gid is gone is a hazard where its PREPARE is not proven to be in the history that
+// answers now (missing_gid.cc). Either that is another one than the branch's own life began in; or
+// the server was started again in that life, which ended before it left a landmark under this
+// start.
+void Book::check_no_false_alarm(const TransactionId& transaction, const Entry& entry) const {
+  for (const auto& found : ledger_.state().heuristics().find(transaction)->branches) {
+    if (found.result == FinishResult::kDone) continue;
+    const BranchId branch{transaction, found.branch.participant, found.branch.epoch,
+                          found.branch.attempt};
+    if (entry.ever_by_hand.contains(branch)) continue;
+    const auto history = histories_.find(branch.participant);
+    if (history != histories_.end() && branch.epoch <= history->second.served_until) continue;
+    if (history != histories_.end() && branch.epoch <= history->second.crashed_under) continue;
+    violated(Checker::kUnbrokenNoHazard,
+             to_string(branch) + " is told to have ended otherwise, and nothing befell it");
+  }
+}
+
+}  // namespace assent::simulation::system
