@@ -31,6 +31,12 @@ std::string sentence(const wire::Heuristic& of, const wire::HeuristicBranch& one
       return std::string("is to end as an operator has decided: ") +
              cli::word(of.resolution.outcome);
     }
+    // What is prepared was found with its evidence.
+    if (!one.__isset.evidence) {
+      return "may have committed in one phase in a history that its database has lost: no trace of "
+             "it is left. The client was told that its outcome is unknown: compare the data by "
+             "hand";
+    }
     return "is of a transaction without a record, and nobody knows how it ended or is to end. See "
            "what became of the transaction elsewhere, then: assentctl resolve " +
            of.transaction + " --commit|--abort";

@@ -42,6 +42,22 @@ TEST_F(HeuristicVerbs, ListSaysWhatHappenedAndWhatIsLeftToDo) {
   EXPECT_EQ(all["heuristics"][0]["branches"][0]["result"], "heuristic-rollback");
 }
 
+// Nothing is prepared of it, so there is nothing that an operator could have ended.
+TEST_F(HeuristicVerbs, ALostCommitInOnePhaseIsNotOfferedForResolve) {
+  wire::Heuristic& one = group_.heuristics.front();
+  one.kind = wire::HeuristicKind::HAZARD;
+  one.listed = 0;
+  one.branches.front().result = wire::FinishResult::HAZARD;
+  const auto list = [&] { return verb({"heuristic", "list", "--at", leader_}).out; };
+  EXPECT_THAT(list(), HasSubstr("stock/3.7 may have committed in one phase"));
+  EXPECT_THAT(list(), Not(HasSubstr("assentctl resolve")));
+
+  wire::Evidence evidence;
+  evidence.xid = 9;
+  one.branches.front().__set_evidence(evidence);
+  EXPECT_THAT(list(), HasSubstr("assentctl resolve T --commit|--abort"));
+}
+
 TEST_F(HeuristicVerbs, ForgetTellsWhoAndWhy) {
   const std::vector<std::string> words = {"heuristic",  "forget", "T",    "--reason", "booked",
                                           "--operator", "ann",    "--at", leader_};
