@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "base/check.h"
 
@@ -55,12 +56,49 @@ Plan armed;
 std::size_t passed = 0;  // of the path
 int hits = -1;           // the file of hits
 
+const char* orders = nullptr;  // the file of orders
+
 Result<void> open_hits() {
   const char* const path = std::getenv("ASSENT_FAILPOINT_HITS");
   if (path == nullptr) return refused("name the file of hits in ASSENT_FAILPOINT_HITS");
   hits = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_SYNC | O_CLOEXEC, 0644);
   if (hits >= 0) return {};
   return refused(std::string(path) + " cannot be opened: " + std::strerror(errno));
+}
+
+void obey(Plan plan) {
+  armed = std::move(plan);
+  passed = 0;
+  awaited = armed.path.empty() ? kFailpoints.size() : armed.path.front();
+}
+
+// In the order that makes the acknowledgement true.
+void on_order(int /*signal*/) {
+  const int error = errno;
+  ordered.store(true, std::memory_order_relaxed);
+  constexpr std::string_view kLine = "ordered\n";
+  // A line that is not written is no acknowledgement, and is missed.
+  [[maybe_unused]] const auto written = ::write(hits, kLine.data(), kLine.size());
+  errno = error;
+}
+
+Result<void> take_orders() {
+  orders = std::getenv("ASSENT_FAILPOINT_ORDERS");
+  if (orders == nullptr) return {};
+  struct sigaction action = {};
+  action.sa_handler = on_order;
+  action.sa_flags = SA_RESTART;
+  if (::sigaction(SIGUSR2, &action, nullptr) == 0) return {};
+  return refused(std::string("SIGUSR2 cannot be handled: ") + std::strerror(errno));
+}
+
+void take_order() {
+  std::string text;
+  std::getline(std::ifstream(orders), text);
+  if (text.empty()) return obey({});
+  auto plan = parse(text);
+  CHECK(plan.has_value(), plan.error().message);
+  obey(std::move(*plan));
 }
 
 void hit() {
@@ -96,21 +134,22 @@ Result<Plan> parse(std::string_view text) {
 
 Result<void> arm() {
   const char* const text = std::getenv("ASSENT_FAILPOINT");
-  if (text == nullptr) return {};
-  auto plan = parse(text);
+  if (text == nullptr && std::getenv("ASSENT_FAILPOINT_ORDERS") == nullptr) return {};
+  auto plan = text != nullptr ? parse(text) : Result<Plan>(Plan());
   if (!plan) return tl::unexpected(plan.error());
 #if ASSENT_FAILPOINTS
   if (auto opened = open_hits(); !opened) return opened;
-  armed = std::move(*plan);
-  awaited = armed.path.front();
-  return {};
+  obey(std::move(*plan));
+  return take_orders();
 #else
   return refused("this program was built without failpoints (CMake option ASSENT_FAILPOINTS)");
 #endif
 }
 
 #if ASSENT_FAILPOINTS
-void pass() {
+void pass(std::size_t point) {
+  if (ordered.exchange(false, std::memory_order_relaxed)) take_order();
+  if (point != awaited) return;
   const bool last = passed + 1 == armed.path.size();
   if (last && --armed.nth > 0) return;
   if (!last) {

@@ -6,10 +6,16 @@
 // ends with a comma must be passed first, in this order; then the NTH passage (default 1) of the
 // last one writes its name to the file ASSENT_FAILPOINT_HITS, durably, and raises SIGKILL (default)
 // or SIGSTOP. It happens once in a process's life.
+//
+// ASSENT_FAILPOINT_ORDERS=FILE lets a process be armed while it runs: SIGUSR2 says that FILE holds
+// a plan of the same grammar, or nothing, in the place of the plan before. The signal is
+// acknowledged by the line "ordered" in the file of hits; no passage after that line counts for an
+// older plan.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -21,7 +27,7 @@
 namespace assent {
 
 // Every one that there is. They stand in shells only: a core has no moment of its own.
-inline constexpr std::array<std::string_view, 31> kFailpoints = {
+inline constexpr std::array<std::string_view, 34> kFailpoints = {
     // ── the leader, in the order of a transaction
     "leader.commit.asked",         // a client's commit has arrived, nothing is done
     "leader.abort.asked",          // a client's abort has arrived, nothing is done
@@ -37,11 +43,14 @@ inline constexpr std::array<std::string_view, 31> kFailpoints = {
     "leader.forgotten.proposing",  // before a Forgotten that names transactions
     "leader.forgotten.executed",
     // ── any replica's log
+    "log.received",   // each message of another replica, not yet acted upon
     "log.sending",    // before a turn's messages to the others are handed to their connections
     "log.persisted",  // own records are durable, and nobody is told
     // ── any program's wire
     "wire.written",  // after each write to a connection that has taken all that it had
     // ── the agent
+    "agent.execute.asked",        // a statement has arrived, nothing is done
+    "agent.execute.answering",    // before the answer to each statement is sent
     "agent.prepare.asked",        // a prepare has arrived, nothing is done
     "agent.prepare.sending",      // before PREPARE, or a one-phase COMMIT, goes to PostgreSQL
     "agent.prepared",             // PostgreSQL has prepared, and nobody is told
@@ -100,13 +109,15 @@ Result<Plan> parse(std::string_view text);
 
 // Arms what the environment says; nothing when it says nothing. An error when it cannot be done, or
 // when this program has no failpoints: a test that believes to crash it must not go on. Call once,
-// before the process does anything.
+// before the process does anything: SIGUSR2 may come from then on.
 Result<void> arm();
 
 #if ASSENT_FAILPOINTS && !defined(ASSENT_CANARIES)
 // The one whose next passage counts; kFailpoints.size(): none.
 inline std::size_t awaited = kFailpoints.size();
-void pass();
+// Set by the signal handler: the next passage, whichever it is, takes the order first.
+inline std::atomic<bool> ordered = false;
+void pass(std::size_t point);
 #endif
 
 }  // namespace failpoints
@@ -114,7 +125,9 @@ void pass();
 // Called by the thread of the event loop alone.
 #if ASSENT_FAILPOINTS && !defined(ASSENT_CANARIES)
 inline void failpoint(Failpoint point) {
-  if (point.index() == failpoints::awaited) failpoints::pass();
+  if (point.index() == failpoints::awaited || failpoints::ordered.load(std::memory_order_relaxed)) {
+    failpoints::pass(point.index());
+  }
 }
 #else
 constexpr void failpoint(Failpoint /*point*/) {}

@@ -282,6 +282,7 @@ replica::Now GroupLog::clocks() {
 }
 
 void GroupLog::deliver(ReplicaId from, const paxos::Message& message) {
+  failpoint("log.received");
   if (heard_.insert(from).second) disks_due_ = true;
   feed(paxos::Arrived{from, message});
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "participant/server/handlers.h"
+#include "runtime/failpoint.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "runtime/rpc/statements.h"
@@ -106,12 +107,14 @@ class ClientHandler final : public wire::BranchesCobSvIf {
 
   void execute(Cob<wire::ExecuteReply> cob, ExnCob exn,
                const wire::ExecuteRequest& request) override {
+    failpoint("agent.execute.asked");
     auto asked = check(request).and_then([&] { return check_opening(request); }).and_then([&] {
       return execute_from_wire(request);
     });
     if (!asked) return answer<wire::ExecuteReply>(cob, exn, tl::unexpected(named(asked.error())));
     services_.branches->execute(
         std::move(*asked), [this, cob, exn](Result<branch::ExecuteAnswer> done) {
+          failpoint("agent.execute.answering");
           answer(cob, exn, std::move(done).map(execute_to_wire).map_error([this](Error error) {
             return named(std::move(error));
           }));

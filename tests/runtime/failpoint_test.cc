@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -148,6 +149,60 @@ TEST(Failpoint, StopsOnceAndGoesOn) {
   process.go_on();
   const int ended = process.wait();
   EXPECT_TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == 3) << ended;
+}
+
+// Armed for nothing, and ordered by its own hand.
+class Ordered {
+ public:
+  explicit Ordered(const std::function<void(const Ordered&)>& work) {
+    ::setenv("ASSENT_FAILPOINT_ORDERS", orders_.c_str(), 1);
+    process_.emplace("log.persisted:1000", [&] { work(*this); });
+    ::unsetenv("ASSENT_FAILPOINT_ORDERS");
+  }
+  ~Ordered() { std::filesystem::remove(orders_); }
+  Ordered(const Ordered&) = delete;
+  Ordered& operator=(const Ordered&) = delete;
+
+  void give(const std::string& plan) const {
+    std::ofstream(orders_) << plan << '\n';
+    ::raise(SIGUSR2);
+  }
+
+  int wait() { return process_->wait(); }
+  [[nodiscard]] std::string told() const { return process_->told(); }
+
+ private:
+  const std::string orders_ = testing::TempDir() + "failpoint-orders-" + std::to_string(::getpid());
+  std::optional<Armed> process_;
+};
+
+TEST(Failpoint, OrderArmsAProcessThatRuns) {
+  Ordered process([](const Ordered& self) {
+    failpoint("agent.prepared");
+    self.give("agent.prepared");
+    failpoint("agent.finish.done");
+    failpoint("agent.prepared");
+    ::_exit(3);
+  });
+  const int status = process.wait();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  EXPECT_EQ(process.told(), "ordered\nagent.prepared\n");
+}
+
+TEST(Failpoint, OrderTakesThePlaceOfThePlanBefore) {
+  Ordered process([](const Ordered& self) {
+    self.give("agent.prepare.sending,agent.prepared");
+    failpoint("agent.prepare.sending");
+    self.give("agent.finish.sending,agent.prepared");
+    failpoint("agent.prepared");
+    self.give("");
+    failpoint("agent.finish.sending");
+    failpoint("agent.prepared");
+    ::_exit(3);
+  });
+  const int status = process.wait();
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 3) << status;
+  EXPECT_EQ(process.told(), "ordered\nordered\nordered\n");
 }
 
 #else
