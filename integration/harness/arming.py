@@ -48,10 +48,10 @@ def wait_for_death(service, failpoint, cluster, leads):
     return died
 
 
-def wait_for_halt(service, failpoint, cluster, leads):
+def wait_for_halt(service, failpoint, cluster, leads, seconds=SECONDS):
     """Waits until a process has stopped itself at its failpoint. Raises Missed, as above."""
     try:
-        waiting.until(lambda: processes.is_stopped(service.identity), SECONDS,
+        waiting.until(lambda: processes.is_stopped(service.identity), seconds,
                       f"{service.name} to stand still at {failpoint}")
     except waiting.WaitedInVain:
         _check_office(cluster, leads)

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,7 +17,13 @@ def raise_on_signals():
 
 @contextlib.contextmanager
 def ignored():
-    """Nothing interrupts the block, which must have a deadline of its own."""
+    """Nothing interrupts the block, which must have a deadline of its own.
+
+    A thread beside the main one is never interrupted.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = _handle_all(_do_nothing)
     try:
         yield

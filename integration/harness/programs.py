@@ -2,9 +2,13 @@
 
 import json
 import pathlib
+import signal
 
-from . import status
+from . import processes, status, waiting
 from .service import Service
+
+ORDER_SECONDS = 10
+ORDERED = "ordered"  # how a process acknowledges an order
 
 
 def toml(tables):
@@ -22,8 +26,20 @@ class Program(Service):
     def __init__(self, name, directory, port_numbers, bin_directory):
         super().__init__(name, directory, port_numbers)
         self.bin_directory = pathlib.Path(bin_directory)
+        self.takes_orders = False  # lives that begin from now on can be armed while they run
         self._armed = None
         self._flags = ()
+
+    def order(self, failpoint):
+        """Arms the life that runs, in the place of what it was armed with; "" disarms it.
+
+        Precondition: it does not stand still, and has taken orders from its beginning on.
+        """
+        self._orders.write_text(f"{failpoint}\n", encoding="utf-8")
+        self._hits.write_bytes(b"")  # it appends to this very file
+        processes.send(self.identity, signal.SIGUSR2)
+        waiting.until(lambda: ORDERED in self._hit_lines(), ORDER_SECONDS,
+                      f"{self.name} to take an order")
 
     def arm(self, failpoint):
         """The next life, and no later one, ends or stops there; see runtime/failpoint.h."""
@@ -31,18 +47,28 @@ class Program(Service):
         self._armed = failpoint
 
     def hits(self):
-        """The names of the failpoints that did so since arm()."""
-        return self._hits.read_text(encoding="utf-8").split() if self._hits.exists() else []
+        """The names of the failpoints that did so since arm() or order()."""
+        return [line for line in self._hit_lines() if line != ORDERED]
 
     def environment(self):
         failpoint, self._armed = self._armed, None
-        if failpoint is None:
-            return {}
-        return {"ASSENT_FAILPOINT": failpoint, "ASSENT_FAILPOINT_HITS": str(self._hits)}
+        made = {"ASSENT_FAILPOINT_HITS": str(self._hits)} if failpoint or self.takes_orders else {}
+        if failpoint:
+            made["ASSENT_FAILPOINT"] = failpoint
+        if self.takes_orders:
+            made["ASSENT_FAILPOINT_ORDERS"] = str(self._orders)
+        return made
+
+    def _hit_lines(self):
+        return self._hits.read_text(encoding="utf-8").split() if self._hits.exists() else []
 
     @property
     def _hits(self):
         return self.directory / "failpoint-hits"
+
+    @property
+    def _orders(self):
+        return self.directory / "failpoint-orders"
 
     def command(self):
         flags, self._flags = self._flags, ()

@@ -30,13 +30,17 @@ ONE_PHASE = "one-phase"  # one writes, the other only reads
 REFUSED = "refused"  # db2 votes NO
 ABORT = "abort"  # the client asks for it
 ABORT_ONE_PHASE = "abort-one-phase"  # also, of what might have committed in one phase
+READ_ONLY = "read-only"  # both only read
 
 
 class SingleTransfer:
-    """Moves 1 between the accounts 1 of db1 and db2; in one phase, between two of the `writer`."""
+    """Moves 1 between the same account of db1 and db2; in one phase, between two of the `writer`."""
 
-    def __init__(self, cluster, kind, number, writer="db1"):
+    def __init__(self, cluster, kind, number, writer="db1", account=1):
+        """Of the cluster only the agents' names and ports are needed; the next account is used, too."""
         self.kind = kind
+        self._accounts = (account, account + 1)
+        self._gives_up = False
         self._names = ("db1", "db2") if writer == "db1" else ("db2", "db1")  # the writer first
         self.name = f"{kind}-{number}"
         self.id = None
@@ -56,6 +60,13 @@ class SingleTransfer:
 
         False: it does not, or could not be asked; nothing is open then.
         """
+        if not self.start(replica):
+            return False
+        self.execute()
+        return True
+
+    def start(self, replica):
+        """The first half of open(): it has an id then, and nothing else."""
         try:
             client = wire.coordinator(replica.ports["client"])
         except TException:
@@ -66,14 +77,17 @@ class SingleTransfer:
             return False
         finally:
             client.close()
-        self._begin(started)
-        return True
-
-    def _begin(self, started):
         self.id = started.transaction
         if self.kind == ONE_SHOT:
             self._first = {"first": True, "office": started.office}
+        return True
+
+    def execute(self):
+        """The second half: every branch does its work."""
+        if self.kind == ONE_SHOT:
             self._branches = [wire.one_shot("db1", *self._work(-1)), wire.one_shot("db2", *self._work(1))]
+        elif self.kind == READ_ONLY:
+            self._branches = [self._opened(name, wire.statement("SELECT 1")) for name in self._names]
         elif self.kind in (ONE_PHASE, ABORT_ONE_PHASE):
             writer, reader = self._names
             self._branches = [self._opened(writer, *self._moves_within()),
@@ -83,10 +97,18 @@ class SingleTransfer:
         if self.kind == REFUSED:
             self._branches[1].statements += 1  # as if the agent had missed one
 
+    def give_up(self):
+        """From now on it is asked to abort. Precondition: nobody has ever asked to commit it."""
+        self._gives_up = True
+
     def ask(self, replica):
         """Asks for the end in a thread of its own; what is told, if anything, is among the outcomes."""
-        self._asking = threading.Thread(target=self._call, args=(replica, self._first), daemon=True)
+        self._asking = threading.Thread(target=self.ask_once, args=(replica,), daemon=True)
         self._asking.start()
+
+    def ask_once(self, replica):
+        """As ask(), and returns when it is answered, or the connection has ended."""
+        self._call(replica, self._first)
 
     def await_answer(self):
         """Returns when ask() was answered, or its connection has ended."""
@@ -142,7 +164,7 @@ class SingleTransfer:
 
     def _expected(self, servers):
         counts = [0] * servers
-        if self.outcome == COMMITTED:
+        if self.outcome == COMMITTED and self.kind != READ_ONLY:
             counts[0] = 1
             counts[1] = 0 if self.kind in (ONE_PHASE, ABORT_ONE_PHASE) else 1
         return counts
@@ -150,10 +172,12 @@ class SingleTransfer:
     # ── the wire ────────────────────────────────────────────────────────────────────────────────
 
     def _work(self, amount):
-        return wire.statement(ADD, amount, 1), wire.statement(RECEIPT, self.name)
+        return (wire.statement(ADD, amount, self._accounts[0]),
+                wire.statement(RECEIPT, self.name))
 
     def _moves_within(self):
-        return (wire.statement(ADD, -1, 1), wire.statement(ADD, 1, 2),
+        one, other = self._accounts
+        return (wire.statement(ADD, -1, one), wire.statement(ADD, 1, other),
                 wire.statement(RECEIPT, self.name))
 
     def _opened(self, name, *statements, **hints):
@@ -177,7 +201,9 @@ class SingleTransfer:
             asked = {"transaction": self.id, "branches": self._branches}
             if self.kind == ONE_SHOT:
                 asked["acknowledge"] = wire.transaction.Acknowledge.DECIDED
-            aborts = self.kind in (ABORT, ABORT_ONE_PHASE)
+            if self._gives_up:
+                asked["never_committed"] = True
+            aborts = self._gives_up or self.kind in (ABORT, ABORT_ONE_PHASE)
             reply = client.abort(**asked) if aborts else client.commit(**asked, **(promise or {}))
             self.outcomes.append(reply.outcome)
             if not aborts:

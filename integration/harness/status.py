@@ -58,6 +58,12 @@ def leader_of(coordinators):
     return max(leaders, key=lambda one: _ballot(one[0]))[1] if leaders else None
 
 
+def ballot_of(replica):
+    """The highest that this replica knows, as a text; None: no answer."""
+    told, = of([replica])
+    return told and told.facts.get("ballot")
+
+
 def wait_for_leader(coordinators, seconds=LEADER_SECONDS):
     """The replica that leads, as soon as one does."""
     return waiting.until(lambda: leader_of(coordinators), seconds, "a replica that leads")

@@ -4,10 +4,9 @@ import argparse
 import dataclasses
 import time
 
-from . import arming, bank, bank_run, in_doubt, waiting
+from . import aftermath, arming, bank_run, in_doubt
 from .errors import HarnessError
 
-SETTLE_SECONDS = 30
 TRIES = 3
 
 
@@ -77,7 +76,8 @@ class StepsAct(bank_run.Act):
             for number, step in enumerate(chosen, 1):
                 passed.append(self._pass(step, number, transfers))
                 self._tell(number, len(chosen), passed[-1])
-        books = self._close(transfers)
+        books, problems = aftermath.at_the_end(self._cluster, self._money, transfers)
+        self.problems = list(dict.fromkeys([*self.problems, *problems]))
         self._show(passed, books)
         return bank_run.Verdict(
             [*self.problems, *self._too_long(passed), *books.problems()],
@@ -113,35 +113,10 @@ class StepsAct(bank_run.Act):
         transfer.repeat(self._cluster.coordinators)
         answered = time.time()
         transfer.await_answer()
-        for service in (*self._cluster.coordinators, *self._cluster.agents):
-            service.wait_ready()
-        transfer.repeat_everywhere(self._cluster.coordinators)
-        self._wait_until_nothing_is_prepared(transfer)
-        self.problems += transfer.problems([bank.receipts(each) for each in self._cluster.servers])
-        ages = [branch.age(branch.ended) for branch in self._meter.branches()
-                if transfer.id in branch.gid and branch.ended > died]
-        return Passed(step, self._single_transfer.NAMES[transfer.outcome], answered - died, ages)
-
-    def _wait_until_nothing_is_prepared(self, transfer):
-        """Also the meter has seen that."""
-        begun = time.time()
-        try:
-            waiting.until(
-                lambda: self._meter.is_settled(time.time(), begun), SETTLE_SECONDS,
-                f"the branches of {transfer.name} to be settled")
-        except waiting.WaitedInVain as error:
-            raise HarnessError(f"{error} {self._cluster.prepared_transactions()}") from None
-
-    def _close(self, transfers):
-        """Each answer is given once more, by every replica, at the very end."""
-        for transfer in transfers:
-            transfer.repeat(self._cluster.coordinators)
-            transfer.repeat_everywhere(self._cluster.coordinators)
-        books = self._money.close()
-        receipts = [bank.receipts(each) for each in self._cluster.servers]
-        self.problems += [problem for transfer in transfers for problem in transfer.problems(receipts)]
-        self.problems = list(dict.fromkeys(self.problems))
-        return books
+        found = aftermath.of(self._cluster, self._meter, transfer, died)
+        self.problems += found.problems
+        return Passed(step, self._single_transfer.NAMES[transfer.outcome], answered - died,
+                      found.ages)
 
     def _too_long(self, passed):
         limit = self._options.in_doubt_max

@@ -136,8 +136,7 @@ class _TwoAgents(bank_run.Act):
             begun = time.monotonic()
             self._cluster.begin_life(second)
             self._tell(f"{second.name} served", begun)
-            waiting.until(lambda: time.monotonic() >= begun + self._options.pause,
-                          self._options.pause + SECONDS, "the end of the pause")
+            waiting.reach(begun + self._options.pause)
         finally:
             self._first.go_on()
         begun = time.monotonic()

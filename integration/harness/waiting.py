@@ -11,6 +11,11 @@ class WaitedInVain(HarnessError):
     """The condition did not come true in time."""
 
 
+def reach(moment):
+    """Returns when time.monotonic() is there: for a fault that has to last so long, and nothing else."""
+    time.sleep(max(0.0, moment - time.monotonic()))
+
+
 def until(condition, seconds, what):
     """Returns the first true value of `condition()`; a HarnessError about `what` when none came."""
     deadline = time.monotonic() + seconds

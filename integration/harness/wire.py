@@ -2,6 +2,7 @@
 
 import atexit
 import importlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -19,16 +20,23 @@ from . import repository
 HOST = "127.0.0.1"
 
 
+GENERATED = "ASSENT_TEST_WIRE"  # in the environment: where a parent process has generated it
+
+
 def _generate():
+    """Returns the directory that has the generated code."""
+    if GENERATED in os.environ:
+        return os.environ[GENERATED]
     directory = tempfile.mkdtemp(prefix="assent-test-wire-", dir="/tmp")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     for name in ("common", "transaction", "participant", "replica", "admin"):
         idl = pathlib.Path(repository.ROOT) / "thrift" / f"{name}.thrift"
         subprocess.run(["thrift", "--gen", "py", "-out", directory, str(idl)], check=True)
-    sys.path.insert(0, directory)
+    return directory
 
 
-_generate()
+DIRECTORY = _generate()
+sys.path.insert(0, DIRECTORY)
 common = importlib.import_module("assent_wire.common.ttypes")
 transaction = importlib.import_module("assent_wire.transaction.ttypes")
 participant = importlib.import_module("assent_wire.participant.ttypes")

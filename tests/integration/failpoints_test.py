@@ -5,7 +5,7 @@ import re
 import unittest
 
 import fixtures  # noqa: F401 (the harness's path)
-from harness import agent_steps_command, by_hand_command, leader_steps_command, repository
+from harness import agent_steps_command, by_hand_command, crash_cells, leader_steps_command, repository
 
 LIST = repository.ROOT / "runtime" / "failpoint.h"
 SHELLS = ("coordinator/server", "participant/postgres", "participant/server", "runtime/rpc")
@@ -29,6 +29,8 @@ def crashed_at():
     """The names at which a command has a process die or stand still, or that lead there."""
     steps = [*leader_steps_command.STEPS, *agent_steps_command.STEPS]
     paths = [step.path for step in steps]
+    paths += [path for cell in crash_cells.CELLS
+              for path in (cell.trial.moment.path, cell.trial.moment.first) if path]
     paths += [by_hand_command.VOTED, by_hand_command.TOLD, by_hand_command.DECIDED]
     return {name for path in paths for name in path.partition(":")[0].split(",")}
 
