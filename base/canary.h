@@ -63,6 +63,8 @@ enum class Canary {
   kBallotIgnored,           // R4: agents obey leaders whose ballot is over
   kMissingIsCommitted,      // R7: a gid that is missing has been finished as asked
   kMissingIsAborted,        // R7: a gid that is missing has been rolled back
+  kXidOfAnotherHistory,     // R7: a number that was given out again after a restore is the branch's
+  kHazardAsDone,            // R7: a branch of whom nobody knows has ended as decided
   kRefusedIsAborted,        // R10: a client takes every refusal for an abort
   kCommittedOverBreak,      // R14: a YES that may be lost with its database's history commits
   kBreakNotRedriven,        // R14: nobody looks for commits that may be lost with a history

@@ -150,6 +150,11 @@ struct FinishRequest {
   4: common.Outcome outcome
   /** As voted; absent when the coordinator has none (the branch never voted YES to it). */
   5: optional common.Evidence evidence
+  /**
+   * The database was promoted or restored since the branch voted, and the log does not know that it
+   * has kept it. That the server's timeline and WAL position fit the evidence then proves nothing.
+   */
+  6: optional bool maybe_lost
 }
 
 struct FinishReply {

@@ -153,7 +153,11 @@ void Driver::list(Turn& turn, const std::vector<BranchId>& branches) {
 
 void Driver::send_finish(Turn& turn, Branch& branch) {
   branch.resend_at.reset();
-  turn.effects.finishes.push_back({branch.id, outcome_of(branch), branch.evidence});
+  const state::ParticipantRecord* record = turn.state.participant(branch.id.participant);
+  const state::DecidedBranch decided{branch.id.participant, branch.id.epoch, branch.id.attempt,
+                                     branch.evidence.value_or(Evidence{})};
+  const bool maybe_lost = record != nullptr && record->may_have_lost(decided);
+  turn.effects.finishes.push_back({branch.id, outcome_of(branch), branch.evidence, maybe_lost});
 }
 
 void Driver::send_again(Turn& turn, Branch& branch) {

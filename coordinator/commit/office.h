@@ -164,6 +164,7 @@ struct SendFinish {
   BranchId branch;
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;  // absent: the branch never voted YES to this office
+  bool maybe_lost = false;           // with its database's history, as the log knows it
 };
 struct BranchResults {
   std::string participant;

@@ -182,6 +182,7 @@ void AgentLinks::send(const commit::SendFinish& finish) {
   request.branch = rpc::to_wire(branch);
   request.outcome = rpc::to_wire(finish.outcome);
   if (finish.evidence) request.__set_evidence(rpc::to_wire(*finish.evidence));
+  if (finish.maybe_lost) request.__set_maybe_lost(true);
   ++link->in_flight;
   ASSENT_CALL(wire::Participant, finish, wire::FinishReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::FinishReply> reply) {

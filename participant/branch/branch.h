@@ -52,6 +52,7 @@ struct FinishRun {
   Ballot ballot;
   std::optional<Evidence> evidence;
   Callers callers;
+  bool maybe_lost = false;
 };
 
 // ── states ──────────────────────────────────────────────────────────────────────────────────────

@@ -79,6 +79,7 @@ struct FinishAsked {
   BranchId branch;
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;
+  bool maybe_lost = false;  // with its database's history, as the log knows it
 };
 
 // ── inputs from PostgreSQL, through the shell ───────────────────────────────────────────────────
@@ -190,6 +191,7 @@ struct RunFinish {
   Ballot ballot;
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;
+  bool maybe_lost = false;
 };
 // The branch no longer needs its connection; the shell resets it and puts it back into the pool.
 // Comes exactly once for every ConnectionGranted that no ConnectionLost has taken back.

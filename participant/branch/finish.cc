@@ -77,9 +77,12 @@ void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
     return refuse(asked.token, ErrorCode::kOverloaded,
                   std::to_string(finishing_.size()) + " unknown branches are being finished");
   }
-  FinishRun finish{
-      asked.outcome, asked.ballot, asked.evidence, {Caller{asked.token, asked.ballot}}};
-  run(RunFinish{asked.branch, finish.ballot, finish.outcome, finish.evidence});
+  FinishRun finish{asked.outcome,
+                   asked.ballot,
+                   asked.evidence,
+                   {Caller{asked.token, asked.ballot}},
+                   asked.maybe_lost};
+  run(RunFinish{asked.branch, finish.ballot, finish.outcome, finish.evidence, finish.maybe_lost});
   finishing_.emplace(asked.branch, std::move(finish));
 }
 
@@ -162,7 +165,8 @@ BranchTable::Core::Progress BranchTable::Core::conclude(FinishRun& finish, const
     refuse_stale(finish.callers, why);
     if (!finish.callers.empty()) {
       finish.ballot = highest(finish.callers);
-      run(RunFinish{done.branch, finish.ballot, finish.outcome, finish.evidence});
+      run(RunFinish{done.branch, finish.ballot, finish.outcome, finish.evidence,
+                    finish.maybe_lost});
       return Progress::kSentAgain;
     }
   }

@@ -106,6 +106,7 @@ void add_one_phase(Batch& batch, const TransactionId& transaction, const std::st
     batch.push_back({"SELECT assent.record_commit($1, $2)", {to_string(transaction), key}});
   }
   batch.push_back({"COMMIT"});
+  batch.push_back({"SELECT pg_catalog.pg_current_wal_flush_lsn()"});
 }
 
 }  // namespace assent::postgres

@@ -49,13 +49,15 @@ struct PrepareCommands {
 void add_prepare(Batch& batch, const std::string& cluster, const BranchId& branch,
                  const std::string& key);
 
-// Three answers (R12). Precondition: a transaction is open; the row would be committed without one.
-// The role is put back by a command of its own: rights are checked before a command begins.
+// Four answers (R12); the position is read behind the commit. Precondition: a transaction is open;
+// the row would be committed without one. The role is put back by a command of its own: rights are
+// checked before a command begins.
 struct OnePhaseCommands {
   static constexpr std::size_t kSettings = 0;
   static constexpr std::size_t kRow = 1;
   static constexpr std::size_t kCommit = 2;
-  static constexpr std::size_t kCount = 3;
+  static constexpr std::size_t kPosition = 3;
+  static constexpr std::size_t kCount = 4;
 };
 void add_one_phase(Batch& batch, const TransactionId& transaction, const std::string& key);
 

@@ -146,7 +146,7 @@ void Database::Impl::on(const branch::RunSettle& operation) {
             return context->may_send(ballot);
           };
           auto settled =
-              co_await settle_outcome(settler, operation.transaction, std::move(may_send));
+              co_await settle_outcome(context, settler, operation.transaction, std::move(may_send));
           context->report(branch::SettleDone{operation.transaction, std::move(settled)});
         });
 }

@@ -87,7 +87,18 @@ asio::awaitable<Result<Evidence>> settle_prepare(std::shared_ptr<Context> contex
   }
 }
 
-asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
+// What is told is in the database's history from then on, or the life ends (session.cc).
+asio::awaitable<Result<void>> note_position(std::shared_ptr<Context> context,
+                                            std::shared_ptr<Control> settler) {
+  auto position = co_await settler->query("SELECT pg_current_wal_flush_lsn()");
+  if (!position) co_return failure(ErrorCode::kUnavailable, position.error().message);
+  context->reached(parse_lsn(*position->rows.at(0).at(0)));
+  context->landmark_follows();
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Context> context,
+                                             std::shared_ptr<Control> settler,
                                              TransactionId transaction,
                                              std::function<bool()> may_send) {
   const std::vector<Value> id{to_string(transaction)};
@@ -107,6 +118,8 @@ asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
                                                    to_string(transaction) +
                                                    " is there, though one has been written");
   }
+  auto noted = co_await note_position(context, settler);
+  if (!noted) co_return tl::unexpected(noted.error());
   failpoint("agent.settle.done");
   co_return row->rows.front().front() == "t";
 }
@@ -119,7 +132,7 @@ asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
        wait = std::min(2 * wait, kPauseMax)) {
     auto gone = co_await control->terminate(backend);
     Result<bool> settled = failure(ErrorCode::kUnavailable, "its backend is not gone yet");
-    if (gone) settled = co_await settle_outcome(settler, transaction, nullptr);
+    if (gone) settled = co_await settle_outcome(context, settler, transaction, nullptr);
     if (settled) co_return *settled;
     log::warning("a one-phase COMMIT is unsettled",
                  {{"transaction", to_string(transaction)}, {"reason", settled.error().message}});

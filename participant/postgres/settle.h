@@ -32,7 +32,8 @@ boost::asio::awaitable<bool> settle_commit(std::shared_ptr<Context> context,
 // durable then. kUnavailable: it cannot be told now. kStaleBallot: `may_send`, asked immediately
 // before the row is sent (R4), said no. It may wait for a commit that is under way, so `settler` is
 // a connection of its own.
-boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Control> settler,
+boost::asio::awaitable<Result<bool>> settle_outcome(std::shared_ptr<Context> context,
+                                                    std::shared_ptr<Control> settler,
                                                     TransactionId transaction,
                                                     std::function<bool()> may_send);
 

@@ -159,14 +159,17 @@ void BranchWork::on_one_phase_answered(const Answers& answers, std::size_t first
   const Answer& settings = answers[first + OnePhaseCommands::kSettings];
   const Answer& row = answers[first + OnePhaseCommands::kRow];
   const Answer& commit = answers[first + OnePhaseCommands::kCommit];
+  const Answer& position = answers[first + OnePhaseCommands::kPosition];
   if (!settings.ok()) return end_unprepared(to_error(settings));
   if (!row.ok() && row_stands(row.sqlstate())) return start_settling(to_error(row));
   if (!row.ok()) return end_unprepared(to_error(row));
   if (!commit.ok()) return report_vote(tl::unexpected(to_error(commit)));
   if (commit.tag() != "COMMIT") return report_vote(tl::unexpected(no_transaction()));
-  if (!commit.warnings.empty()) {
+  if (!commit.warnings.empty() || !position.ok()) {
     return start_settling({ErrorCode::kUnavailable, "its COMMIT was cut short"});
   }
+  context_->reached(parse_lsn(*to_result(position).rows.at(0).at(0)));
+  context_->landmark_follows();
   failpoint("agent.one_phase.committed");
   report_vote(branch::CommittedOnePhase{});
 }

@@ -221,6 +221,7 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     if (!outcome) return tl::unexpected(outcome.error());
     branch::FinishAsked out{{}, *ballot, std::move(*branch), *outcome, std::nullopt};
     if (request.__isset.evidence) out.evidence = rpc::from_wire(request.evidence);
+    out.maybe_lost = request.__isset.maybe_lost && request.maybe_lost;
     return out;
   }
 

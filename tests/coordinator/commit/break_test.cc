@@ -36,7 +36,7 @@ TEST(Break, AVoteThatMayBeLostDoesNotCommit) {
   EXPECT_EQ(s.yes("b"), "propose COMMITTED a b") << "the vote was on its way";
   EXPECT_EQ(s.execute(), "propose ABORTED a b because UNAVAILABLE");
   EXPECT_EQ(s.execute(),
-            "finish a ROLLBACK; finish b ROLLBACK; reply 1 ABORTED because UNAVAILABLE");
+            "finish a ROLLBACK; finish b ROLLBACK maybe lost; reply 1 ABORTED because UNAVAILABLE");
   EXPECT_EQ(s.office->counters().committed, 0u);
   EXPECT_EQ(s.office->counters().aborted, 1u);
   EXPECT_NE(s.state.find(s.t)->reason.message.find("'b'"), std::string::npos);
@@ -66,7 +66,7 @@ TEST(Break, ACommitThatMayBeLostIsCarriedOutOnceMore) {
   Stage s;
   commit_and_forget(s);
   s.restore("a");
-  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT") << "with the record's evidence";
+  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT maybe lost") << "with the record's evidence";
   EXPECT_EQ(s.finished("a", FinishResult::kHazard), "propose HEURISTIC a HAZARD; warn");
   EXPECT_EQ(s.feed(AgentUp{"a"}), "") << "once for each break";
   s.execute();
@@ -86,7 +86,8 @@ TEST(Break, WhatIsToldAlreadyIsNotAskedAboutAgain) {
   s.restart();
   EXPECT_EQ(s.feed(AgentUp{"a"}), "");
   s.restore("b");
-  EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT") << "of the other branch nothing is told";
+  EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT maybe lost")
+      << "of the other branch nothing is told";
 }
 
 TEST(Break, OneThatSurvivedIsNot) {
@@ -95,7 +96,7 @@ TEST(Break, OneThatSurvivedIsNot) {
   s.restore("a", /*landmark=*/77);
   EXPECT_EQ(s.feed(AgentUp{"a"}), "");
   s.restore("b", /*landmark=*/76);
-  EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT");
+  EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT maybe lost");
 }
 
 TEST(Break, ARestartOfItsAgentIsNone) {
@@ -111,7 +112,7 @@ TEST(Break, OneThatIsStillDrivenIsSentAgain) {
   s.commit_decided();
   s.finished("a");
   s.restore("a");
-  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT");
+  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT maybe lost");
   s.finished("b");
   EXPECT_EQ(s.office->driven_count(), 1u);
   EXPECT_EQ(s.finished("a"), "reply 1 COMMITTED");
@@ -121,7 +122,7 @@ TEST(Break, OneThatWaitsToBeForgottenIsSentAgainFirst) {
   Stage s;
   s.commit_and_finish();
   s.restore("a");
-  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT");
+  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT maybe lost");
   EXPECT_EQ(s.pass(Millis(1'000)), "");
   s.finished("a");
   EXPECT_EQ(s.pass(Millis(200)), "propose FORGOTTEN 1");
@@ -143,7 +144,7 @@ TEST(Break, TheNextOfficeLooksAsWell) {
   Stage s;
   commit_and_forget(s);
   s.restore("a");
-  EXPECT_EQ(s.restart(), "finish a COMMIT");
+  EXPECT_EQ(s.restart(), "finish a COMMIT maybe lost");
   EXPECT_EQ(s.feed(AgentUp{"a"}), "");
 }
 
@@ -199,7 +200,7 @@ TEST_F(ManyCommits, OfOneParticipantDoNotKeepAnotherWaiting) {
   s.feed(AgentUp{"a"});
   s.restore("b");
   EXPECT_EQ(s.feed(AgentUp{"b"}), "");
-  EXPECT_EQ(s.pass(Millis(10)), "finish b COMMIT");
+  EXPECT_EQ(s.pass(Millis(10)), "finish b COMMIT maybe lost");
 }
 
 TEST_F(ManyCommits, LeaveRoomForClients) {
@@ -294,7 +295,8 @@ TEST_F(LostRow, IsNoAbort) {
   EXPECT_EQ(s.no("a"), "settle a");
   EXPECT_EQ(s.settled("a", false), "propose ABORTED a because OUTCOME_UNKNOWN");
   EXPECT_EQ(s.execute(),
-            "propose HEURISTIC a HAZARD; finish a ROLLBACK?; reply 1 error OUTCOME_UNKNOWN; warn");
+            "propose HEURISTIC a HAZARD; finish a ROLLBACK? maybe lost; reply 1 error "
+            "OUTCOME_UNKNOWN; warn");
   s.finished("a");
   EXPECT_EQ(s.office->driven_count(), 1u) << "not forgotten before an operator is told";
   s.execute();
@@ -311,9 +313,10 @@ TEST_F(LostRow, IsToldByTheNextOfficeIfThisOneEndsBefore) {
   s.repeat(1, {Stage::branch("a")});
   s.no("a");
   s.settled("a", false);
-  EXPECT_EQ(s.restart(/*executed=*/1), "propose HEURISTIC a HAZARD; finish a ROLLBACK?; warn");
+  EXPECT_EQ(s.restart(/*executed=*/1),
+            "propose HEURISTIC a HAZARD; finish a ROLLBACK? maybe lost; warn");
   s.execute();
-  EXPECT_EQ(s.restart(), "finish a ROLLBACK?") << "told once";
+  EXPECT_EQ(s.restart(), "finish a ROLLBACK? maybe lost") << "told once";
 }
 
 TEST_F(LostRow, AnAbortHearsOfItToo) {

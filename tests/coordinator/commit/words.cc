@@ -88,7 +88,7 @@ std::string word(const SendSettle& settle) {
 std::string word(const SendFinish& finish) {
   return "finish " + branch_word(finish.branch) +
          (finish.outcome == Outcome::kCommitted ? " COMMIT" : " ROLLBACK") +
-         (finish.evidence ? "" : "?");
+         (finish.evidence ? "" : "?") + (finish.maybe_lost ? " maybe lost" : "");
 }
 
 std::string word(const CommitAnswer& answer) {

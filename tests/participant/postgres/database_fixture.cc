@@ -194,8 +194,8 @@ void Life::roll_back(const BranchId& id) {
 }
 
 Result<branch::FinishResult> Life::finish(const BranchId& id, Outcome outcome,
-                                          std::optional<Evidence> evidence) {
-  database.carry_out(branch::RunFinish{id, kBallot, outcome, evidence});
+                                          std::optional<Evidence> evidence, bool maybe_lost) {
+  database.carry_out(branch::RunFinish{id, kBallot, outcome, evidence, maybe_lost});
   return await<branch::FinishDone>(id).result;
 }
 

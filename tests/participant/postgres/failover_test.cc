@@ -243,6 +243,24 @@ TEST_F(Failover, CommitBehindTheLastLandmarkIsDoneWhenTheServerLostNothing) {
   EXPECT_EQ(agent->finish(id, Outcome::kAborted, evidence), FinishResult::kHeuristicCommit);
 }
 
+// The same as below, and the server has made a checkpoint since. Only the log knows that the life
+// of the branch was further than what the next one found.
+TEST_F(Failover, WhatTheLogSaysMayBeLostIsAHazardThoughTheCopyGrewAndWasStartedAgain) {
+  take_copy();
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  copy->start();
+  give_out_xids_until(evidence.xid);
+  copy->admin(name).query("CHECKPOINT");
+  DatabaseOptions there = options();
+  there.socket_directory = copy->socket_directory();
+
+  const auto next = enrolled(there);
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, true), FinishResult::kHazard);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence, true), FinishResult::kHazard);
+  agent->finish(id, Outcome::kAborted, evidence);
+}
+
 // The WAL is longer than it was and the xid given out again before the first life comes.
 TEST_F(Failover, LostPrepareIsAHazardThoughTheCopyGrewBeforeAnAgentCame) {
   take_copy();

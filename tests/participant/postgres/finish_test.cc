@@ -126,6 +126,19 @@ TEST_F(Finish, XidThatIsNotAtItsEndIsAskedForAgain) {
   agent->finish(id, Outcome::kAborted, evidence);
 }
 
+TEST_F(Finish, XidThatIsNotAtItsEndMayBeAnothersWhereTheBranchMayBeLost) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  const BranchId lost = agent->name_branch();
+  agent.reset();
+  lose_landmarks(admin, loop);
+  agent = enrolled();
+
+  EXPECT_FALSE(agent->finish(lost, Outcome::kCommitted, evidence));
+  EXPECT_EQ(agent->finish(lost, Outcome::kCommitted, evidence, true), FinishResult::kHazard);
+  EXPECT_EQ(agent->finish(lost, Outcome::kAborted, evidence, true), FinishResult::kHazard);
+  EXPECT_EQ(agent->finish(id, Outcome::kAborted, evidence, true), FinishResult::kDone);
+}
+
 TEST_F(Finish, MissingGidWithoutEvidenceIsRolledBackOnceNobodyCanPrepareIt) {
   const BranchId ours = agent->name_branch();
   BranchId older = ours;

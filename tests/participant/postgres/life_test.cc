@@ -361,6 +361,22 @@ TEST_F(LifeOfAnAgent, LandmarkFollowsWhatIsPreparedAndEnded) {
   EXPECT_NE(claimed, "");
 }
 
+// An agent may do nothing else all day, and must notice old data all the same. What it wrote for
+// other reasons lasts for no more than some of the rounds.
+TEST_F(LifeOfAnAgent, LandmarkFollowsWhatIsCommittedInOnePhase) {
+  const auto agent = enrolled();
+  for (int round = 1; round <= 4; ++round) {
+    const BranchId id = agent->open();
+    agent->run(id, "INSERT INTO t VALUES (" + std::to_string(round) + ", 1)");
+    ASSERT_TRUE(agent->vote({id, kBallot, true}).result);
+    const std::string committed = admin.value("SELECT pg_current_wal_lsn()");
+    EXPECT_TRUE(loop.run_until([&] {
+      return admin.value("SELECT wal_position >= '" + committed + "' FROM assent.landmark") == "t";
+    })) << "round "
+        << round;
+  }
+}
+
 TEST_F(LifeOfAnAgent, LandmarkThatWentBackEndsTheLife) {
   const auto agent = enrolled();
   admin.query("UPDATE assent.landmark SET wal_position = '0/1'");

@@ -54,7 +54,8 @@ class Agent {
   // database lost data, with that database (--takeover).
   void repair() {
     displaced_ = false;
-    takes_over_ = refused_;
+    takes_over_ = takes_over_ || refused_;
+    refused_ = false;
   }
 
   // Runs an act in the process, now or after the pause; not when it is down.
@@ -77,6 +78,8 @@ class Agent {
   [[nodiscard]] bool open() const;
   // Another life has displaced it: it is not started again by itself (R16).
   [[nodiscard]] bool displaced() const { return displaced_; }
+  // Its database went back, and it is started again and again in vain.
+  [[nodiscard]] bool refused() const { return refused_; }
   [[nodiscard]] std::size_t live_branches() const;
   // Names its present life; precondition: it is up.
   [[nodiscard]] const std::string& nonce() const;
@@ -127,7 +130,7 @@ class Agent {
   std::uint64_t lives_ = 0;
   std::optional<rpc::Replicas> coordinators_;  // as this life knows them
   bool displaced_ = false;
-  bool refused_ = false;     // no life has served since its database was found to have gone back
+  bool refused_ = false;     // since its database was found to have gone back nobody has looked
   bool takes_over_ = false;  // for one start
   Micros paused_until_ = 0;
   std::deque<std::function<void()>> inbox_;

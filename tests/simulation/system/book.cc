@@ -123,6 +123,7 @@ void Book::check_agree(const TransactionId& transaction, const Entry& entry) con
 // ── the log ─────────────────────────────────────────────────────────────────────────────────────
 
 void Book::executed(const state::Command& command, const state::CommandResult& result) {
+  if (!looked_for_.empty()) watch_records();
   if (const auto* life = std::get_if<state::Enrolled>(&command)) {
     if (!std::holds_alternative<state::EpochIssued>(result)) return;
     learn_of_break(life->participant);
@@ -233,6 +234,7 @@ void Book::voted(const BranchId& branch, const commit::Vote& vote, Epoch life) {
     if (!one.branches.contains(branch) && !was) {
       violated(Checker::kCommittedWasPrepared, to_string(branch) + " voted YES unprepared");
     }
+    one.yes.insert(branch);
   }
   if (std::holds_alternative<commit::VoteCommitted>(vote)) one.one_phase_voted = true;
   if (!std::holds_alternative<commit::VoteNo>(vote) || branch.epoch != life) return;
@@ -292,6 +294,7 @@ void Book::happened(const std::string& participant, const model::GidEvent& event
     case model::GidEvent::Kind::kLost:
       undo(found->second, gid->branch);
       found->second.branches.erase(gid->branch);
+      if (found->second.yes.contains(gid->branch)) losing_.told = true;
       return;
     case model::GidEvent::Kind::kReappeared:
       undo(found->second, gid->branch);

@@ -82,6 +82,9 @@ class Book {
   void check_nothing_prepared(const std::string& participant,
                               const std::vector<std::string>& gids) const;
 
+  // Up to where the log knows the participant's database by a landmark; 0: not at all.
+  [[nodiscard]] std::uint64_t landmark_of(const std::string& participant) const;
+
   [[nodiscard]] std::uint64_t committed() const { return committed_; }
   [[nodiscard]] std::uint64_t aborted() const { return aborted_; }
   [[nodiscard]] std::uint64_t one_phase() const { return one_phase_; }
@@ -96,8 +99,14 @@ class Book {
   struct History {
     bool changed = false;
     Epoch served_until;   // the last life that began before the latest change
+    Epoch over_until;     // lives up to this one have told what is lost, or have another timeline
     Epoch broken_below;   // as the log has it by now
     Epoch crashed_under;  // the last life that had begun when the server was killed
+  };
+  // A lossy change is under way.
+  struct Losing {
+    std::string participant;
+    bool told = false;  // what lives have told is lost
   };
   // A lossy change took something of a branch back.
   struct Undone {
@@ -126,6 +135,7 @@ class Book {
     std::map<std::string, Fate> by_hand;  // ended by somebody else, at this participant
     std::set<BranchId> rolled_back_by_hand;
     std::set<BranchId> ever_by_hand;  // in whatever history
+    std::set<BranchId> yes;           // voted so
     std::set<BranchId> never;         // their own lives voted NO
     std::set<BranchId> gone;          // confirmed to have rolled back
   };
@@ -137,6 +147,7 @@ class Book {
   void finished(Entry& entry, const BranchId& branch, bool committed);
   static void ended_by_hand(Entry& entry, const BranchId& branch, Fate fate);
   void learn_of_break(const std::string& participant);
+  void watch_records();
   void undo(Entry& entry, const BranchId& branch);
   void find_lost_one_phase(const std::string& participant, const std::set<std::string>& kept,
                            bool lossy);
@@ -160,7 +171,8 @@ class Book {
   const std::function<void()> read_rows_;
   std::unordered_map<TransactionId, Entry> entries_;
   std::map<std::string, History> histories_;
-  std::string losing_;  // the participant whose history is just being changed with a loss
+  Losing losing_;
+  std::map<TransactionId, Micros> looked_for_;  // of what is lost, and since when
   std::uint64_t committed_ = 0;
   std::uint64_t aborted_ = 0;
   std::uint64_t one_phase_ = 0;

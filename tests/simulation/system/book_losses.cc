@@ -5,17 +5,28 @@
 #include "tests/simulation/system/book.h"
 
 namespace assent::simulation::system {
+namespace {
 
+// So long an office may take to look for what a database may have lost, changes of the leader
+// included.
+constexpr Micros kLookMax = 15 * kSecond;
+
+}  // namespace
+
+// A copy on the same timeline that lacks only the very latest, of which no life has told anything
+// that cannot be mended, is not noticed, and need not be (session.cc).
 void Book::history_changes(const std::string& participant, const model::Server& server, bool lossy,
                            const std::function<void()>& change) {
   read_rows_();
-  histories_[participant].changed = true;
-  Epoch& served = histories_[participant].served_until;
-  served = std::max(served, Epoch(server.epoch_row().epoch));
-  if (lossy) losing_ = participant;
+  History& history = histories_[participant];
+  history.changed = true;
+  history.served_until = std::max(history.served_until, Epoch(server.epoch_row().epoch));
+  const std::uint32_t timeline = server.timeline();
+  if (lossy) losing_ = {participant};
   change();
-  losing_.clear();
   find_lost_one_phase(participant, server.one_phase_commits(), lossy);
+  if (losing_.told || server.timeline() != timeline) history.over_until = history.served_until;
+  losing_ = {};
 }
 
 void Book::server_crashes(const std::string& participant, const model::Server& server) {
@@ -26,8 +37,8 @@ void Book::server_crashes(const std::string& participant, const model::Server& s
 void Book::undo(Entry& entry, const BranchId& branch) {
   entry.rolled_back_by_hand.erase(branch);
   entry.by_hand.erase(branch.participant);
-  if (branch.participant != losing_) return;
-  entry.undone[branch] = {histories_[losing_].served_until};
+  if (branch.participant != losing_.participant) return;
+  entry.undone[branch] = {histories_[branch.participant].served_until};
 }
 
 // What had been decided, and whose record has left by then, nobody can look for.
@@ -39,9 +50,25 @@ void Book::learn_of_break(const std::string& participant) {
   for (auto& [transaction, one] : entries_) {
     const bool left = one.decided && ledger_.state().find(transaction) == nullptr;
     for (auto& [branch, undone] : one.undone) {
-      if (branch.participant == participant && left) undone.recorded = false;
+      if (branch.participant != participant) continue;
+      if (left) undone.recorded = false;
+      if (!left) looked_for_[transaction] = trace_.now();
     }
   }
+}
+
+// Nor where it leaves while it is looked for: an office that ends meanwhile takes its driver with
+// it, and the next one finds no record.
+void Book::watch_records() {
+  std::erase_if(looked_for_, [this](const auto& one) {
+    const auto& [transaction, since] = one;
+    Entry& entry = entries_.at(transaction);
+    const bool left = entry.decided && ledger_.state().find(transaction) == nullptr;
+    if (left) {
+      for (auto& [branch, undone] : entry.undone) undone.recorded = false;
+    }
+    return left || trace_.now() - since > kLookMax;
+  });
 }
 
 // What a synchronous standby lacks nobody was told of: its commit has only been on its way.
@@ -61,6 +88,7 @@ void Book::find_lost_one_phase(const std::string& participant, const std::set<st
       continue;
     }
     one.one_phase_lost = histories_[participant].served_until;
+    losing_.told = losing_.told || one.one_phase_voted || one.told == Outcome::kCommitted;
     trace_.event(0, "one-phase", transaction.low, 1,
                  [&, id = transaction] { return to_string(id) + " is lost at " + participant; });
   }
@@ -80,6 +108,11 @@ bool Book::known_to_be_lost(const Entry& entry) const {
   return *entry.one_phase_lost < histories_.at(*entry.one_phase).broken_below;
 }
 
+std::uint64_t Book::landmark_of(const std::string& participant) const {
+  const state::ParticipantRecord* record = ledger_.state().participant(participant);
+  return record == nullptr ? 0 : record->landmark.wal_position;
+}
+
 std::uint64_t Book::lost() const {
   std::uint64_t out = 0;
   for (const auto& [transaction, one] : entries_) {
@@ -93,7 +126,7 @@ std::uint64_t Book::lost() const {
 // its gid names the life.
 void Book::check_life(const BranchId& branch) const {
   const auto history = histories_.find(branch.participant);
-  if (history == histories_.end() || branch.epoch > history->second.served_until) return;
+  if (history == histories_.end() || branch.epoch > history->second.over_until) return;
   violated(Checker::kLifeKeepsHistory,
            to_string(branch) + " is prepared in another history than its life began in");
 }
@@ -112,6 +145,9 @@ void Book::check_heuristics() const {
     if (one.decided != Outcome::kCommitted) continue;
     for (const BranchId& branch : one.rolled_back_by_hand) {
       if (!one.listed.contains(branch)) continue;
+      // It had been committed, and was prepared again when the log had no record of it any more.
+      const auto undone = one.undone.find(branch);
+      if (undone != one.undone.end() && !undone->second.recorded && is_broken(branch)) continue;
       check_told(told, branch, Checker::kHeuristicsAreTold, "was rolled back by hand");
     }
     check_lost(transaction, one);

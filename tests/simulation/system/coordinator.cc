@@ -380,7 +380,7 @@ void Coordinator::send(const commit::SendFinish& finish) {
   note("sends the outcome", finish.branch.transaction, [&] { return words(finish); });
   book_.finish_sent(finish);
   const branch::FinishAsked asked{
-      {}, log_->ballot(), finish.branch, finish.outcome, finish.evidence};
+      {}, log_->ballot(), finish.branch, finish.outcome, finish.evidence, finish.maybe_lost};
   using Finished = OfLife<FinishResult>;
   ask<Finished>(
       finish.branch.participant,

@@ -259,7 +259,10 @@ void Troubles::lagging_promotion(Site& site) {
 
 void Troubles::restore(Site& site) {
   if (!site.server->is_up() || site.backup == nullptr) return;
-  const bool new_timeline = dice_.percent(50);
+  // On the same timeline a copy is known by what it lacks of landmarks, which follow within
+  // seconds.
+  const bool known = site.backup->flushed() < around_.book.landmark_of(site.participant);
+  const bool new_timeline = dice_.percent(50) || !known;
   lose(site, [&site, new_timeline] { site.server->restore(site.backup, new_timeline); });
 }
 
@@ -304,11 +307,18 @@ void Troubles::all_at_once() {
 
 void Troubles::keep_agents_up() {
   for (Site& site : sites_) {
-    const bool up = std::any_of(site.agents.begin(), site.agents.end(),
-                                [](const auto& agent) { return agent->up(); });
-    if (up) continue;
-    site.agents[0]->repair();
-    site.agents[0]->boot();
+    const auto any = [&site](bool (Agent::*is)() const) {
+      return std::ranges::find_if(site.agents,
+                                  [is](const auto& agent) { return (agent.get()->*is)(); });
+    };
+    const auto none = site.agents.end();
+    if (any(&Agent::open) != none) continue;
+    const auto refused = any(&Agent::refused);
+    if (refused == none && any(&Agent::up) != none) continue;
+    Agent& agent = refused == none ? *site.agents[0] : **refused;
+    agent.crash();
+    agent.repair();
+    agent.boot();
   }
 }
 
