@@ -66,6 +66,8 @@ struct HeartbeatRequest {
   6: optional bool recovered
   /** Latest landmark of this life that stands in the database, in bytes of WAL; absent: none yet. */
   7: optional i64 landmark
+  /** "host:port" that administrators reach this agent at; absent: the agent is of an older version. */
+  8: optional string admin_address
 }
 
 struct HeartbeatReply {

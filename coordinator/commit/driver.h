@@ -151,6 +151,8 @@ class Driver {
   // Participants of the transaction's own branches that have not confirmed.
   [[nodiscard]] std::vector<std::string> pending() const;
   [[nodiscard]] std::string_view state_name() const;
+  // For operators.
+  [[nodiscard]] DrivenView view(MonoTime now) const;
 
   // Its writer says that it has committed in one phase, perhaps in a history that is over.
   void doubt_commit(Turn& turn, const BranchId& writer);
@@ -218,6 +220,7 @@ class Driver {
   void become_expired(Turn& turn);
   void follow_record(Turn& turn);
   void adopt(const state::TransactionRecord& record);
+  [[nodiscard]] BranchView view(const Branch& branch, MonoTime now) const;
   [[nodiscard]] std::vector<state::DecidedBranch> decided_branches(bool with_strays) const;
 
   void log_heuristic(Turn& turn, Branch& branch);

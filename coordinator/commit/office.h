@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/statement.h"
 #include "base/time.h"
+#include "coordinator/commit/driven_view.h"
 #include "coordinator/state/command.h"
 #include "coordinator/state/state_machine.h"
 
@@ -259,6 +260,12 @@ class Office {
   // Participants whose branch of a driven transaction has not confirmed; empty when none or not
   // driven.
   [[nodiscard]] std::vector<std::string> pending(const TransactionId& transaction) const;
+
+  // What the office is doing about T; none: nothing.
+  [[nodiscard]] std::optional<DrivenView> view(const TransactionId& transaction,
+                                               MonoTime now) const;
+  // The driven transaction of the lowest id above `after`.
+  [[nodiscard]] std::optional<TransactionId> next_driven(const TransactionId& after) const;
 
   [[nodiscard]] std::size_t driven_count() const;
   [[nodiscard]] const OfficeCounters& counters() const;

@@ -26,6 +26,9 @@ class Office::Impl {
 
   [[nodiscard]] std::optional<MonoTime> next_deadline() const;
   [[nodiscard]] std::vector<std::string> pending(const TransactionId& transaction) const;
+  [[nodiscard]] std::optional<DrivenView> view(const TransactionId& transaction,
+                                               MonoTime now) const;
+  [[nodiscard]] std::optional<TransactionId> next_driven(const TransactionId& after) const;
   [[nodiscard]] std::size_t driven_count() const { return drivers_.size(); }
   [[nodiscard]] const OfficeCounters& counters() const { return counters_; }
   void check_invariants() const;

@@ -6,12 +6,13 @@
 #include "coordinator/server/doctor.h"
 #include "coordinator/server/handlers.h"
 #include "coordinator/server/heuristics_wire.h"
+#include "coordinator/server/insight.h"
 #include "coordinator/server/paxos_wire.h"
 #include "runtime/logging.h"
 #include "runtime/rpc/address.h"
 #include "runtime/rpc/admin.h"
 #include "runtime/rpc/handler.h"
-#include "wire/CoordinatorAdmin.h"
+#include "wire/CoordinatorInsight.h"
 
 namespace assent::coordinator {
 namespace {
@@ -47,6 +48,8 @@ void add_office(std::map<std::string, std::int64_t>& out, const Services& servic
   out["settles"] = count(office.settles);
   out["presumed_aborted"] = count(office.presumed_aborted);
   out["heuristic"] = count(office.heuristic);
+  out["commits_answered"] = count(services.answered.count);
+  out["commit_ms"] = services.answered.took.value;
   const state::Heuristics& heuristics = services.log.state().heuristics();
   out["heuristics_kept"] = count(heuristics.kept().size());
   out["heuristics_untold"] = count(heuristics.untold());
@@ -116,7 +119,7 @@ rpc::ProcessStatus status(const Services& services) {
 // As for elections (paxos::Options::lag_max): who is let in could stand, and be welcome.
 constexpr std::uint64_t kPromotionLagMax = 1'024;
 
-class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
+class GroupHandler final : public wire::CoordinatorInsightCobSvIf {
  public:
   explicit GroupHandler(Services& services)
       : services_(services),
@@ -240,6 +243,16 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
       reply.bytes = std::move(bytes);
       return reply;
     }));
+  }
+
+  void participants(Cob<wire::ParticipantsReply> cob, ExnCob exn,
+                    const wire::ParticipantsRequest& request) override {
+    answer(cob, exn, coordinator::participants(services_, request));
+  }
+
+  void transactions(Cob<wire::TransactionsReply> cob, ExnCob exn,
+                    const wire::TransactionsRequest& request) override {
+    answer(cob, exn, coordinator::transactions(services_, request));
   }
 
   void transfer_leader(Cob<wire::TransferLeaderReply> cob, ExnCob exn,
@@ -425,7 +438,7 @@ class GroupHandler final : public wire::CoordinatorAdminCobSvIf {
 }  // namespace
 
 std::shared_ptr<apache::thrift::async::TAsyncProcessor> admin_processor(Services& services) {
-  return std::make_shared<wire::CoordinatorAdminAsyncProcessor>(
+  return std::make_shared<wire::CoordinatorInsightAsyncProcessor>(
       std::make_shared<GroupHandler>(services));
 }
 

@@ -134,6 +134,11 @@ void AgentLinks::recovered(const std::string& participant) {
   ask_inventory(participant, *link);
 }
 
+bool AgentLinks::connected(const std::string& participant) const {
+  const auto found = links_.find(participant);
+  return found != links_.end() && found->second->client.connected();
+}
+
 AgentLinks::Link* AgentLinks::find(const std::string& participant) {
   const auto found = links_.find(participant);
   return found == links_.end() ? nullptr : found->second.get();

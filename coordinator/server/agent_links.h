@@ -39,6 +39,9 @@ class AgentLinks {
   void send(const commit::SendFinish& finish);
   void send(const commit::SendSettle& settle);
 
+  // A connection to it stands.
+  [[nodiscard]] bool connected(const std::string& participant) const;
+
   // Asks every agent that is not being asked already what it has prepared. Call this about once a
   // second: it is how orphans of a lost leader are found, and how broken connections come back.
   void ask_inventories();

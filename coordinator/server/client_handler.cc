@@ -163,9 +163,15 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
     auto asked = commit_from_wire(request);
     if (!asked) return answer<wire::CommitReply>(cob, exn, tl::unexpected(asked.error()));
     if (!serves<wire::CommitReply>(cob, exn)) return;
-    services_.term->office.commit(std::move(*asked), [cob, exn](Result<commit::CommitAnswer> done) {
-      answer(cob, exn, std::move(done).map(commit_to_wire));
-    });
+    services_.term->office.commit(
+        std::move(*asked),
+        [this, cob, exn, begun = process::monotonic_now()](Result<commit::CommitAnswer> done) {
+          if (done && done->outcome == Outcome::kCommitted) {
+            ++services_.answered.count;
+            services_.answered.took = services_.answered.took + (process::monotonic_now() - begun);
+          }
+          answer(cob, exn, std::move(done).map(commit_to_wire));
+        });
   }
 
   void abort(Cob<wire::AbortReply> cob, ExnCob exn, const wire::AbortRequest& request) override {

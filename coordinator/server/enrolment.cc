@@ -32,6 +32,14 @@ bool Enrolment::alive(MonoTime now, const std::string& participant) const {
   return found != heard_.end() && now - found->second < silence_;
 }
 
+std::optional<Enrolment::Heard> Enrolment::heard(const std::string& participant) const {
+  const state::ParticipantRecord* record = log_.state().participant(participant);
+  const auto found = beats_.find(participant);
+  if (record == nullptr || found == beats_.end()) return std::nullopt;
+  if (found->second.first != record->epoch) return std::nullopt;
+  return found->second.second;
+}
+
 void Enrolment::enrol(MonoTime now, const state::Enrolled& request, Done<Epoch> done) {
   const state::ParticipantRecord* record = log_.state().participant(request.participant);
   const bool same_life = record != nullptr && record->nonce == request.nonce;
@@ -143,6 +151,7 @@ Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& particip
   } else {
     heard_[participant] = now;
   }
+  beats_[participant] = {epoch, {now, beat.admin_address}};
   if (beat.landmark > 0) note_landmark(participant, {epoch, beat.landmark});
   if (beat.recovered) callbacks_.recovered(participant);
   return {};

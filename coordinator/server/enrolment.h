@@ -5,8 +5,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/ids.h"
@@ -52,7 +54,8 @@ class Enrolment {
   struct Beat {
     bool leaving = false;
     bool recovered = false;  // what is prepared can be ended from now on, and could not be before
-    std::uint64_t landmark = 0;  // WAL position of its landmark; 0: none is told
+    std::uint64_t landmark = 0;      // WAL position of its landmark; 0: none is told
+    std::string admin_address = {};  // where administrators reach it; empty: it is not told
   };
 
   // kUnknownParticipant, or kDisplaced when a newer life was issued its epoch: only when that is
@@ -66,6 +69,14 @@ class Enrolment {
   void lose_office();
 
   [[nodiscard]] bool alive(MonoTime now, const std::string& participant) const;
+
+  // What the latest heartbeat that this office has heard of the participant's present life said.
+  struct Heard {
+    MonoTime at;
+    std::string admin_address;
+  };
+  // None: it has heard none.
+  [[nodiscard]] std::optional<Heard> heard(const std::string& participant) const;
 
  private:
   [[nodiscard]] Result<void> take_heartbeat(MonoTime now, const std::string& participant,
@@ -82,6 +93,8 @@ class Enrolment {
   const Callbacks callbacks_;
   // When each participant's present life was last heard of; absent: it said that it leaves.
   std::map<std::string, MonoTime> heard_;
+  // Of heartbeats alone, by the epoch that sent them.
+  std::map<std::string, std::pair<Epoch, Heard>> beats_;
   // Nonces of the enrolments that the log has not executed yet, by participant.
   std::map<std::string, std::string> proposed_;
   // Whose landmark is on its way through the log.

@@ -46,6 +46,10 @@ class OfficeRunner {
   void recovered(const std::string& participant) { links_.recovered(participant); }
 
   [[nodiscard]] const commit::Office& office() const { return office_; }
+  // A connection to its agent stands.
+  [[nodiscard]] bool reaches(const std::string& participant) const {
+    return links_.connected(participant);
+  }
 
  private:
   using Waiter = std::variant<Done<commit::CommitAnswer>, Done<commit::AbortAnswer>>;

@@ -58,7 +58,9 @@ Enrolment::Beat beat_from_wire(const wire::HeartbeatRequest& request) {
   const bool marked = request.__isset.landmark && request.landmark > 0;
   return {.leaving = request.leaving,
           .recovered = request.__isset.recovered && request.recovered,
-          .landmark = marked ? static_cast<std::uint64_t>(request.landmark) : 0};
+          .landmark = marked ? static_cast<std::uint64_t>(request.landmark) : 0,
+          .admin_address =
+              rpc::check_reachable(request.admin_address) ? request.admin_address : std::string()};
 }
 
 class PeerHandler final : public wire::ReplicaCobSvIf {

@@ -33,7 +33,9 @@ Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
                       std::function<void(Presence)> done) {
                  lives.ask(participant, life, std::move(done));
                }}),
-      commands(log) {}
+      commands(log),
+      after(log.state().executed()),
+      since(log.state().time()) {}
 
 Term::~Term() {
   commands.lose_office();

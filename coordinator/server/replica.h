@@ -31,6 +31,14 @@ struct Term {
   LifeInquiry lives;
   Enrolment enrolment;
   OperatorCommands commands;
+  const Slot after;     // the last slot that was executed before
+  const LogTime since;  // when it was
+};
+
+// Clients' commits that were answered COMMITTED, and how long they took from the request on.
+struct AnsweredCommits {
+  std::uint64_t count = 0;
+  Millis took{0};  // all together
 };
 
 // What the handlers of all ports work with. Lives as long as the ports.
@@ -39,6 +47,7 @@ struct Services {
   GroupLog& log;
   std::unique_ptr<Term> term;         // none: this replica does not serve
   commit::OfficeCounters past_terms;  // of this process
+  AnsweredCommits answered{};         // of this process
 
   // None: nobody has told of such a replica.
   [[nodiscard]] std::optional<Member> member(ReplicaId replica) const;

@@ -3,9 +3,24 @@
 #include <utility>
 
 #include "base/canary.h"
+#include "base/overloaded.h"
 #include "participant/branch/core.h"
 
 namespace assent::branch {
+namespace {
+
+std::optional<VoteKind> kind_of(const std::optional<Vote>& vote) {
+  if (!vote) return std::nullopt;
+  return std::visit(Overloaded{
+                        [](const Yes&) { return VoteKind::kYes; },
+                        [](const ReadOnly&) { return VoteKind::kReadOnly; },
+                        [](const Committed&) { return VoteKind::kCommitted; },
+                        [](const std::shared_ptr<const No>&) { return VoteKind::kNo; },
+                    },
+                    *vote);
+}
+
+}  // namespace
 
 BranchTable::BranchTable(BranchTableOptions options, Ballot ballot)
     : core_(std::make_unique<Core>(std::move(options), ballot)) {}
@@ -35,6 +50,19 @@ void BranchTable::observe(Ballot ballot) {
 std::string_view BranchTable::state_of(const BranchId& branch) const {
   const Branch* const found = core_->memory().find(branch);
   return found == nullptr ? std::string_view("unknown") : name(found->state);
+}
+
+std::optional<BranchView> BranchTable::view(const TransactionId& transaction, MonoTime now) const {
+  const Branch* const found = core_->memory().find(transaction);
+  if (found == nullptr) return std::nullopt;
+  const auto until = [now](const std::optional<MonoTime>& due) {
+    return due ? std::optional(*due - now) : std::nullopt;
+  };
+  BranchView out{found->id,    name(found->state),          kind_of(found->vote),       {},
+                 std::nullopt, until(found->idle_deadline), until(found->life_deadline)};
+  if (found->ended()) out.because = found->ended_because;
+  if (!found->opened.nonce.empty()) out.opened_ago = now - found->opened.at;
+  return out;
 }
 
 std::vector<PreparedBranch> BranchTable::prepared() const {

@@ -270,6 +270,20 @@ struct PreparedBranch {
   bool operator==(const PreparedBranch&) const = default;
 };
 
+enum class VoteKind : std::uint8_t { kYes = 1, kNo, kReadOnly, kCommitted };
+
+// What the table remembers of a branch, for operators.
+struct BranchView {
+  BranchId branch;
+  std::string_view state;  // "open", "prepared", …
+  std::optional<VoteKind> vote;
+  std::string because;               // of one that has ended: why
+  std::optional<Millis> opened_ago;  // none: it came with its commit
+  // When it is rolled back by itself; none: not so.
+  std::optional<Millis> idle_ends_in;
+  std::optional<Millis> life_ends_in;
+};
+
 class BranchTable {
  public:
   // `ballot` is the one that this life was enrolled under (R4).
@@ -292,6 +306,9 @@ class BranchTable {
   // The branch's state in words, for operators: "open", "prepared", …; "unknown" when it is not in
   // memory.
   [[nodiscard]] std::string_view state_of(const BranchId& branch) const;
+  // The transaction's one branch here, live or remembered; none: it is not in memory.
+  [[nodiscard]] std::optional<BranchView> view(const TransactionId& transaction,
+                                               MonoTime now) const;
   // Those that are prepared and not being finished.
   [[nodiscard]] std::vector<PreparedBranch> prepared() const;
   [[nodiscard]] bool is_prepared(const BranchId& branch) const;

@@ -44,6 +44,7 @@ class Database::Impl {
       : context_(std::make_shared<Context>(loop, std::move(options), std::move(connect))),
         control_(std::make_shared<Control>(context_)),
         settler_(std::make_shared<Control>(context_)),
+        looker_(std::make_shared<Control>(context_)),
         finishers_(std::make_shared<Finishers>(context_, control_)),
         pool_(std::make_shared<WorkPool>(
             context_,
@@ -87,6 +88,7 @@ class Database::Impl {
 
   [[nodiscard]] const std::shared_ptr<Context>& context() const { return context_; }
   [[nodiscard]] const std::shared_ptr<Control>& control() const { return control_; }
+  [[nodiscard]] const std::shared_ptr<Control>& looker() const { return looker_; }
   [[nodiscard]] const std::shared_ptr<Finishers>& finishers() const { return finishers_; }
 
  private:
@@ -97,6 +99,7 @@ class Database::Impl {
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
   const std::shared_ptr<Control> settler_;
+  const std::shared_ptr<Control> looker_;
   const std::shared_ptr<Finishers> finishers_;
   const std::shared_ptr<WorkPool> pool_;
   const std::shared_ptr<LockWatch> lock_watch_;
@@ -187,6 +190,7 @@ void Database::Impl::close() {
   pool_->close();
   finishers_->close();
   settler_->close();
+  looker_->close();
   control_->close();
   context_->close_connections();
 }
@@ -267,6 +271,20 @@ void Database::doctor(Done<std::vector<Finding>> done) {
         auto findings = co_await preflight(context, control);
         co_return findings;
       });
+}
+
+void Database::look(Done<PreparedView> done) {
+  impl_->call<PreparedView>(std::move(done),
+                            [context = impl_->context(), looker = impl_->looker()] {
+                              return look_at_prepared(context, looker);
+                            });
+}
+
+void Database::trace(const TransactionId& transaction, Done<TraceView> done) {
+  impl_->call<TraceView>(std::move(done),
+                         [context = impl_->context(), looker = impl_->looker(), transaction] {
+                           return trace_transaction(context, looker, transaction);
+                         });
 }
 
 void Database::take_inventory(std::vector<branch::PreparedBranch> expected, Done<Inventory> done) {

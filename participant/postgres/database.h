@@ -17,6 +17,7 @@
 #include "participant/branch/branch_table.h"
 #include "participant/postgres/connection.h"
 #include "participant/postgres/preflight.h"
+#include "participant/postgres/prepared_view.h"
 
 namespace boost::asio {
 class io_context;
@@ -125,6 +126,14 @@ class Database {
 
   // Looks at everything again, now. Never an error: what cannot be looked at is a finding.
   void doctor(Done<std::vector<Finding>> done);
+
+  // ── looking ───────────────────────────────────────────────────────────────────────────────────
+  // On a connection of its own, so that nothing else waits for a look.
+
+  // What is prepared in the server, the locks that it holds and who waits for them.
+  void look(Done<PreparedView> done);
+  // What the database has of one transaction.
+  void trace(const TransactionId& transaction, Done<TraceView> done);
 
   // ── recovery ──────────────────────────────────────────────────────────────────────────────────
 

@@ -118,7 +118,7 @@ Finding check_durability(const char* setting, const std::string& value, const ch
 }
 
 Finding check_connections(const Server& server, const DatabaseOptions& options) {
-  const std::size_t wanted = options.work_connections + options.finish_connections + 2;
+  const std::size_t wanted = options.work_connections + options.finish_connections + 3;
   const std::string found = "the agent may open " + std::to_string(wanted) + " of " +
                             std::to_string(server.connections) + " connections";
   if (wanted <= server.connections) return good("max_connections", found);

@@ -68,8 +68,10 @@ Result<Config> load_config(const std::string& path) {
   file->take("listen.admin", out.admin_address);
   out.advertised_client_address = out.client_address;
   out.advertised_peer_address = out.peer_address;
+  out.advertised_admin_address = out.admin_address;
   file->take("advertise.client", out.advertised_client_address);
   file->take("advertise.peer", out.advertised_peer_address);
+  file->take("advertise.admin", out.advertised_admin_address);
   take_postgres(*file, out.database);
   file->take("commit.one_phase", out.one_phase);
   file->take("heartbeat.every_ms", heartbeat, 50, 60'000);

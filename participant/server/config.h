@@ -23,6 +23,7 @@ struct Config {
   // What others are told to reach this agent at; by default the addresses above.
   std::string advertised_client_address;
   std::string advertised_peer_address;
+  std::string advertised_admin_address;
 
   postgres::DatabaseOptions database;  // cluster and participant are filled in
 

@@ -261,6 +261,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     if (beat.recovered) request.__set_recovered(true);
     const std::uint64_t landmark = landmark_();
     if (landmark > 0) request.__set_landmark(static_cast<std::int64_t>(landmark));
+    request.__set_admin_address(config_.advertised_admin_address);
     ASSENT_CALL(wire::Registry, heartbeat, wire::HeartbeatReply)
     (connection(address), request, beat.leaving ? kLeaveMax : heartbeat_max(config_),
      std::move(done));

@@ -94,6 +94,19 @@ TEST_F(EnrolmentTest, TheSameLifeAskingAgainGetsTheSameEpoch) {
   EXPECT_EQ(again->value(), Epoch(1));
 }
 
+TEST_F(EnrolmentTest, HeartbeatsTellWhereAdministratorsReachTheAgent) {
+  Enrolment enrolment = make(MonoTime(0));
+  enrol(enrolment, MonoTime(0), life("1"));
+  EXPECT_FALSE(enrolment.heard("orders")) << "it has not said anything";
+  enrolment.heartbeat(MonoTime(300), "orders", Epoch(1), {.admin_address = "127.0.0.1:9"},
+                      [](Result<void> known) { EXPECT_TRUE(known); });
+  ASSERT_TRUE(enrolment.heard("orders"));
+  EXPECT_EQ(enrolment.heard("orders")->at, MonoTime(300));
+  EXPECT_EQ(enrolment.heard("orders")->admin_address, "127.0.0.1:9");
+  enrol(enrolment, MonoTime(5'000), life("2", Epoch(1)));
+  EXPECT_FALSE(enrolment.heard("orders")) << "that was of another life";
+}
+
 TEST_F(EnrolmentTest, AnotherLifeIsRefusedWhileTheFirstOneIsAlive) {
   Enrolment enrolment = make(MonoTime(0));
   enrol(enrolment, MonoTime(0), life("1"));
