@@ -9,14 +9,13 @@
 #include "base/check.h"
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
-#include "wire/CoordinatorAdmin.h"
+#include "wire/CoordinatorInsight.h"
 #include "wire/common_constants.h"
 
 namespace assent::cli {
 namespace {
 
 constexpr Millis kCallMax{5'000};
-constexpr Millis kLeaderMax{10'000};   // to find one
 constexpr Millis kBackupMax{300'000};  // to write a large state to a busy disk
 constexpr Millis kBetweenTries{200};
 
@@ -30,7 +29,8 @@ bool try_again(const Error& error) {
 
 class GroupClient::Impl {
  public:
-  explicit Impl(std::vector<std::string> addresses) : addresses_(std::move(addresses)) {
+  Impl(std::vector<std::string> addresses, Millis leader_max)
+      : addresses_(std::move(addresses)), leader_max_(leader_max) {
     CHECK(!addresses_.empty(), "somebody is asked");
   }
 
@@ -40,7 +40,7 @@ class GroupClient::Impl {
 
   template <class Reply>
   Result<Reply> ask_leader(const Call<Reply>& call) {
-    const MonoTime give_up = process::monotonic_now() + kLeaderMax;
+    const MonoTime give_up = process::monotonic_now() + leader_max_;
     std::size_t next = 0;
     std::map<std::string, std::string> said;
     while (process::monotonic_now() < give_up) {
@@ -80,6 +80,21 @@ class GroupClient::Impl {
     return ask<Reply>(addresses_[0], call);
   }
 
+  // `call` is told whether any replica may answer.
+  template <class Reply>
+  Result<Reply> ask_leader_or_any(
+      const std::function<void(rpc::Client&, bool, std::function<void(Result<Reply>)>)>& call) {
+    leader_unreached_.clear();
+    auto reply = ask_leader<Reply>(
+        [&](rpc::Client& client, auto done) { call(client, false, std::move(done)); });
+    if (reply || reply.error().code != ErrorCode::kUnavailable) return reply;
+    leader_unreached_ = reply.error().message;
+    return ask_any<Reply>(
+        [&](rpc::Client& client, auto done) { call(client, true, std::move(done)); });
+  }
+
+  [[nodiscard]] const std::string& leader_unreached() const { return leader_unreached_; }
+
   void pause(Millis time) {
     loop_.restart();
     loop_.run_for(std::chrono::milliseconds(time.value));
@@ -117,11 +132,13 @@ class GroupClient::Impl {
 
   boost::asio::io_context loop_{1};
   std::vector<std::string> addresses_;
+  const Millis leader_max_;
+  std::string leader_unreached_;
   std::map<std::string, std::unique_ptr<rpc::Client>> clients_;
 };
 
-GroupClient::GroupClient(std::vector<std::string> addresses)
-    : impl_(std::make_unique<Impl>(std::move(addresses))) {}
+GroupClient::GroupClient(std::vector<std::string> addresses, Millis leader_max)
+    : impl_(std::make_unique<Impl>(std::move(addresses), leader_max)) {}
 
 GroupClient::~GroupClient() = default;
 
@@ -209,6 +226,31 @@ Result<wire::BackupPartReply> GroupClient::backup_part(const wire::SnapshotInfo&
     ASSENT_CALL(wire::CoordinatorAdmin, backup_part, wire::BackupPartReply)
     (client, request, kCallMax, std::move(done));
   });
+}
+
+Result<wire::ParticipantsReply> GroupClient::participants() {
+  return impl_->ask_leader_or_any<wire::ParticipantsReply>(
+      [](rpc::Client& client, bool any_replica, auto done) {
+        wire::ParticipantsRequest request;
+        request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+        request.any_replica = any_replica;
+        ASSENT_CALL(wire::CoordinatorInsight, participants, wire::ParticipantsReply)
+        (client, request, kCallMax, std::move(done));
+      });
+}
+
+Result<wire::TransactionsReply> GroupClient::transactions(wire::TransactionsRequest request) {
+  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+  return impl_->ask_leader_or_any<wire::TransactionsReply>(
+      [&](rpc::Client& client, bool any_replica, auto done) {
+        request.any_replica = any_replica;
+        ASSENT_CALL(wire::CoordinatorInsight, transactions, wire::TransactionsReply)
+        (client, request, kCallMax, std::move(done));
+      });
+}
+
+const std::string& GroupClient::leader_unreached() const {
+  return impl_->leader_unreached();
 }
 
 }  // namespace assent::cli

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
-#include "wire/admin_types.h"
+#include "wire/insight_types.h"
 
 namespace assent::cli {
 
@@ -18,7 +18,8 @@ class GroupClient {
  public:
   // Admin ports, "host:port", of any replicas of the group: the leader is found among them and
   // those that they name. At least one.
-  explicit GroupClient(std::vector<std::string> addresses);
+  // `leader_max`: how long a leader is looked for.
+  explicit GroupClient(std::vector<std::string> addresses, Millis leader_max = Millis(10'000));
   ~GroupClient();
 
   // Each asks the leader, and looks for it for as long as an election takes. kUnavailable: no
@@ -37,6 +38,14 @@ class GroupClient {
   // given: until one answers. All parts are asked of the one that took the backup.
   Result<wire::BackupReply> backup(std::optional<std::int64_t> at_least);
   Result<wire::BackupPartReply> backup_part(const wire::SnapshotInfo& backup, std::int64_t offset);
+
+  // Asked of the leader; when none answers, of the replicas that were named, in their order: the
+  // viewpoint in the reply says who has answered. kUnavailable: nobody did.
+  Result<wire::ParticipantsReply> participants();
+  // `request`: its version and `any_replica` are filled in here.
+  Result<wire::TransactionsReply> transactions(wire::TransactionsRequest request);
+  // Why no leader answered the latest of these; empty: one did.
+  [[nodiscard]] const std::string& leader_unreached() const;
 
   // Lets this much time pass.
   void pause(Millis time);

@@ -41,7 +41,14 @@ int run(int argc, char** argv) {
   CLI::App& log = add_group(app, "log", "The data directory of a replica");
   CLI::App& replica = add_group(app, "replica", "The replicas of a coordinator");
   CLI::App& heuristic = add_group(app, "heuristic", "Branches that ended otherwise than decided");
-  const std::vector<Verb> verbs = {add_backup(app, settings),
+  const std::vector<Verb> verbs = {add_status(app, settings),
+                                   add_participants(app, settings),
+                                   add_transactions(app, settings),
+                                   add_scan(app, settings),
+                                   add_explain(app, settings),
+                                   add_doctor(app, settings),
+                                   add_watch(app, settings),
+                                   add_backup(app, settings),
                                    add_restore(app, settings),
                                    add_resolve(app, settings),
                                    add_heuristic_list(heuristic, settings),
@@ -61,11 +68,13 @@ int run(int argc, char** argv) {
   return run_given(verbs);
 }
 
+void print_json(const nlohmann::json& told) {
+  std::puts(told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
 int refuse(const Settings& settings, const Error& error) {
   if (settings.json) {
-    const nlohmann::json told = {
-        {"error", {{"code", name(error.code)}, {"message", error.message}}}};
-    std::puts(told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    print_json({{"error", {{"code", name(error.code)}, {"message", error.message}}}});
   } else {
     std::fprintf(stderr, "assentctl: %s\n", error.message.c_str());
   }

@@ -1,6 +1,7 @@
 // assentctl as a function, for main() and for tests.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/error.h"
@@ -15,6 +16,9 @@ inline constexpr int kExitUsage = 2;    // it was asked for what it cannot do
 
 // Parses the command line, runs the verb, and answers the exit code.
 int run(int argc, char** argv);
+
+// One object on one line of standard output, whatever bytes its strings hold.
+void print_json(const nlohmann::json& told);
 
 // Says why a verb cannot do what it was asked for; answers kExitUsage. In JSON it goes to standard
 // output, as all that a machine is to read.

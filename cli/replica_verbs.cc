@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/explain/units.h"
 #include "cli/group_client.h"
 #include "cli/options.h"
 #include "cli/program.h"
@@ -17,6 +18,7 @@
 namespace assent::cli {
 namespace {
 
+using explain::with_commas;
 using nlohmann::json;
 
 constexpr Millis kLookEvery{300};
@@ -35,12 +37,6 @@ struct Arguments {
   std::int32_t to = 0;
   std::int64_t timeout_s = 300;
 };
-
-std::string with_commas(std::int64_t number) {
-  std::string out = std::to_string(number);
-  for (std::size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, ",");
-  return out;
-}
 
 // Runs the steps of a verb, tells of them, and gives up when its time is over.
 class Work {

@@ -36,10 +36,52 @@ def forget_heuristic(cluster, transaction, reason):
     run(cluster, "heuristic", "forget", transaction, "--reason", reason)
 
 
+def told(cluster, *words):
+    """What a command tells machines, whatever its exit code says of the cluster."""
+    done = _call(cluster, *words, "--json")
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise HarnessError(f"assentctl {' '.join(map(str, words))}: {done.stderr.strip()}") from None
+
+
+def told_lines(cluster, *words):
+    """As told(), of a command that tells one object a line."""
+    return [json.loads(line) for line in _call(cluster, *words, "--json").stdout.splitlines()]
+
+
+def told_at(replicas, cluster, *words):
+    """As told(), when only these replicas are named."""
+    return json.loads(_run(_command(cluster, replicas, *words, "--json")).stdout)
+
+
+def said(cluster, *words):
+    """What a command prints for people, whatever its exit code says of the cluster."""
+    return _call(cluster, *words).stdout
+
+
+def code(cluster, *words):
+    """A command's exit code."""
+    return _call(cluster, *words).returncode
+
+
+def alone(cluster, *words):
+    """A command that asks no replica, and must succeed."""
+    done = _run([cluster.bin_directory / "assentctl", *words])
+    if done.returncode != 0:
+        raise HarnessError(f"assentctl {' '.join(map(str, words))}: {done.stderr.strip()}")
+
+
 def _call(cluster, *words):
-    ports = [word for each in cluster.coordinators if each.is_running()
-             for word in ("--at", each.address("admin"))]
-    command = [cluster.bin_directory / "assentctl", *words, *ports]
+    return _run(_command(cluster, [each for each in cluster.coordinators if each.is_running()], *words))
+
+
+def _command(cluster, replicas, *words):
+    ports = [word for each in replicas for word in ("--at", each.address("admin"))]
+    return [cluster.bin_directory / "assentctl", *words, *ports]
+
+
+def _run(command):
     return subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=SECONDS, check=False,
                           env=processes.clean_environment())
