@@ -26,7 +26,8 @@ hold what clients were told of each transfer, once; no prepared transaction is l
 replicas have executed the same, and all processes stopped in good order. With synchronous no branch was
 reported as ended by somebody else, and no money was lost or made. With the others every branch that a
 client was told has committed, and that is not there, is a hazard in assentctl heuristic list, and none
-that the copy had prepared is one; a lost commit in one phase is answered OUTCOME_UNKNOWN. With restored the agent without --takeover was refused."""
+that a copy which is still there had prepared is one (what was proven in a history that is gone, too, is
+proven no more: docs/operations.md); a lost commit in one phase is answered OUTCOME_UNKNOWN. With restored the agent without --takeover was refused."""
 
 
 def main(arguments):
@@ -117,7 +118,7 @@ class _Lagging(_Promotion):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self._reappeared = []  # (participant, gid) of what a copy had prepared
+        self._reappeared = {}  # gids of what each participant's latest copy had prepared
         self._one_phase = None  # the lost one of this round
 
     def crash(self, number, meter):
@@ -158,7 +159,7 @@ class _Lagging(_Promotion):
     def note_prepared(self, copy):
         """Nobody of ours has met it yet."""
         gids = copy.prepared_transactions()
-        self._reappeared += [(copy.participant, gid) for gid in gids]
+        self._reappeared[copy.participant] = gids
         self._steps.say(f"   {copy.name} has {len(gids)} branches prepared")
 
     def before_closing(self, path):
@@ -191,17 +192,19 @@ class _Lagging(_Promotion):
     def audit(self, path, books, result):
         lost = self._lost()
         branches = sum(len(participants) for participants in lost.values())
-        replayed = [gid for participant, gid in self._reappeared
+        reappeared = [(participant, gid) for participant, gids in self._reappeared.items()
+                      for gid in gids]
+        replayed = [gid for participant, gid in reappeared
                     if participant not in lost.get(_transaction(gid), ())]
         there = receipts.there(path, self._cluster.servers, lost)
         print(f"{'branches told to be lost':>34} {branches:>12,}")
         print(f"{'of them there after all':>34} {there:>12,}")
-        print(f"{'branches that were prepared again':>34} {len(self._reappeared):>12,}")
+        print(f"{'branches that were prepared again':>34} {len(reappeared):>12,}")
         problems = receipts.problems(path, self._cluster.servers, lost)
         if there == branches:
             problems.append("Nothing is told to be lost: the copies lacked nothing.")
-        if len(replayed) != len(self._reappeared):
-            problems.append(f"{len(self._reappeared) - len(replayed)} branches that a copy had"
+        if len(replayed) != len(reappeared):
+            problems.append(f"{len(reappeared) - len(replayed)} branches that a copy had"
                             " prepared are told to be lost.")
         if abs(sum(books.after) - sum(books.before)) > branches:
             problems.append(f"The sum was {sum(books.before)} and is {sum(books.after)}, more than"

@@ -10,6 +10,8 @@ namespace {
 // Longer names are cut by the server, with a notice.
 constexpr std::size_t kApplicationNameMax = 63;
 
+constexpr std::size_t kSeenMax = 10'000;
+
 // A limit for client SQL must not cut the agent's own commands: it does cut COMMIT PREPARED. The
 // control connection writes the epoch and the barriers, which must be durable, and on the
 // synchronous standby where there is one, whatever the database's default. It never waits for a
@@ -45,6 +47,12 @@ void Context::report_over(const Error& why) {
 
 void Context::landmark_follows() const {
   if (!closed && follow) follow();
+}
+
+void Context::saw_prepared(const BranchId& branch, std::uint64_t xid) {
+  if (branch.epoch == epoch) return;
+  if (seen.size() >= kSeenMax) seen.clear();
+  seen[branch] = xid;
 }
 
 void Context::reached(std::uint64_t wal_position) {

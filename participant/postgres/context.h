@@ -52,6 +52,8 @@ struct Context : std::enable_shared_from_this<Context> {
   void landmark_follows() const;
   // The server's WAL is durable up to there.
   void reached(std::uint64_t wal_position);
+  // An older life's branch stands prepared in this life's history, as this transaction.
+  void saw_prepared(const BranchId& branch, std::uint64_t xid);
 
   // Keeps account of a new connection.
   void remember(const std::shared_ptr<Connection>& connection);

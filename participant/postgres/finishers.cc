@@ -122,7 +122,10 @@ asio::awaitable<Result<bool>> Finishers::is_strangers(const Worker& worker, cons
   if (!answers->front().ok()) co_return tl::unexpected(to_error(answers->front()));
   const StatementResult found = to_result(answers->front());
   if (found.rows.empty()) co_return false;
-  co_return to_u64(found.rows.front().at(0)) != static_cast<std::uint32_t>(evidence->xid);
+  const bool same = to_u64(found.rows.front().at(0)) == static_cast<std::uint32_t>(evidence->xid);
+  // It is asked for once more when the log learns of the break before this life, and is gone then.
+  if (same) context_->saw_prepared(job.operation.branch, evidence->xid);
+  co_return !same;
 }
 
 asio::awaitable<std::optional<Error>> Finishers::connect(Worker& worker) {

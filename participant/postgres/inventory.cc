@@ -15,7 +15,6 @@ namespace {
 using branch::PreparedBranch;
 
 constexpr std::size_t kStrangersMax = 1'000;  // warned about once each
-constexpr std::size_t kSeenMax = 10'000;
 
 // The position is read behind the list, and a row is listed only when its PREPARE is flushed.
 constexpr char kListPrepared[] =
@@ -66,7 +65,7 @@ class Sorter {
     const Evidence evidence = known == expected_.end() ? row.evidence : known->second;
     if (known != expected_.end()) expected_.erase(known);
     if (finishing_.saw(row.gid)) return;
-    remember(row.branch, evidence);
+    context_.saw_prepared(row.branch, evidence.xid);
     found_.prepared.push_back({row.branch, evidence});
   }
 
@@ -89,13 +88,6 @@ class Sorter {
         "must "
         "end it, or, if it is of an earlier postgres.work_role, set that role again",
         {{"gid", row.gid}, {"owner", row.owner}, {"xid", std::to_string(row.xid)}});
-  }
-
-  // Of an older life: this one has seen it in its history.
-  void remember(const BranchId& branch, const Evidence& evidence) {
-    if (branch.epoch == context_.epoch) return;
-    if (context_.seen.size() >= kSeenMax) context_.seen.clear();
-    context_.seen[branch] = evidence.xid;
   }
 
   Context& context_;

@@ -295,6 +295,20 @@ TEST_F(Failover, LostPrepareWhoseXidWasGivenOutAgainIsAHazardAndNeverDone) {
   agent->finish(id, Outcome::kAborted, evidence);
 }
 
+// The copy has the branch prepared, and its life ends it; then the log, which has learnt of the
+// restore, asks for it once more.
+TEST_F(Failover, WhatThisLifeHasEndedItselfIsNoHazardThoughTheLogSaysItMayBeLost) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  lose_landmarks(admin, loop);
+  take_copy();
+  const auto next = life_on_restored_copy();
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, true), FinishResult::kDone);
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, true), FinishResult::kDone);
+  EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence, true), FinishResult::kHeuristicCommit);
+  agent->finish(id, Outcome::kAborted, evidence);
+}
+
 TEST_F(Failover, PromotionBehindTheSameAddressEndsTheLife) {
   agent = life_at_a_moving_address();
   take_copy();
