@@ -299,6 +299,7 @@ TEST_F(Failover, LostPrepareWhoseXidWasGivenOutAgainIsAHazardAndNeverDone) {
 // restore, asks for it once more.
 TEST_F(Failover, WhatThisLifeHasEndedItselfIsNoHazardThoughTheLogSaysItMayBeLost) {
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  agent.reset();
   lose_landmarks(admin, loop);
   take_copy();
   const auto next = life_on_restored_copy();
@@ -306,6 +307,7 @@ TEST_F(Failover, WhatThisLifeHasEndedItselfIsNoHazardThoughTheLogSaysItMayBeLost
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, true), FinishResult::kDone);
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, true), FinishResult::kDone);
   EXPECT_EQ(next->finish(id, Outcome::kAborted, evidence, true), FinishResult::kHeuristicCommit);
+  agent = enrolled();
   agent->finish(id, Outcome::kAborted, evidence);
 }
 
