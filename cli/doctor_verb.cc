@@ -18,8 +18,6 @@ namespace {
 using explain::counted;
 using nlohmann::json;
 
-constexpr Millis kLeaderPatience{3'000};
-
 struct Arguments {
   SurveyOptions look;
   bool all = false;

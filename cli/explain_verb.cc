@@ -25,8 +25,6 @@ using explain::Facts;
 using explain::Participant;
 using nlohmann::json;
 
-constexpr Millis kLeaderPatience{3'000};
-
 struct Arguments {
   std::vector<std::string> at;
   AgentAddresses agents;

@@ -27,7 +27,6 @@ using explain::Sort;
 using explain::with_commas;
 using nlohmann::json;
 
-constexpr Millis kLeaderPatience{3'000};
 constexpr Millis kForeignUsual{600'000};
 
 // A prepared transaction, and the participant whose agent has shown it.

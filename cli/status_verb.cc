@@ -22,7 +22,6 @@ using nlohmann::json;
 
 // A branch that has been in doubt for longer is a problem: recovery looks once a second.
 constexpr Millis kInDoubtUsual{10'000};
-constexpr Millis kLeaderPatience{3'000};
 
 std::string fact(const std::optional<wire::ProcessStatusReply>& status, const char* name) {
   if (!status) return "";

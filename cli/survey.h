@@ -9,10 +9,14 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "cli/group_client.h"
 #include "wire/insight_types.h"
 
 namespace assent::cli {
+
+// For how long a verb that looks goes on looking for a leader; then it asks any replica.
+inline constexpr Millis kLeaderPatience{3'000};
 
 // Admin ports of agents that an operator has named, by participant: they count instead of what the
 // leader tells.

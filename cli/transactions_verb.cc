@@ -23,8 +23,6 @@ namespace {
 using explain::duration;
 using nlohmann::json;
 
-constexpr Millis kLeaderPatience{3'000};
-
 struct Arguments {
   SurveyOptions look;
   bool in_doubt = false;

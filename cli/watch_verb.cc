@@ -24,7 +24,7 @@ using explain::duration;
 using explain::with_commas;
 using nlohmann::json;
 
-constexpr Millis kLeaderPatience{2'000};
+constexpr Millis kLeaderPatienceOfOneLook{2'000};
 
 struct Arguments {
   SurveyOptions look;
@@ -147,7 +147,7 @@ constexpr std::size_t kShown = 20;
 
 int watch(const Settings& settings, const Arguments& arguments) {
   const Millis every = parse_duration(arguments.every).value_or(Millis(1'000));
-  GroupClient client(arguments.look.at, kLeaderPatience);
+  GroupClient client(arguments.look.at, kLeaderPatienceOfOneLook);
   Sample before;
   std::vector<Screen> recent;
   bool answered = false;
