@@ -135,9 +135,14 @@ def _take_number():
     raise HarnessError(f"All {NETWORKS} networks for tests are in use.")
 
 
+def pids_in(namespace):
+    """The processes that have entered it, as words."""
+    return _ip("netns", "pids", namespace).split()
+
+
 def _kill_all_in(namespace):
     def none_is_left():
-        pids = _ip("netns", "pids", namespace).split()
+        pids = pids_in(namespace)
         for pid in pids:
             try:
                 os.kill(int(pid), signal.SIGKILL)

@@ -19,6 +19,19 @@ os.kill(os.getpid(), 9)
 """
 
 
+def start_inside(place):
+    """A process in the place. Until it has entered, which takes a moment, no end finds it there."""
+    running = subprocess.Popen([*place.inside, "sleep", "600"])
+    waiting.until(lambda: str(running.pid) in network.pids_in(place.namespace), 20,
+                  "the process to enter")
+    return running
+
+
+def end(running):
+    running.kill()
+    running.wait()
+
+
 def is_reached(place):
     done = subprocess.run(["/usr/bin/python3", "-c", "import socket, sys;"
                            " s = socket.socket(socket.AF_INET, socket.SOCK_STREAM); s.settimeout(1);"
@@ -49,8 +62,8 @@ class Networks(unittest.TestCase):
     def test_nothing_stays_when_a_run_ends_with_a_failure(self):
         with self.assertRaisesRegex(ValueError, "a failure"), network.opened() as made:
             place = made.attach(1)
-            running = subprocess.Popen([*place.inside, "sleep", "600"])
-            self.addCleanup(running.wait)
+            running = start_inside(place)
+            self.addCleanup(end, running)
             raise ValueError("a failure")
 
         self.assert_gone(place.namespace)
