@@ -20,7 +20,7 @@ std::string two(std::int64_t time, std::int64_t large, const char* large_name, s
 std::string with_commas(std::int64_t number) {
   std::string out = std::to_string(number);
   const std::size_t sign = number < 0 ? 1 : 0;
-  for (std::size_t at = out.size(); at > 3 + sign; at -= 3) out.insert(at - 3, ",");
+  for (std::size_t at = out.size(); at > 3 + sign; at -= 3) out.insert(at - 3, 1, ',');
   return out;
 }
 

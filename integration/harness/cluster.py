@@ -126,10 +126,10 @@ class Cluster:
         self.spawn(service)
         service.wait_ready()
 
-    def add_server(self, name):
+    def add_server(self, name, settings=None):
         """Makes and starts a PostgreSQL server with an empty database of participant `name`."""
         server = self._new(self.servers, Postgres, f"postgres-{name}", self._postgres_ports())
-        server.create()
+        server.create(settings)
         self.begin_life(server)
         server.create_database()
 
@@ -262,7 +262,7 @@ def up(directory, name, databases, bin_directory, say=lambda line: None, replica
     agents' configuration, `network` is where the replicas live, this machine without one. On any
     failure, Ctrl-C too, nothing of the cluster is left.
     """
-    cluster = Cluster(_claim(directory), name, bin_directory, network)
+    cluster = Cluster(claim(directory), name, bin_directory, network)
     try:
         with ports.exclusive():
             _start(cluster, databases, replicas, say, settings, agent_settings)
@@ -300,7 +300,7 @@ def _start(cluster, databases, replicas, say, settings, agent_settings):
         cluster.add_agent(server, agent_settings)
 
 
-def _claim(directory):
+def claim(directory):
     """Makes the directory ours, whole and alone: it must be new, or empty and owned by us."""
     path = pathlib.Path(os.path.abspath(directory))
     path.mkdir(mode=0o755, parents=True, exist_ok=True)

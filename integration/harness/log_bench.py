@@ -1,16 +1,20 @@
 """The replicated log alone: commands chosen per second, and what a command costs each replica."""
 
 import dataclasses
-import json
 import statistics
 import tempfile
 
-from . import cluster, cpu, decisions, interrupts, repository, status
+from . import bench_report, cluster, cpu, decisions, interrupts, repository, status
 from .errors import HarnessError
 
-# Of a Sample: the name of each figure, and how it is printed.
-FIGURES = {"rate": "{:,.0f}", "p50": "{:.2f}", "p99": "{:.2f}", "leader_us": "{:.0f}",
-           "follower_us": "{:.0f}", "per_flush": "{:.1f}"}
+
+# Of a row of the table: the name of each figure, its head, and how it is printed.
+GROUP = {"replicas": ("replicas", "{}"), "clients": ("clients", "{}")}
+FIGURES = {
+    "rate": ("commands/s", "{:,.0f}"), "p50": ("p50, ms", "{:.2f}"), "p99": ("p99", "{:.2f}"),
+    "leader_us": ("leader, µs CPU a command", "{:.0f}"), "follower_us": ("follower", "{:.0f}"),
+    "per_flush": ("commands a flush", "{:.1f}"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,15 +30,23 @@ class Sample:
 
 
 def run(options):
-    """Measures, prints a table, and writes the JSON that was asked for."""
+    """Measures and reports."""
+    bench_report.publish(options, bench_report.make(options, [section(options)]))
+
+
+def section(options):
+    """The figures of each size of the group and each number of clients."""
     samples = {}
     for replicas in options.replicas:
         samples.update(_measure_group(replicas, options))
-    rows = [{"replicas": replicas, "clients": clients, **summarize(runs)}
-            for (replicas, clients), runs in samples.items()]
-    _show(rows)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return {
+        "title": "The replicated log alone", "kind": "log", "figures": GROUP | FIGURES,
+        "conditions": f"Aborts of transactions that nobody began, each one command of the log;"
+                      f" {options.turns} turns of {options.log_seconds:g} s:"
+                      " median (lowest to highest).",
+        "rows": [{"replicas": replicas, "clients": clients, **summarize(runs)}
+                 for (replicas, clients), runs in samples.items()],
+    }
 
 
 def summarize(samples):
@@ -47,11 +59,11 @@ def summarize(samples):
 def _measure_group(replicas, options):
     directory = tempfile.mkdtemp(prefix="assent-bench-", dir="/tmp")
     made = cluster.up(directory, "bench", 0, repository.bin_directory(options), replicas=replicas)
-    samples = {(replicas, clients): [] for clients in options.clients}
+    samples = {(replicas, clients): [] for clients in options.log_clients}
     try:
         for turn in range(1, options.turns + 1):
-            for clients in options.clients:
-                sample = _run_once(made, clients, options.seconds)
+            for clients in options.log_clients:
+                sample = _run_once(made, clients, options.log_seconds)
                 print(f"{replicas} replicas, {clients} clients, turn {turn}:"
                       f" {sample.rate:,.0f} commands per second", flush=True)
                 samples[replicas, clients].append(sample)
@@ -81,11 +93,3 @@ def _run_once(made, clients, seconds):
         p99=report["latency_ms"]["p99"], leader_us=own / decided * 1e6,
         follower_us=max(used.values(), default=0) / decided * 1e6,
         per_flush=decided / max(after["log_flushes"] - before["log_flushes"], 1))
-
-
-def _show(rows):
-    print("\n| replicas | clients | commands/s | p50, ms | p99, ms | leader, µs CPU a command |"
-          " follower, µs | commands a flush |\n|---|---|---|---|---|---|---|---|")
-    for row in rows:
-        cells = [f"{text} ({text} to {text})".format(*row[name]) for name, text in FIGURES.items()]
-        print(f"| {row['replicas']} | {row['clients']} | {' | '.join(cells)} |", flush=True)

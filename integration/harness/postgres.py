@@ -78,29 +78,35 @@ class Postgres(Service):
         """Its port is open before crash recovery is over; until then it refuses everybody."""
         return self._status() == "ready" and super().accepts()
 
-    def create(self):
-        """Makes the data directory and the configuration."""
+    def create(self, settings=None):
+        """Makes the data directory and the configuration, with further settings by their names."""
         self.make_directory()
         # Not synced: until the cluster is up there is nothing to lose.
         self.run("initdb", "--no-sync", "-D", self.data_directory, "-U", SUPERUSER, "--auth=trust",
                   "--encoding=UTF8", "--locale=C.UTF-8")
-        settings = SETTINGS | {"port": self.port, "unix_socket_directories": self.directory}
+        own = {"port": self.port, "unix_socket_directories": self.directory}
         with open(self.config, "a", encoding="utf-8") as config:
-            config.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+            config.writelines(f"{name} = '{value}'\n"
+                              for name, value in (SETTINGS | (settings or {}) | own).items())
 
     def create_database(self):
         """Makes the application's database and installs Assent's schema and roles in it.
 
         Clients' statements may create tables, and use those that the superuser makes.
         """
-        self.execute(f"CREATE DATABASE {self.database}", database="postgres")
-        self._psql(self.database, "-q", "-f", INSTALL_SQL)
+        self.install(self.database, self.control_role, self.work_role)
+
+    def install(self, database, control_role, work_role):
+        """Makes a database with a schema and roles for an agent of its own."""
+        self.execute(f"CREATE DATABASE {database}", database="postgres")
+        self._psql(database, "-q", "-v", f"control_role={control_role}",
+                   "-v", f"work_role={work_role}", "-f", INSTALL_SQL)
         self.execute(f"""
-            GRANT CREATE, USAGE ON SCHEMA public TO {self.work_role};
+            GRANT CREATE, USAGE ON SCHEMA public TO {work_role};
             ALTER DEFAULT PRIVILEGES IN SCHEMA public
-              GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON TABLES TO {self.work_role};
+              GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON TABLES TO {work_role};
             ALTER DEFAULT PRIVILEGES IN SCHEMA public
-              GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {self.work_role};""")
+              GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {work_role};""", database)
 
     def execute(self, statements, database=None):
         """Runs statements as the superuser, each in its own transaction; returns their output."""

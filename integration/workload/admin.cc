@@ -1,6 +1,7 @@
 #include "integration/workload/admin.h"
 
 #include <boost/asio/io_context.hpp>
+#include <cstdio>
 #include <utility>
 
 #include "runtime/rpc/call.h"
@@ -52,6 +53,29 @@ std::map<std::string, std::int64_t> difference(const ProcessStatus& before,
     grown[name] = now->second - (comparable ? then->second : 0);
   }
   return grown;
+}
+
+std::map<std::int32_t, ProcessStatus> ask_all(const std::vector<std::string>& admins) {
+  std::map<std::int32_t, ProcessStatus> all;
+  for (const std::string& admin : admins) {
+    if (auto status = ask_admin(admin)) {
+      all[status->pid] = std::move(*status);
+    } else {
+      std::fprintf(stderr, "no counters: %s\n", status.error().message.c_str());
+    }
+  }
+  return all;
+}
+
+std::map<std::string, std::int64_t> leaders_counters(
+    const std::map<std::int32_t, ProcessStatus>& before,
+    const std::map<std::int32_t, ProcessStatus>& after) {
+  for (const auto& [pid, replica] : after) {
+    if (!leads(replica)) continue;
+    const auto then = before.find(pid);
+    return difference(then == before.end() ? ProcessStatus{} : then->second, replica);
+  }
+  return {};
 }
 
 }  // namespace assent::workload

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -26,5 +27,14 @@ bool leads(const ProcessStatus& replica);
 // process any more they count from zero, the latter's start.
 std::map<std::string, std::int64_t> difference(const ProcessStatus& before,
                                                const ProcessStatus& after);
+
+// What each of the replicas at these admin ports tells, by its pid; one that does not answer is
+// left out, and named on standard error.
+std::map<std::int32_t, ProcessStatus> ask_all(const std::vector<std::string>& admins);
+
+// How far the counters of the replica that leads in the end have gone.
+std::map<std::string, std::int64_t> leaders_counters(
+    const std::map<std::int32_t, ProcessStatus>& before,
+    const std::map<std::int32_t, ProcessStatus>& after);
 
 }  // namespace assent::workload

@@ -15,6 +15,7 @@ struct Command {
 Command add_transfers(CLI::App& app);
 Command add_crowd(CLI::App& app);
 Command add_decisions(CLI::App& app);
+Command add_measure(CLI::App& app);
 Command add_status(CLI::App& app);
 
 }  // namespace assent::workload

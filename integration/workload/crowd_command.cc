@@ -30,8 +30,16 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--connections", crowd.connections, "open at the same time")
       ->check(CLI::Range(1, 50'000))
       ->capture_default_str();
-  command.add_option("--transactions", crowd.transactions, "sent at the same time")
-      ->check(CLI::Range(0, 1'000'000))
+  command.add_option("--transactions", crowd.transactions, "sent in all")
+      ->check(CLI::Range(0, 100'000'000))
+      ->capture_default_str();
+  command.add_option("--rate", crowd.rate, "of them, sent per second; 0: all at the same time")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  command
+      .add_option("--accounts", crowd.accounts,
+                  "not 0: instead of --sql, transfers between accounts with ids 1 to this")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
   command.add_option("--sql", crowd.sql, "statement of every branch")->capture_default_str();
   command.add_option("--timeout", crowd.timeout_ms, "milliseconds for the votes of a transaction")
@@ -78,7 +86,7 @@ int run(const Arguments& arguments) {
 Command add_crowd(CLI::App& app) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* const command = app.add_subcommand(
-      "crowd", "Opens many connections, and sends many one-shot transactions at once over them");
+      "crowd", "Opens many connections, and sends many one-shot transactions over them");
   add_options(*command, *arguments);
   return {command, [arguments] { return run(*arguments); }};
 }

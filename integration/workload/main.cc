@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("assent-bench ") + kVersion);
   app.require_subcommand(1);
   const workload::Command commands[] = {workload::add_transfers(app), workload::add_crowd(app),
-                                        workload::add_decisions(app), workload::add_status(app)};
+                                        workload::add_decisions(app), workload::add_measure(app),
+                                        workload::add_status(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

@@ -4,7 +4,6 @@
 #include <utility>
 
 namespace assent::workload {
-namespace {
 
 void merge(Tally& into, const Tally& from) {
   into.committed += from.committed;
@@ -15,8 +14,6 @@ void merge(Tally& into, const Tally& from) {
   into.latency_us.merge(from.latency_us);
   for (const auto& [error, count] : from.errors) into.errors[error] += count;
 }
-
-}  // namespace
 
 std::string key_of(const Error& error) {
   if (error.sql) return "SQL " + error.sql->sqlstate;

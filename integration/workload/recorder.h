@@ -25,6 +25,9 @@ struct Tally {
   std::map<std::string, std::uint64_t> errors;  // by code; those of PostgreSQL as "SQL 40001"
 };
 
+// Adds what another one has counted.
+void merge(Tally& into, const Tally& from);
+
 // A time without any commit, from one to the next.
 struct Stall {
   Clock::time_point began;

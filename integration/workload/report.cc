@@ -58,6 +58,14 @@ std::string error_line(const std::map<std::string, std::uint64_t>& errors) {
   return "errors: " + counted({errors.begin(), errors.end()}) + '\n';
 }
 
+nlohmann::json latency_ms(const Histogram& latency_us) {
+  return {{"p50", percentile_ms(latency_us, 50)},
+          {"p95", percentile_ms(latency_us, 95)},
+          {"p99", percentile_ms(latency_us, 99)},
+          {"p99_9", percentile_ms(latency_us, 99.9)},
+          {"max", max_ms(latency_us)}};
+}
+
 nlohmann::json to_json(const Report& report) {
   const Tally& tally = report.tally;
   const auto milliseconds = [](Clock::duration length) { return seconds(length) * 1'000; };
@@ -73,11 +81,7 @@ nlohmann::json to_json(const Report& report) {
       {"heuristic", tally.heuristic},
       {"seconds", seconds(report.elapsed)},
       {"transactions_per_second", per_second(tally.committed, report.elapsed)},
-      {"latency_ms",
-       {{"p50", percentile_ms(tally.latency_us, 50)},
-        {"p95", percentile_ms(tally.latency_us, 95)},
-        {"p99", percentile_ms(tally.latency_us, 99)},
-        {"max", max_ms(tally.latency_us)}}},
+      {"latency_ms", latency_ms(tally.latency_us)},
       {"longest_gap_ms", milliseconds(report.longest_gap)},
       {"errors", tally.errors},
       {"counters", report.counters},
@@ -98,10 +102,11 @@ nlohmann::json to_json(const CrowdReport& report) {
       {"refused", tally.refused},
       {"unanswered", tally.unanswered},
       {"reasons", tally.reasons},
-      {"latency_ms",
-       {{"p50", percentile_ms(tally.latency_us, 50)},
-        {"p99", percentile_ms(tally.latency_us, 99)},
-        {"max", max_ms(tally.latency_us)}}},
+      {"latency_ms", latency_ms(tally.latency_us)},
+      {"commit_ms", latency_ms(tally.commit_us)},
+      {"refusal_ms", latency_ms(tally.refusal_us)},
+      {"sending_seconds", seconds(tally.sending)},
+      {"committed_in_time", tally.committed_in_time},
   };
 }
 
@@ -110,11 +115,7 @@ nlohmann::json to_json(const DecisionTally& tally) {
       {"decided", tally.decided},
       {"seconds", seconds(tally.elapsed)},
       {"decided_per_second", per_second(tally.decided, tally.elapsed)},
-      {"latency_ms",
-       {{"p50", percentile_ms(tally.latency_us, 50)},
-        {"p95", percentile_ms(tally.latency_us, 95)},
-        {"p99", percentile_ms(tally.latency_us, 99)},
-        {"max", max_ms(tally.latency_us)}}},
+      {"latency_ms", latency_ms(tally.latency_us)},
       {"longest_gap_ms", seconds(tally.longest_gap) * 1'000},
       {"errors", tally.errors},
   };

@@ -54,7 +54,7 @@ std::string summary(const DecisionTally& tally);
 //   one_phase                     of the committed: those without a prepared branch
 //   heuristic                     transactions with a branch that someone else ended
 //   seconds, transactions_per_second   of commits
-//   latency_ms                    p50, p95, p99, max; of commits, from start to the answer
+//   latency_ms                    p50, p95, p99, p99_9, max; of commits, from start to the answer
 //   longest_gap_ms                longest time without a commit of any client
 //   errors                        reasons of aborted and unknown ones: code, or "SQL <sqlstate>"
 //   counters, commits_per_flush   of the coordinator during the run; empty and 0: not asked
@@ -65,11 +65,13 @@ Result<void> write_json(const Report& report, const std::string& path);
 //   transactions, seconds         sent, and the time until the last answer
 //   committed, one_phase, aborted, refused, unanswered   as CrowdTally has them
 //   reasons                       of all but the committed: code, or "SQL <sqlstate>"
-//   latency_ms                    p50, p99, max; of all that were answered
+//   latency_ms                    p50, p95, p99, p99_9, max; of all that were answered
+//   commit_ms, refusal_ms         the same of those that committed, and that were refused
+//   sending_seconds, committed_in_time   until the last one was sent, and what committed till then
 Result<void> write_json(const CrowdReport& report, const std::string& path);
 
-// The same for decisions: decided, seconds, decided_per_second, latency_ms (p50, p95, p99, max),
-// longest_gap_ms, errors (by code).
+// The same for decisions: decided, seconds, decided_per_second, latency_ms (p50, p95, p99, p99_9,
+// max), longest_gap_ms, errors (by code).
 Result<void> write_json(const DecisionTally& tally, const std::string& path);
 
 }  // namespace assent::workload

@@ -146,31 +146,6 @@ Resolved resolve(Client& client, const std::vector<std::string>& transactions,
   return resolved;
 }
 
-// What each of the replicas tells, by its pid; one that does not answer is left out.
-std::map<std::int32_t, ProcessStatus> ask_all(const std::vector<std::string>& admins) {
-  std::map<std::int32_t, ProcessStatus> all;
-  for (const std::string& admin : admins) {
-    if (auto status = ask_admin(admin)) {
-      all[status->pid] = std::move(*status);
-    } else {
-      std::fprintf(stderr, "no counters: %s\n", status.error().message.c_str());
-    }
-  }
-  return all;
-}
-
-// How far the counters of the replica that leads in the end have gone.
-std::map<std::string, std::int64_t> leaders_counters(
-    const std::map<std::int32_t, ProcessStatus>& before,
-    const std::map<std::int32_t, ProcessStatus>& after) {
-  for (const auto& [pid, replica] : after) {
-    if (!leads(replica)) continue;
-    const auto then = before.find(pid);
-    return difference(then == before.end() ? ProcessStatus{} : then->second, replica);
-  }
-  return {};
-}
-
 Report measure(Client& client, const Arguments& arguments, const sigset_t& signals,
                Receipts* receipts) {
   const auto before = ask_all(arguments.admins);

@@ -5,7 +5,14 @@ import subprocess
 import unittest
 
 import fixtures
-from harness import flat_bench, log_bench, repository
+from harness import (
+    bench_ratios,
+    flat_bench,
+    log_bench,
+    overload_bench,
+    repository,
+    soak_bench,
+)
 
 
 class Bench(fixtures.DirectoryTest):
@@ -21,7 +28,8 @@ class Bench(fixtures.DirectoryTest):
         done = self.run_command("log", "--build-dir", fixtures.BUILD_DIRECTORY, "--replicas", "1,3",
                                 "--clients", "1,8", "--turns", 1, "--seconds", 0.5, "--json", report)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        rows = json.loads(report.read_text(encoding="utf-8"))
+        section, = json.loads(report.read_text(encoding="utf-8"))["sections"]
+        rows = section["rows"]
         self.assertEqual([(row["replicas"], row["clients"]) for row in rows],
                          [(1, 1), (1, 8), (3, 1), (3, 8)])
         for row in rows:
@@ -44,9 +52,111 @@ class Bench(fixtures.DirectoryTest):
                     self.assertGreater(row[figure], 0, figure)
 
     def test_what_cannot_be_measured_is_refused_by_name(self):
-        done = self.run_command("log", "--clients", "many")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("--clients", done.stderr)
+        for words in (("log", "--clients", "many"), ("transfers", "--systems", "floor,ceiling")):
+            with self.subTest(words):
+                done = self.run_command(*words)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(words[1], done.stderr)
+
+
+class Transfers(fixtures.DirectoryTest):
+    """One short turn of some systems of each kind, on a cluster of its own."""
+
+    SYSTEMS = ("floor", "floor-steps-unix", "floor-log-unix", "one-shot-applied-r1",
+               "interactive-decided-r1")
+
+    def test_each_system_has_its_figures(self):
+        path = self.directory / "transfers.json"
+        done = subprocess.run(
+            [repository.ROOT / "integration" / "bench", "transfers", "--build-dir",
+             fixtures.BUILD_DIRECTORY, "--systems", ",".join(self.SYSTEMS), "--clients", "4",
+             "--pairs", "1", "--seconds", "0.5", "--warm-up", "0.1", "--json", path],
+            capture_output=True, text=True, timeout=200, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        report = json.loads(path.read_text(encoding="utf-8"))
+        self.assertIn("processors", report["machine"])
+        self.assertIn("build of commit", report["build"])
+        section, = report["sections"]
+        self.assertEqual([row["system"] for row in section["rows"]], list(self.SYSTEMS))
+        for row in section["rows"]:
+            with self.subTest(row["system"]):
+                self.check(row)
+
+    def check(self, row):
+        for figure in ("rate", "p50", "cpu_us_postgres", "cpu_us_client", "switches_all"):
+            self.assertGreater(row[figure][0], 0, figure)
+        for lower, higher in (("p50", "p95"), ("p95", "p99"), ("p99", "p99_9")):
+            self.assertLessEqual(row[lower][0], row[higher][0])
+        self.assertEqual(row["failed"][0], 0, row["runs"])
+        ours = row["system"].endswith("-r1")
+        self.assertEqual(row["cpu_us_ours"][0] > 0, ours)
+        processes = {"postgres-db1", "postgres-db2", "client"}
+        self.assertEqual(set(row["cpu_us"]), processes | (
+            {"leader", "agent-db1", "agent-db2"} if ours else set()))
+        self.assertEqual(row["commits_per_flush"][0] > 0, ours or "-log" in row["system"])
+
+
+class Ratios(unittest.TestCase):
+    """Of figures of the same turns."""
+
+    @staticmethod
+    def runs(figure, *values):
+        return [{figure: value} for value in values]
+
+    def test_are_taken_turn_by_turn(self):
+        turns = {("one-shot-applied", 32): self.runs("rate", 80, 100, 50),
+                 ("floor", 32): self.runs("rate", 100, 200, 50)}
+        told = bench_ratios.of(turns | {
+            key: [{**{"cpu_us_ours": 351, "commits_per_flush": 4}, **run} for run in runs]
+            for key, runs in turns.items()})
+
+        self.assertEqual([each["value"] for each in told],
+                         [(0.8, 0.5, 1), (351, 351, 351), (4, 4, 4)])
+        self.assertEqual([each["reached"] for each in told], [False, False, True])
+
+    def test_of_the_share_with_many_participants_leave_the_floor_out(self):
+        turns = {("floor-unix-p2", 1): self.runs("p50", 1), ("floor-unix-p16", 1): self.runs("p50", 6),
+                 ("one-shot-applied-p2", 1): self.runs("p50", 2),
+                 ("one-shot-applied-p16", 1): self.runs("p50", 7.4)}
+        told, = bench_ratios.of(turns)
+
+        self.assertAlmostEqual(told["value"][0], 1.4)
+        self.assertTrue(told["reached"])
+
+
+class Overload(unittest.TestCase):
+    """Of one turn."""
+
+    def test_what_is_refused_for_good_is_told_apart(self):
+        told = overload_bench.figures(1_000, {
+            "transactions": 3_000, "sending_seconds": 1.0, "committed_in_time": 850,
+            "reasons": {"OVERLOADED": 2_000, "SQL 40P01": 10, "DEADLINE": 60},
+            "commit_ms": {"p50": 1, "p99": 2}, "refusal_ms": {"p50": 3, "p99": 4}})
+
+        self.assertEqual(told["ratio"], 0.85)
+        self.assertEqual(told["refused"], 0.67)
+        self.assertEqual(told["other"], 0.02)
+
+
+class Soak(unittest.TestCase):
+    """What is held, minute by minute."""
+
+    @staticmethod
+    def rows(logs, prepared=3):
+        return [{"minutes": at, "prepared": prepared, "log": held, "replica_memory": 9,
+                 "agent_memory": 9, "replica_files": 9, "agent_files": 9}
+                for at, held in enumerate(logs, 1)]
+
+    def test_is_flat_when_the_end_is_as_the_second_quarter(self):
+        self.assertEqual(soak_bench.problems(self.rows([1, 5, 8, 10, 9, 8, 12, 12])), [])
+
+    def test_says_what_grew(self):
+        told, = soak_bench.problems(self.rows([1, 5, 8, 10, 9, 8, 12, 13]))
+        self.assertEqual(told, "log grew from 10 to 13.")
+
+    def test_says_when_too_many_are_prepared(self):
+        told, = soak_bench.problems(self.rows([1] * 3, 3) + self.rows([1], 201))
+        self.assertIn("201 transactions are prepared", told)
 
 
 class Figures(unittest.TestCase):
