@@ -196,7 +196,7 @@ COMMANDS = {
           [_turns, _two_databases, _many_databases, _log, _report, _pages]),
     "transfers": ("money moves between two databases: Assent beside bare libpq clients that do"
                   " two-phase commit without a coordinator (the floor)", transfers_bench.run,
-                  [_turns, _two_databases, _report, _no_pages]),
+                  [_turns, _two_databases, _report, _pages]),
     "participants": ("one-shots over more and more databases beside the floor",
                      transfers_bench.run_participants,
                      [_turns, _many_databases_alone, _report, _no_pages]),

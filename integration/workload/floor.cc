@@ -32,8 +32,10 @@ Error error_of(PGconn* connection) {
 // takes their answers.
 class Branch {
  public:
-  static Result<Branch> connect(const std::string& database) {
+  // `number` tells it from other branches, whose databases may be in the same server.
+  static Result<Branch> connect(const std::string& database, std::size_t number) {
     Branch branch;
+    branch.suffix_ = ':' + std::to_string(number) + '\'';
     branch.connection_.reset(PQconnectdb(database.c_str()));
     PGconn* const connection = branch.connection_.get();
     if (PQstatus(connection) != CONNECTION_OK) return tl::unexpected(error_of(connection));
@@ -57,8 +59,11 @@ class Branch {
     queued(PQsendQueryPrepared(get(), "update", 2, values.data(), nullptr, nullptr, 0));
   }
 
-  void query(const std::string& sql) {
-    queued(PQsendQueryParams(get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0));
+  void prepare(const std::string& transaction) {
+    query("PREPARE TRANSACTION '" + transaction + suffix_);
+  }
+  void commit(const std::string& transaction) {
+    query("COMMIT PREPARED '" + transaction + suffix_);
   }
 
   void sync() { CHECK_EQ(PQpipelineSync(get()), 1, PQerrorMessage(get())); }
@@ -83,8 +88,9 @@ class Branch {
   }
 
   // Whatever became of it, nothing of it is left.
-  void roll_back(const std::string& gid) {
-    for (const std::string& sql : {std::string("ROLLBACK"), "ROLLBACK PREPARED '" + gid + "'"}) {
+  void roll_back(const std::string& transaction) {
+    for (const std::string& sql :
+         {std::string("ROLLBACK"), "ROLLBACK PREPARED '" + transaction + suffix_}) {
       query(sql);
       sync();
       (void)receive({"", ""});  // one of the two has nothing to do
@@ -92,6 +98,9 @@ class Branch {
   }
 
  private:
+  void query(const std::string& sql) {
+    queued(PQsendQueryParams(get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0));
+  }
   PGconn* get() { return connection_.get(); }
   void queued(int ok) { CHECK_EQ(ok, 1, PQerrorMessage(get())); }
 
@@ -104,6 +113,7 @@ class Branch {
   }
 
   PgConnection connection_;
+  std::string suffix_;  // of each gid, with the quote that ends it
 };
 
 class Floor : public Mover {
@@ -128,10 +138,7 @@ class Floor : public Mover {
     if (log_ != nullptr) log_->append();
     const auto committed = step(
         {"COMMIT PREPARED"},
-        [&](Branch& branch, const Change&) {
-          branch.query("COMMIT PREPARED '" + result.transaction + "'");
-        },
-        changes);
+        [&](Branch& branch, const Change&) { branch.commit(result.transaction); }, changes);
     CHECK(committed.has_value(), "a prepared transaction commits");
     result.state = CommitState::kCommitted;
     return result;
@@ -153,18 +160,18 @@ class Floor : public Mover {
     return all;
   }
 
-  Result<void> prepare_at_once(const Changes& changes, const std::string& gid) {
+  Result<void> prepare_at_once(const Changes& changes, const std::string& transaction) {
     return step(
         {"BEGIN", "UPDATE 1", "PREPARE TRANSACTION"},
         [&](Branch& branch, const Change& change) {
           branch.begin();
           branch.update(change);
-          branch.query("PREPARE TRANSACTION '" + gid + "'");
+          branch.prepare(transaction);
         },
         changes);
   }
 
-  Result<void> prepare_in_steps(const Changes& changes, const std::string& gid) {
+  Result<void> prepare_in_steps(const Changes& changes, const std::string& transaction) {
     const auto began = step(
         {"BEGIN"}, [](Branch& branch, const Change&) { branch.begin(); }, changes);
     if (!began) return began;
@@ -173,8 +180,7 @@ class Floor : public Mover {
     if (!updated) return updated;
     return step(
         {"PREPARE TRANSACTION"},
-        [&](Branch& branch, const Change&) { branch.query("PREPARE TRANSACTION '" + gid + "'"); },
-        changes);
+        [&](Branch& branch, const Change&) { branch.prepare(transaction); }, changes);
   }
 
   std::vector<Branch> branches_;
@@ -189,7 +195,7 @@ class Floor : public Mover {
 Result<std::unique_ptr<Mover>> make_floor(const FloorOptions& options, const std::string& name) {
   std::vector<Branch> branches;
   for (const std::string& database : options.databases) {
-    auto branch = Branch::connect(database);
+    auto branch = Branch::connect(database, branches.size());
     if (!branch) return tl::unexpected(std::move(branch.error()));
     branches.push_back(*std::move(branch));
   }
