@@ -10,6 +10,7 @@ from . import (
     flat_bench,
     interrupts,
     log_bench,
+    machine,
     overload_bench,
     repository,
     soak_bench,
@@ -34,6 +35,7 @@ def main(arguments):
     interrupts.raise_on_signals()
     try:
         repository.build_programs(options)
+        options.load = machine.load()
         options.run(options)
     except HarnessError as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -93,8 +93,9 @@ def readme_part(report):
 
 
 def _origin(report):
+    load = f"load average {report['load']:.1f}" if "load" in report else "others at work"
     return [f"Measured on {report['date']}, {report['build']}, everything on one machine:"
-            f" {report['machine']}."]
+            f" {report['machine']}; before it {load}."]
 
 
 def _points(rows, system, figure):

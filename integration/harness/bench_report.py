@@ -12,13 +12,14 @@ def make(options, sections):
              for section in sections for row in section["rows"] if "runs" in row}
     bin_directory = repository.bin_directory(options)
     return {"date": time.strftime("%Y-%m-%d"), "machine": machine.describe(),
-            "build": machine.describe_build(bin_directory), "sections": sections,
+            "build": machine.describe_build(bin_directory), "load": options.load, "sections": sections,
             "ratios": bench_ratios.of(turns)}
 
 
 def publish(options, report):
     """Prints it, and writes the files that were asked for."""
-    print(f"\n{report['build']}; {report['machine']}; {report['date']}")
+    print(f"\n{report['build']}; {report['machine']}; {report['date']};"
+          f" load average before it {report['load']:.1f}")
     for section in report["sections"]:
         print(f"\n{section['title']}. {section['conditions']}\n")
         print("\n".join(bench_table.section_tables(section)))

@@ -65,13 +65,17 @@ def plain_table(figures, rows):
 def ratios_table(ratios):
     """The lines of the table of ratios and their goals."""
     return markdown(["figure", "median (lowest to highest)", "goal", ""], [
-        [each["name"], "{:.2f} ({:.2f} to {:.2f})".format(*each["value"]), each["goal"],
+        [each["name"], _cell(_form(each["value"][0]), each["value"]), each["goal"],
          "reached" if each["reached"] else "NOT REACHED"] for each in ratios])
 
 
 def _cells(row):
     return [_cell(form, row[name] if name in SPREAD else row[name][0])
             for name, form in FIGURES.items()]
+
+
+def _form(value):
+    return "{:.2f}" if value < 100 else "{:,.0f}"
 
 
 def _cell(form, value):

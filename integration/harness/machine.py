@@ -17,6 +17,11 @@ def describe():
             f" {memory / 2**20:.0f} GiB, Linux {kernel}")
 
 
+def load():
+    """How many processes wanted to run over the last minute: nearly none, or the figures are noise."""
+    return os.getloadavg()[0]
+
+
 def describe_build(bin_directory):
     """CMake's build type, and the commit where there is one."""
     cache = bin_directory.parent / "CMakeCache.txt"

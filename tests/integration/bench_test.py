@@ -6,12 +6,14 @@ import unittest
 
 import fixtures
 from harness import (
+    bench_page,
     bench_ratios,
     flat_bench,
     log_bench,
     overload_bench,
     repository,
     soak_bench,
+    svg,
 )
 
 
@@ -76,6 +78,7 @@ class Transfers(fixtures.DirectoryTest):
         report = json.loads(path.read_text(encoding="utf-8"))
         self.assertIn("processors", report["machine"])
         self.assertIn("build of commit", report["build"])
+        self.assertGreaterEqual(report["load"], 0)
         section, = report["sections"]
         self.assertEqual([row["system"] for row in section["rows"]], list(self.SYSTEMS))
         for row in section["rows"]:
@@ -157,6 +160,30 @@ class Soak(unittest.TestCase):
     def test_says_when_too_many_are_prepared(self):
         told, = soak_bench.problems(self.rows([1] * 3, 3) + self.rows([1], 201))
         self.assertIn("201 transactions are prepared", told)
+
+
+class Pages(unittest.TestCase):
+    """The pages say what the figures do."""
+
+    def setUp(self):
+        self.folder = repository.ROOT / "docs" / "benchmarks"
+        text = (self.folder / bench_page.JSON).read_text(encoding="utf-8")
+        self.report = json.loads(text)
+
+    def test_the_page_and_the_chart_follow_from_the_figures(self):
+        for name, made in ((bench_page.PAGE, bench_page.page), (bench_page.CHART, bench_page.chart)):
+            with self.subTest(name):
+                self.assertEqual((self.folder / name).read_text(encoding="utf-8"), made(self.report))
+
+    def test_the_readme_has_the_table_of_the_last_written_run(self):
+        readme = bench_page.README.read_text(encoding="utf-8")
+        self.assertEqual(readme, bench_page.with_table(readme, self.report))
+        self.assertIn(self.report["date"], readme)
+        self.assertIn(self.report["machine"], readme)
+
+    def test_ticks_are_round_and_reach_the_highest_value(self):
+        self.assertEqual(svg.ticks(1_751), [0, 500, 1_000, 1_500, 2_000])
+        self.assertEqual(svg.ticks(0.9), [0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0])
 
 
 class Figures(unittest.TestCase):
