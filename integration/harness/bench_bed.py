@@ -76,10 +76,11 @@ class Group:
 class Bed:
     """Use open_bed()."""
 
-    def __init__(self, directory, bin_directory, participants):
+    def __init__(self, directory, bin_directory, participants, settings):
         self.directory = pathlib.Path(directory)
         self.bin_directory = bin_directory
         self._participants = participants
+        self._settings = settings
         self._base = cluster.Cluster(cluster.claim(self.directory / "servers"), "bench",
                                      bin_directory)
         self._groups = {}
@@ -138,7 +139,7 @@ class Bed:
         made = cluster.Cluster(cluster.claim(self.directory / name), name, self.bin_directory)
         try:
             with ports.exclusive():
-                made.add_coordinators(replicas)
+                made.add_coordinators(replicas, self._settings)
                 for database in databases:
                     made.add_agent(database)
         except BaseException:
@@ -149,14 +150,14 @@ class Bed:
 
 
 @contextlib.contextmanager
-def open_bed(bin_directory, participants=SERVERS):
+def open_bed(bin_directory, participants=SERVERS, settings=None):
     """A Bed for as long as the context lasts, with so many databases for each group.
 
-    A HarnessError when it does not end in good order.
+    `settings` are further tables of the replicas' configuration: {table: {key: value}}. A HarnessError when it does not end in good order.
     """
     with tempfile.TemporaryDirectory(prefix="assent-bench-", dir="/tmp") as directory:
         pathlib.Path(directory).chmod(0o755)
-        bed = Bed(directory, bin_directory, participants)
+        bed = Bed(directory, bin_directory, participants, settings)
         try:
             bed.start_servers()
             yield bed

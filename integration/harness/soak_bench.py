@@ -21,13 +21,16 @@ PEAK_SECONDS = 5
 PAGE = os.sysconf("SC_PAGE_SIZE")
 GROWTH_MAX = 1.25  # of the last quarter against the second
 PREPARED_MAX = 200  # at any moment
-FEW = 4  # figures below which nothing can be said
+QUARTERS = 4
+SNAPSHOT_LOG_BYTES = 4 << 20
+RETENTION_MAX_S = 600
 
 
 def run(options):
     """Prints a line each minute, and fails when something does not stay as it is."""
     system = bench_systems.SYSTEMS["one-shot-applied"]
-    with bench_bed.open_bed(repository.bin_directory(options)) as bed:
+    with bench_bed.open_bed(repository.bin_directory(options),
+                            settings=settings(options.hours)) as bed:
         group = bed.group(system.replicas)
         peak = bench_run.run(bed, system, options.peak_clients, PEAK_SECONDS, 1, 1)["rate"]
         rate = options.rate or LOAD * peak
@@ -48,9 +51,16 @@ def run(options):
         raise HarnessError(" ".join(found))
 
 
+def settings(hours):
+    """Of the replicas: so that outcomes leave, and log is cut off, long before the first quarter ends."""
+    retention = min(RETENTION_MAX_S, hours * 3600 / (4 * QUARTERS))
+    return {"outcomes": {"retention_ms": max(int(retention * 1000), 1000)},
+            "snapshots": {"log_bytes": SNAPSHOT_LOG_BYTES}}
+
+
 def problems(rows):
     """What is not flat, as sentences: the last quarter of the figures against the second."""
-    quarter = len(rows) // FEW
+    quarter = len(rows) // QUARTERS
     if quarter == 0:
         return []
     found = [f"At {row['minutes']:.0f} minutes {row['prepared']} transactions are prepared."
