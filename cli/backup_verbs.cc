@@ -224,12 +224,11 @@ Result<void> nobody_lives(const coordinator::Config& config, std::uint64_t backu
 int run_restore(const Settings& settings, const RestoreArguments& arguments) {
   const auto config = coordinator::load_config(arguments.config);
   if (!config) return fail(settings, config.error());
-  auto backup = coordinator::inspect_backup(arguments.file, config->cluster);
-  if (backup && arguments.yes) {
-    backup = nobody_lives(*config, backup->id).and_then([&] {
-      return coordinator::restore_backup(arguments.file, *config);
-    });
-  }
+  const auto backup = arguments.yes
+                          ? coordinator::restore_backup(
+                                arguments.file, *config,
+                                [&](const auto& read) { return nobody_lives(*config, read.id); })
+                          : coordinator::inspect_backup(arguments.file, config->cluster);
   if (!backup) return fail(settings, backup.error());
   if (settings.json) {
     std::printf("%s\n", as_json(*backup, *config, arguments.yes).dump().c_str());

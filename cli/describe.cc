@@ -51,6 +51,21 @@ json as_json(const std::vector<TransactionId>& transactions) {
   return out;
 }
 
+// ── participants that are taken out ─────────────────────────────────────────────────────────────
+
+template <class Withdrawing>
+std::string withdrawing(const std::string& command, const Withdrawing& one) {
+  return command + " " + one.participant + " by " + one.operator_name + ": " + one.reason;
+}
+
+template <class Withdrawing>
+json withdrawing_json(const char* command, const Withdrawing& one) {
+  return {{"command", command},
+          {"participant", one.participant},
+          {"operator", one.operator_name},
+          {"reason", one.reason}};
+}
+
 // ── replicas ────────────────────────────────────────────────────────────────────────────────────
 
 std::string disk_text(const state::Member& member) {
@@ -249,6 +264,19 @@ std::string words(const state::Command& command) {
             return "HeuristicResolved " + to_string(one.transaction) + " " +
                    std::string(name(one.outcome)) + " by " + one.operator_name + ": " + one.reason;
           },
+          [](const state::UntoldForgotten& one) {
+            return "UntoldForgotten " + std::to_string(one.count) + " by " + one.operator_name +
+                   ": " + one.reason;
+          },
+          [](const state::ParticipantDrained& one) {
+            return withdrawing("ParticipantDrained", one);
+          },
+          [](const state::ParticipantResumed& one) {
+            return withdrawing("ParticipantResumed", one);
+          },
+          [](const state::ParticipantRemoved& one) {
+            return withdrawing("ParticipantRemoved", one);
+          },
           [](const state::LandmarkNoted& one) {
             return "LandmarkNoted " + one.participant + ": epoch " + to_string(one.landmark.epoch) +
                    ", WAL " + std::to_string(one.landmark.wal_position);
@@ -329,6 +357,21 @@ json as_json(const state::Command& command) {
                     {"outcome", name(one.outcome)},
                     {"operator", one.operator_name},
                     {"reason", one.reason}};
+          },
+          [](const state::UntoldForgotten& one) -> json {
+            return {{"command", "UntoldForgotten"},
+                    {"count", one.count},
+                    {"operator", one.operator_name},
+                    {"reason", one.reason}};
+          },
+          [](const state::ParticipantDrained& one) {
+            return withdrawing_json("ParticipantDrained", one);
+          },
+          [](const state::ParticipantResumed& one) {
+            return withdrawing_json("ParticipantResumed", one);
+          },
+          [](const state::ParticipantRemoved& one) {
+            return withdrawing_json("ParticipantRemoved", one);
           },
           [](const state::LandmarkNoted& one) -> json {
             return {{"command", "LandmarkNoted"},

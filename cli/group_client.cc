@@ -197,6 +197,30 @@ Result<wire::ForgetHeuristicReply> GroupClient::forget_heuristic(const std::stri
   });
 }
 
+Result<wire::ForgetHeuristicReply> GroupClient::forget_untold(std::int64_t count,
+                                                              const std::string& operator_name,
+                                                              const std::string& reason) {
+  return impl_->ask_leader<wire::ForgetHeuristicReply>([&](rpc::Client& client, auto done) {
+    wire::ForgetHeuristicRequest request;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    request.operator_name = operator_name;
+    request.reason = reason;
+    request.__set_untold(count);
+    ASSENT_CALL(wire::CoordinatorAdmin, forget_heuristic, wire::ForgetHeuristicReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
+Result<wire::ChangeParticipantReply> GroupClient::change_participant(
+    const wire::ChangeParticipantRequest& asked) {
+  return impl_->ask_leader<wire::ChangeParticipantReply>([&](rpc::Client& client, auto done) {
+    wire::ChangeParticipantRequest request = asked;
+    request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
+    ASSENT_CALL(wire::CoordinatorAdmin, change_participant, wire::ChangeParticipantReply)
+    (client, request, kCallMax, std::move(done));
+  });
+}
+
 Result<wire::ResolveReply> GroupClient::resolve(const wire::ResolveRequest& asked) {
   return impl_->ask_leader<wire::ResolveReply>([&](rpc::Client& client, auto done) {
     wire::ResolveRequest request = asked;

@@ -32,6 +32,14 @@ class GroupClient {
                                                       const std::string& operator_name,
                                                       const std::string& reason);
 
+  // So many of those that nobody tells of any more.
+  Result<wire::ForgetHeuristicReply> forget_untold(std::int64_t count,
+                                                   const std::string& operator_name,
+                                                   const std::string& reason);
+
+  Result<wire::ChangeParticipantReply> change_participant(
+      const wire::ChangeParticipantRequest& request);
+
   Result<wire::ResolveReply> resolve(const wire::ResolveRequest& request);
 
   // Asked of the replicas that are known, in their order, until one has executed this slot; none is

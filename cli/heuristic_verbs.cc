@@ -22,6 +22,7 @@ using nlohmann::json;
 struct Arguments {
   std::vector<std::string> at;
   std::string transaction;
+  std::int64_t untold = 0;
   std::string operator_name;
   std::string reason;
 };
@@ -39,8 +40,9 @@ void print(const wire::HeuristicsReply& reply) {
   if (reply.untold > 0) {
     std::printf(
         "%lld more were found when no more were kept: the leader's log of that time names "
-        "them (\"by someone else\", \"nothing proves how it ended\")\n",
-        static_cast<long long>(reply.untold));
+        "them (\"by someone else\", \"nothing proves how it ended\"). When you have seen to them: "
+        "assentctl heuristic forget --untold %lld --reason WHY\n",
+        static_cast<long long>(reply.untold), static_cast<long long>(reply.untold));
   }
   if (reply.heuristics.empty()) {
     if (reply.untold == 0) std::printf("every branch ended as it was decided\n");
@@ -61,9 +63,16 @@ int list(const Settings& settings, const Arguments& arguments) {
 }
 
 int forget(const Settings& settings, const Arguments& arguments) {
+  if (arguments.transaction.empty() == (arguments.untold == 0)) {
+    return refuse(settings, {ErrorCode::kInvalidArgument,
+                             "one of TRANSACTION and --untold is required, and not both"});
+  }
+  GroupClient client(arguments.at);
   const auto reply =
-      GroupClient(arguments.at)
-          .forget_heuristic(arguments.transaction, arguments.operator_name, arguments.reason);
+      arguments.untold > 0
+          ? client.forget_untold(arguments.untold, arguments.operator_name, arguments.reason)
+          : client.forget_heuristic(arguments.transaction, arguments.operator_name,
+                                    arguments.reason);
   if (!reply) return fail(settings, reply.error());
   if (settings.json) {
     std::printf("%s\n", json({{"forgotten", reply->forgotten}}).dump().c_str());
@@ -89,7 +98,11 @@ Verb add_heuristic_forget(CLI::App& heuristic, const Settings& settings) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* const command =
       heuristic.add_subcommand("forget", "Stops telling of one; nothing else is done");
-  command->add_option("transaction", arguments->transaction, "its id")->required();
+  command->add_option("transaction", arguments->transaction, "its id");
+  command
+      ->add_option("--untold", arguments->untold,
+                   "instead of one: as many of those that were only counted")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
   add_at(*command, arguments->at);
   command->add_option("--reason", arguments->reason, "what was done about it; stands in the log")
       ->required();

@@ -1,6 +1,7 @@
 #include "cli/heuristics.h"
 
 #include "cli/describe.h"
+#include "cli/words.h"
 #include "runtime/rpc/ids.h"
 
 namespace assent::cli {
@@ -9,19 +10,13 @@ namespace {
 using nlohmann::json;
 
 const char* word(wire::HeuristicKind::type kind) {
-  switch (kind) {
-    case wire::HeuristicKind::COMMIT:
-      return "commit";
-    case wire::HeuristicKind::ROLLBACK:
-      return "rollback";
-    case wire::HeuristicKind::MIXED:
-      return "mixed";
-    case wire::HeuristicKind::HAZARD:
-      return "hazard";
-    case wire::HeuristicKind::SETTLED:
-      return "settled";
-  }
-  return "hazard";
+  static constexpr Word<wire::HeuristicKind::type> kWords[] = {
+      {wire::HeuristicKind::COMMIT, "commit"},
+      {wire::HeuristicKind::ROLLBACK, "rollback"},
+      {wire::HeuristicKind::MIXED, "mixed"},
+      {wire::HeuristicKind::HAZARD, "hazard"},
+      {wire::HeuristicKind::SETTLED, "settled"}};
+  return word_in(kWords, kind, "hazard");
 }
 
 // What happened to the branch, and what is left to do.
@@ -64,7 +59,8 @@ json as_json(const wire::HeuristicBranch& one) {
   json out = {{"participant", one.branch.participant},
               {"epoch", one.branch.epoch},
               {"attempt", one.branch.attempt},
-              {"result", name(rpc::from_wire(one.result))}};
+              {"result", name(rpc::from_wire(one.result))},
+              {"evidence", nullptr}};
   if (one.__isset.evidence) {
     out["evidence"] = {
         {"xid", one.evidence.xid},
@@ -114,7 +110,8 @@ json as_json(const wire::Heuristic& one) {
   json out = {
       {"transaction", one.transaction}, {"outcome", decided ? json(word(one.outcome)) : json()},
       {"kind", word(one.kind)},         {"found_at", utc(LogTime(one.found_at_ms))},
-      {"listed", one.listed},           {"branches", branches}};
+      {"listed", one.listed},           {"branches", branches},
+      {"resolution", nullptr}};
   if (one.__isset.resolution) out["resolution"] = as_json(one.resolution);
   return out;
 }

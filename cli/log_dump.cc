@@ -123,7 +123,8 @@ json as_json(const LogSummary& summary) {
               {"records", summary.records},
               {"chosen_mark", summary.chosen_mark.value},
               {"highest_ballot", to_string(summary.promised)},
-              {"bases", std::move(bases)}};
+              {"bases", std::move(bases)},
+              {"torn", nullptr}};
   if (summary.torn) {
     out["torn"] = {{"file", file_name(summary.torn->file)},
                    {"offset", summary.torn->offset},

@@ -89,7 +89,9 @@ json as_json(const std::vector<Problem>& problems) {
 }
 
 json as_json(const Verdict& verdict) {
-  json out = {{"good", verdict.problems.empty()},
+  json out = {{"cluster", nullptr},
+              {"replica", nullptr},
+              {"good", verdict.problems.empty()},
               {"records", verdict.log.records},
               {"segments", verdict.log.segments},
               {"bytes", verdict.log.bytes},

@@ -11,6 +11,7 @@ namespace {
 
 const char* const kDescription =
     "Looks after a cluster of Assent.\n"
+    "Rows are locked, and nobody knows why? transactions --in-doubt, then explain one of them.\n"
     "Exit codes: 0 good, 1 a problem was found, 2 usage.";
 
 // A group of verbs about one thing.
@@ -19,6 +20,41 @@ CLI::App& add_group(CLI::App& app, const char* name, const char* description) {
   group->require_subcommand(1);
   group->fallthrough();
   return *group;
+}
+
+// Help tells them in this order: those that look, then those that change something.
+std::vector<Verb> add_verbs(CLI::App& app, const Settings& settings) {
+  const Verb status = add_status(app, settings);
+  const Verb participants = add_participants(app, settings);
+  CLI::App& one = *participants.parsed_by;
+  std::vector<Verb> out = {status,
+                           add_transactions(app, settings),
+                           add_explain(app, settings),
+                           add_scan(app, settings),
+                           add_doctor(app, settings),
+                           add_watch(app, settings),
+                           add_participants_drain(one, settings),
+                           add_participants_resume(one, settings),
+                           add_participants_add(one, settings),
+                           add_participants_remove(one, settings)};
+  // It is a group and a verb: when a verb of it was given, that is meant.
+  out.push_back(participants);
+  CLI::App& heuristic = add_group(app, "heuristic", "Branches that ended otherwise than decided");
+  out.push_back(add_heuristic_list(heuristic, settings));
+  out.push_back(add_heuristic_forget(heuristic, settings));
+  out.push_back(add_resolve(app, settings));
+  CLI::App& replica = add_group(app, "replica", "The replicas of a coordinator");
+  out.push_back(add_replica_list(replica, settings));
+  out.push_back(add_replica_add(replica, settings));
+  out.push_back(add_replica_remove(replica, settings));
+  out.push_back(add_replica_replace(replica, settings));
+  out.push_back(add_replica_transfer_leader(replica, settings));
+  out.push_back(add_backup(app, settings));
+  out.push_back(add_restore(app, settings));
+  CLI::App& log = add_group(app, "log", "The data directory of a replica");
+  out.push_back(add_log_verify(log, settings));
+  out.push_back(add_log_dump(log, settings));
+  return out;
 }
 
 int run_given(const std::vector<Verb>& verbs) {
@@ -38,28 +74,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   Settings settings;
   app.add_flag("--json", settings.json, "JSON on standard output, for machines");
-  CLI::App& log = add_group(app, "log", "The data directory of a replica");
-  CLI::App& replica = add_group(app, "replica", "The replicas of a coordinator");
-  CLI::App& heuristic = add_group(app, "heuristic", "Branches that ended otherwise than decided");
-  const std::vector<Verb> verbs = {add_status(app, settings),
-                                   add_participants(app, settings),
-                                   add_transactions(app, settings),
-                                   add_scan(app, settings),
-                                   add_explain(app, settings),
-                                   add_doctor(app, settings),
-                                   add_watch(app, settings),
-                                   add_backup(app, settings),
-                                   add_restore(app, settings),
-                                   add_resolve(app, settings),
-                                   add_heuristic_list(heuristic, settings),
-                                   add_heuristic_forget(heuristic, settings),
-                                   add_log_dump(log, settings),
-                                   add_log_verify(log, settings),
-                                   add_replica_list(replica, settings),
-                                   add_replica_add(replica, settings),
-                                   add_replica_remove(replica, settings),
-                                   add_replica_replace(replica, settings),
-                                   add_replica_transfer_leader(replica, settings)};
+  const std::vector<Verb> verbs = add_verbs(app, settings);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

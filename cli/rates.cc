@@ -2,6 +2,8 @@
 
 #include <initializer_list>
 
+#include "coordinator/server/latencies.h"
+
 namespace assent::cli {
 namespace {
 
@@ -19,6 +21,18 @@ std::optional<std::int64_t> growth(const Sample& before, const Sample& now,
     }
   }
   return out;
+}
+
+// Of what was answered between two looks. The counters are cumulative: the lowest bound within
+// which enough of them are is the percentile, to the width of its bucket.
+std::optional<std::int64_t> percentile(const Sample& before, const Sample& now, std::int64_t all,
+                                       std::int64_t percent) {
+  for (const std::int64_t bound : coordinator::Latencies::kBounds) {
+    const std::string name = "commit_ms_within_" + std::to_string(bound);
+    const auto within = growth(before, now, {name.c_str()});
+    if (within && all * percent <= *within * 100) return bound;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -57,6 +71,8 @@ Rates rates_between(const Sample& before, const Sample& now) {
   const auto took = replicas({"commit_ms"});
   if (answered && took && *answered > 0) {
     out.commit_ms_mean = static_cast<double>(*took) / static_cast<double>(*answered);
+    out.commit_ms_p50 = percentile(replicas_before, replicas_now, *answered, 50);
+    out.commit_ms_p99 = percentile(replicas_before, replicas_now, *answered, 99);
   }
   return out;
 }

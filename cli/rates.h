@@ -31,6 +31,9 @@ struct Rates {
   std::optional<double> aborts_per_s;
   std::optional<double> statements_per_s;  // of all agents
   std::optional<double> commit_ms_mean;    // from a client's commit to its answer
+  // The bound below which half of them, and 99 of a hundred, stayed; none: above every bound, too.
+  std::optional<std::int64_t> commit_ms_p50;
+  std::optional<std::int64_t> commit_ms_p99;
 };
 
 Rates rates_between(const Sample& before, const Sample& now);

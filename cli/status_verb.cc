@@ -11,6 +11,7 @@
 #include "cli/survey.h"
 #include "cli/table.h"
 #include "cli/verb.h"
+#include "cli/words.h"
 
 namespace assent::cli {
 namespace {
@@ -76,6 +77,14 @@ std::string life_of(const SeenParticipant& one, bool leads) {
   return one.state.live ? "live" : "silent";
 }
 
+// Whether new branches may begin there, as the leader has it.
+const char* takes_of(const SeenParticipant& one) {
+  if (one.state.__isset.drain) return "drained";
+  const bool over =
+      one.state.__isset.in_doubt && one.state.in_doubt.level == wire::BudgetLevel::REFUSING;
+  return over ? "refused" : "taken";
+}
+
 std::vector<std::string> problems_of(const Survey& seen, const Totals& totals) {
   std::vector<std::string> out = seen.missing();
   for (const SeenReplica& one : seen.replicas) {
@@ -100,6 +109,11 @@ std::vector<std::string> problems_of(const Survey& seen, const Totals& totals) {
     if (one.status && !one.status->ready) {
       out.push_back("the agent of " + one.state.name +
                     " is not ready: see assentctl doctor, and its log");
+    }
+  }
+  for (const SeenParticipant& one : seen.participants) {
+    if (one.state.__isset.in_doubt && one.state.in_doubt.__isset.why) {
+      out.push_back(one.state.in_doubt.why);
     }
   }
   if (kInDoubtUsual < totals.oldest) {
@@ -137,6 +151,39 @@ json as_json(const SeenReplica& one) {
   return out;
 }
 
+json as_json(const wire::Drain& drain) {
+  return {{"operator", drain.operator_name},
+          {"reason", drain.reason},
+          {"at", utc(LogTime(drain.at_ms))}};
+}
+
+json as_json(const wire::InDoubtState& budget) {
+  static constexpr Word<wire::BudgetLevel::type> kWords[] = {
+      {wire::BudgetLevel::WITHIN, "within"},
+      {wire::BudgetLevel::ALARM, "alarm"},
+      {wire::BudgetLevel::REFUSING, "refusing"}};
+  const auto name_of = [](bool known, const wire::BranchId& branch) {
+    return known ? json(branch.transaction) : json();
+  };
+  return {{"level", word_in(kWords, budget.level)},
+          {"number", budget.number},
+          {"oldest_ms", budget.oldest_ms},
+          {"oldest", name_of(budget.__isset.oldest, budget.oldest)},
+          {"horizon", budget.horizon},
+          {"holder", name_of(budget.__isset.holder, budget.holder)},
+          {"why", budget.__isset.why ? json(budget.why) : json()}};
+}
+
+json as_json(const wire::LimitPair& limits) {
+  return {{"alarm", limits.alarm}, {"refuse", limits.refuse}};
+}
+
+json as_json(const wire::BudgetLimits& limits) {
+  return {{"age_ms", as_json(limits.age_ms)},
+          {"number", as_json(limits.number)},
+          {"horizon", as_json(limits.horizon)}};
+}
+
 json as_json(const SeenParticipant& one, bool leads) {
   const auto in_doubt = one.in_doubt();
   std::int64_t waiters = 0;
@@ -149,6 +196,9 @@ json as_json(const SeenParticipant& one, bool leads) {
           {"admin_address", or_null(one.state.admin_address)},
           {"epoch", one.state.epoch},
           {"life", life_of(one, leads)},
+          {"new_branches", takes_of(one)},
+          {"drained", one.state.__isset.drain ? as_json(one.state.drain) : json()},
+          {"budget", one.state.__isset.in_doubt ? as_json(one.state.in_doubt) : json()},
           {"heard_ms_ago", one.state.__isset.heard_ms_ago ? json(one.state.heard_ms_ago) : json()},
           {"connected", one.state.connected},
           {"reached", one.status.has_value()},
@@ -179,6 +229,7 @@ json as_json(const Survey& seen, const Totals& totals, const std::vector<std::st
   return {{"viewpoint", cli::as_json(seen.viewpoint)},
           {"replicas", replicas},
           {"participants", participants_json(seen)},
+          {"limits", as_json(seen.limits)},
           {"in_doubt", totals.in_doubt},
           {"oldest_ms", totals.in_doubt > 0 ? json(totals.oldest.value) : json()},
           {"waiters", totals.waiters},
@@ -216,8 +267,8 @@ void print_participants(const Survey& seen) {
     std::printf("no participant has enrolled\n");
     return;
   }
-  Table table({"participant", "agent", "life", "epoch", "in doubt", "oldest", "waiting",
-               "slots used", "horizon", "client port"});
+  Table table({"participant", "agent", "life", "new branches", "epoch", "in doubt", "oldest",
+               "waiting", "slots used", "horizon", "client port"});
   for (const SeenParticipant& one : seen.participants) {
     const std::string life = life_of(one, seen.viewpoint.leads);
     const Table::Cell lives(life, life == "live"     ? Tone::kGood
@@ -226,10 +277,12 @@ void print_participants(const Survey& seen) {
     const Table::Cell agent = !one.status         ? Table::Cell("not reached", Tone::kBad)
                               : one.status->ready ? Table::Cell("ready", Tone::kGood)
                                                   : Table::Cell("not ready", Tone::kWarning);
+    const std::string takes = takes_of(one);
+    const Table::Cell taken(takes, takes == "taken" ? Tone::kPlain : Tone::kWarning);
     const std::string epoch = std::to_string(one.state.epoch);
     if (!one.prepared) {
-      table.add(
-          {one.state.name, agent, lives, epoch, "?", "?", "?", "?", "?", one.state.client_address});
+      table.add({one.state.name, agent, lives, taken, epoch, "?", "?", "?", "?", "?",
+                 one.state.client_address});
       continue;
     }
     const auto in_doubt = one.in_doubt();
@@ -242,6 +295,7 @@ void print_participants(const Survey& seen) {
         {one.state.name,
          agent,
          lives,
+         taken,
          epoch,
          with_commas(static_cast<std::int64_t>(in_doubt.size())),
          {in_doubt.empty() ? "-" : duration(age), kInDoubtUsual < age ? Tone::kBad : Tone::kPlain},
@@ -313,6 +367,7 @@ int participants(const Settings& settings, const SurveyOptions& options) {
   if (settings.json) {
     print_json({{"viewpoint", cli::as_json(seen->viewpoint)},
                 {"participants", participants_json(*seen)},
+                {"limits", as_json(seen->limits)},
                 {"missing", missing}});
   } else {
     print_participants(*seen);
@@ -330,6 +385,12 @@ Verb add(CLI::App& app, const Settings& settings, const char* name, const char* 
   return {command, [&settings, options, run] { return run(settings, *options); }};
 }
 
+// The group of verbs is a verb, too, so it cannot insist on --at before it is known which is meant.
+int list_participants(const Settings& settings, const SurveyOptions& options) {
+  if (!options.at.empty()) return participants(settings, options);
+  return refuse(settings, {ErrorCode::kInvalidArgument, "--at is required"});
+}
+
 }  // namespace
 
 Verb add_status(CLI::App& app, const Settings& settings) {
@@ -339,10 +400,13 @@ Verb add_status(CLI::App& app, const Settings& settings) {
 }
 
 Verb add_participants(CLI::App& app, const Settings& settings) {
-  return add(app, settings, "participants",
-             "The databases and their agents: life, branches in doubt, slots for prepared "
-             "transactions",
-             participants);
+  Verb verb = add(app, settings, "participants",
+                  "The databases and their agents: life, branches in doubt, slots for prepared "
+                  "transactions; with a verb: what is done about one",
+                  list_participants);
+  verb.parsed_by->get_option("--at")->required(false);
+  verb.parsed_by->require_subcommand(0, 1);
+  return verb;
 }
 
 }  // namespace assent::cli

@@ -67,6 +67,8 @@ void look_at(std::vector<SeenReplica>& replicas) {
   }
 }
 
+// The agents before their databases: what an agent says that it has not, its database is asked for
+// after that (`participants drain` counts on it).
 void look_at(std::vector<SeenParticipant>& participants, bool processes) {
   std::vector<std::string> addresses;
   std::vector<SeenParticipant*> asked;
@@ -78,21 +80,22 @@ void look_at(std::vector<SeenParticipant>& participants, bool processes) {
     addresses.push_back(one.state.admin_address);
     asked.push_back(&one);
   }
+  if (processes) {
+    auto answers = look_at_processes(addresses);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (answers[i]) {
+        asked[i]->status = std::move(*answers[i]);
+      } else {
+        asked[i]->unreached = answers[i].error().message;
+      }
+    }
+  }
   auto prepared = look_at_prepared(addresses);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     if (prepared[i]) {
       asked[i]->prepared = std::move(*prepared[i]);
     } else {
       asked[i]->database_unreached = prepared[i].error().message;
-    }
-  }
-  if (!processes) return;
-  auto answers = look_at_processes(addresses);
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (answers[i]) {
-      asked[i]->status = std::move(*answers[i]);
-    } else {
-      asked[i]->unreached = answers[i].error().message;
     }
   }
 }
@@ -139,6 +142,7 @@ Result<Survey> survey(GroupClient& client, const SurveyOptions& options) {
   Survey out;
   out.viewpoint = told->viewpoint;
   out.leader_unreached = client.leader_unreached();
+  out.limits = told->limits;
   for (wire::ParticipantState& state : told->participants) {
     SeenParticipant& one = out.participants.emplace_back();
     one.state = std::move(state);

@@ -47,6 +47,7 @@ struct Survey {
   std::string leader_unreached;  // why no leader has answered; empty: one did
   std::vector<SeenReplica> replicas;
   std::vector<SeenParticipant> participants;
+  wire::BudgetLimits limits;  // as the replica that told has them
 
   // Who was not reached, as sentences that say what is therefore not known.
   [[nodiscard]] std::vector<std::string> missing() const;

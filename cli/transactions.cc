@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "cli/describe.h"
 #include "cli/heuristics.h"
+#include "cli/words.h"
 
 namespace assent::cli {
 namespace {
@@ -32,39 +33,21 @@ bool left_to_operator(const wire::TransactionState& one) {
 }  // namespace
 
 const char* word(wire::Stage::type stage) {
-  switch (stage) {
-    case wire::Stage::PREPARING:
-      return "preparing";
-    case wire::Stage::ONE_PHASE:
-      return "one-phase";
-    case wire::Stage::SETTLING:
-      return "settling";
-    case wire::Stage::PROPOSING:
-      return "proposing";
-    case wire::Stage::FINISHING:
-      return "finishing";
-  }
-  return "unknown";
+  static constexpr Word<wire::Stage::type> kWords[] = {{wire::Stage::PREPARING, "preparing"},
+                                                       {wire::Stage::ONE_PHASE, "one-phase"},
+                                                       {wire::Stage::SETTLING, "settling"},
+                                                       {wire::Stage::PROPOSING, "proposing"},
+                                                       {wire::Stage::FINISHING, "finishing"}};
+  return word_in(kWords, stage);
 }
 
 const char* word(wire::BranchStage::type stage) {
-  switch (stage) {
-    case wire::BranchStage::HELD:
-      return "held";
-    case wire::BranchStage::ASKED:
-      return "asked";
-    case wire::BranchStage::VOTED:
-      return "voted";
-    case wire::BranchStage::LEFT:
-      return "left";
-    case wire::BranchStage::STRAY:
-      return "stray";
-    case wire::BranchStage::ENDING:
-      return "ending";
-    case wire::BranchStage::ENDED:
-      return "ended";
-  }
-  return "unknown";
+  static constexpr Word<wire::BranchStage::type> kWords[] = {
+      {wire::BranchStage::HELD, "held"},   {wire::BranchStage::ASKED, "asked"},
+      {wire::BranchStage::VOTED, "voted"}, {wire::BranchStage::LEFT, "left"},
+      {wire::BranchStage::STRAY, "stray"}, {wire::BranchStage::ENDING, "ending"},
+      {wire::BranchStage::ENDED, "ended"}};
+  return word_in(kWords, stage);
 }
 
 std::string state_word(const wire::TransactionState& one) {

@@ -24,6 +24,11 @@ Verb add_backup(CLI::App& app, const Settings& settings);
 Verb add_restore(CLI::App& app, const Settings& settings);
 Verb add_status(CLI::App& app, const Settings& settings);
 Verb add_participants(CLI::App& app, const Settings& settings);
+// Below the command of add_participants.
+Verb add_participants_add(CLI::App& participants, const Settings& settings);
+Verb add_participants_drain(CLI::App& participants, const Settings& settings);
+Verb add_participants_resume(CLI::App& participants, const Settings& settings);
+Verb add_participants_remove(CLI::App& participants, const Settings& settings);
 Verb add_transactions(CLI::App& app, const Settings& settings);
 Verb add_explain(CLI::App& app, const Settings& settings);
 Verb add_doctor(CLI::App& app, const Settings& settings);

@@ -89,6 +89,9 @@ json as_json(const Screen& one) {
   const auto rate = [](const std::optional<double>& value) {
     return value ? json(*value) : json();
   };
+  const auto number = [](const std::optional<std::int64_t>& value) {
+    return value ? json(*value) : json();
+  };
   return {{"time", one.time},
           {"leader", one.leader ? json(*one.leader) : json()},
           {"office", one.leader ? json(one.office) : json()},
@@ -96,6 +99,8 @@ json as_json(const Screen& one) {
           {"aborts_per_s", rate(one.rates.aborts_per_s)},
           {"statements_per_s", rate(one.rates.statements_per_s)},
           {"commit_ms_mean", rate(one.rates.commit_ms_mean)},
+          {"commit_ms_p50", number(one.rates.commit_ms_p50)},
+          {"commit_ms_p99", number(one.rates.commit_ms_p99)},
           {"driven", one.driven},
           {"in_doubt", one.in_doubt},
           {"oldest_ms", one.in_doubt > 0 ? json(one.oldest.value) : json()},
@@ -110,9 +115,13 @@ std::string rate_text(const std::optional<double>& value, const char* unit) {
   return text;
 }
 
+std::string within_text(const std::optional<std::int64_t>& bound) {
+  return bound ? "within " + with_commas(*bound) + " ms" : "-";
+}
+
 Table screen_table() {
-  return Table({"time (UTC)", "leader", "commits", "aborts", "statements", "commit takes",
-                "under way", "in doubt", "oldest", "waiting"});
+  return Table({"time (UTC)", "leader", "commits", "aborts", "statements", "commit takes", "half",
+                "99 %", "under way", "in doubt", "oldest", "waiting"});
 }
 
 void add(Table& table, const Screen& one) {
@@ -121,6 +130,7 @@ void add(Table& table, const Screen& one) {
        one.leader ? Table::Cell(std::to_string(*one.leader)) : Table::Cell("NONE", Tone::kBad),
        rate_text(one.rates.commits_per_s, "/s"), rate_text(one.rates.aborts_per_s, "/s"),
        rate_text(one.rates.statements_per_s, "/s"), rate_text(one.rates.commit_ms_mean, "ms"),
+       within_text(one.rates.commit_ms_p50), within_text(one.rates.commit_ms_p99),
        with_commas(one.driven), with_commas(one.in_doubt),
        one.in_doubt > 0 ? duration(one.oldest) : "-", with_commas(one.waiters)});
 }

@@ -212,6 +212,8 @@ struct ForgetHeuristicRequest {
   /** Who has seen to it, and what was done; both stand in the log. 1 to 200 bytes each. */
   3: string operator_name
   4: string reason
+  /** Present: no transaction is meant, but as many of HeuristicsReply.untold as this; `transaction` is empty. */
+  5: optional i64 untold
 }
 
 struct ForgetHeuristicReply {
@@ -239,6 +241,36 @@ struct ResolveReply {
   1: i32 protocol_version
   /** As it is kept now; its branches are being ended. */
   2: Heuristic heuristic
+}
+
+// ── participants that operators take out: of a coordinator only ─────────────────────────────────
+
+enum ParticipantChange {
+  /** It takes no new branches until it is resumed; those that are there go on to their ends. */
+  DRAIN = 1,
+  /** It takes new branches again. */
+  RESUME = 2,
+  /** It is gone for good: it is forgotten, and its name is never used again. Refused unless it is drained, nothing is owed to it, and its agent is not heard. */
+  REMOVE = 3,
+}
+
+struct ChangeParticipantRequest {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  2: string participant
+  3: ParticipantChange change
+  /** Who asks, and why; both stand in the log. 1 to 200 bytes each. */
+  4: string operator_name
+  5: string reason
+  /** True: only tells whether it would be refused, and changes nothing. */
+  6: bool dry_run
+}
+
+struct ChangeParticipantReply {
+  /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
+  1: i32 protocol_version
+  /** False: it was so before. */
+  2: bool changed
 }
 
 // ── backups of a replica's state: of a coordinator only, and of any replica ─────────────────────
@@ -301,6 +333,8 @@ service CoordinatorAdmin extends Admin {
   ForgetHeuristicReply forget_heuristic(1: ForgetHeuristicRequest request) throws (1: common.AssentError error)
   /** Decides about a transaction that has no record. Refused when it has one, or may still get one. */
   ResolveReply resolve(1: ResolveRequest request) throws (1: common.AssentError error)
+  /** Drains, resumes or removes a participant. May be repeated: what has been done is done once. */
+  ChangeParticipantReply change_participant(1: ChangeParticipantRequest request) throws (1: common.AssentError error)
   /** Takes a snapshot of the state now, and answers when it is durable here. */
   BackupReply backup(1: BackupRequest request) throws (1: common.AssentError error)
   /** A part of such a snapshot. */

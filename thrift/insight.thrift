@@ -36,6 +36,51 @@ struct ParticipantsRequest {
   2: bool any_replica
 }
 
+/** An operator's word that a participant takes no new branches. */
+struct Drain {
+  1: string operator_name
+  2: string reason
+  /** By the log's time, in milliseconds since 1970. */
+  3: i64 at_ms
+}
+
+/** How a participant stands to the limits of its in-doubt budget. */
+enum BudgetLevel {
+  WITHIN = 1,
+  /** Above a first limit: somebody has to look. */
+  ALARM = 2,
+  /** Above a second limit, and not below all first ones again since: new branches are refused. */
+  REFUSING = 3,
+}
+
+/** What is in doubt at a participant, as its agent's latest inventory showed. */
+struct InDoubtState {
+  1: BudgetLevel level
+  /** Branches that have been prepared for longer than a second. */
+  2: i64 number
+  /** Of the branch that has been prepared for longest; 0: none is prepared. */
+  3: i64 oldest_ms
+  4: optional common.BranchId oldest
+  /** Of the branch that holds the vacuum horizon back furthest: transactions begun since. */
+  5: i64 horizon
+  6: optional common.BranchId holder
+  /** Of ALARM and REFUSING: which limits, and what to do. */
+  7: optional string why
+}
+
+/** A limit and the one above it; 0: there is none. */
+struct LimitPair {
+  1: i64 alarm
+  2: i64 refuse
+}
+
+/** The in-doubt budget of each participant, as this replica's configuration has it. */
+struct BudgetLimits {
+  1: LimitPair age_ms
+  2: LimitPair number
+  3: LimitPair horizon
+}
+
 /** A participant, as the log and the leader know it. */
 struct ParticipantState {
   1: string name
@@ -61,6 +106,12 @@ struct ParticipantState {
   13: i64 broken_at_ms
   /** Branches of lower epochs are of before a restore of the coordinator; 0: none is. */
   14: i64 quarantined_below
+  /** Present: it is drained. */
+  15: optional Drain drain
+  /** Of a leader: branches at it of transactions that it works on, and which have not ended. */
+  16: optional i64 driven
+  /** Of a leader: since it took office; absent: its agent has shown no inventory yet. */
+  17: optional InDoubtState in_doubt
 }
 
 struct ParticipantsReply {
@@ -69,6 +120,7 @@ struct ParticipantsReply {
   2: Viewpoint viewpoint
   /** In the order of their names. */
   3: list<ParticipantState> participants
+  4: BudgetLimits limits
 }
 
 /** The log's record of a decided transaction. */
@@ -251,6 +303,8 @@ struct PreparedReply {
   7: i64 horizon_age
   /** Of the whole server, the oldest first; at most 1,000. */
   8: list<PreparedTransaction> transactions
+  /** Connections of the agent's login roles to the server, that of this look included. */
+  9: i64 connections
 }
 
 /** A branch as its agent remembers it. */

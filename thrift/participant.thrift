@@ -49,6 +49,8 @@ struct RegisterReply {
   2: i64 epoch
   /** The agent refuses every lower ballot from now on (R4). */
   3: common.Ballot ballot
+  /** As in HeartbeatReply. */
+  4: optional common.AssentError refuses
 }
 
 struct HeartbeatRequest {
@@ -77,6 +79,10 @@ struct HeartbeatReply {
   2: i64 now_ms
   /** No record is made any more for ids of this time and before (R14): their outcome rows may go. */
   3: i64 floor_ms
+  /** Present: the agent opens no new branch, and answers who wants one with this: its participant is drained, or over its in-doubt budget. */
+  4: optional common.AssentError refuses
+  /** Of the leader that answers: what a lower ballot says of `refuses` is older than what a higher one has said. Absent: the coordinator is of an older version, and refuses nothing. */
+  5: optional common.Ballot ballot
 }
 
 /** What agents ask of a replica, on its peer port. */
@@ -185,6 +191,14 @@ struct FoundBranch {
   2: common.Evidence evidence
 }
 
+/** For how long a branch has been prepared. */
+struct PreparedAge {
+  /** By the database's clock. */
+  1: i64 age_ms
+  /** How many transactions have begun since its own: it holds the vacuum horizon back by as many. */
+  2: i64 xid_age
+}
+
 struct InventoryReply {
   /** The version of this message: PROTOCOL_VERSION. Another one is answered UNSUPPORTED_VERSION. */
   1: i32 protocol_version
@@ -196,6 +210,8 @@ struct InventoryReply {
   4: optional list<FoundBranch> ended
   /** Of `prepared`, in its order; absent: the agent is of an older version. */
   5: optional list<common.Evidence> evidence
+  /** Of `prepared`, in its order; absent: the agent is of an older version. */
+  6: optional list<PreparedAge> ages
 }
 
 /** Whether a transaction committed here in one phase; afterwards it has or never will (R12). */

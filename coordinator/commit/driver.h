@@ -151,6 +151,8 @@ class Driver {
   // Participants of the transaction's own branches that have not confirmed.
   [[nodiscard]] std::vector<std::string> pending() const;
   [[nodiscard]] std::string_view state_name() const;
+  // Branches at this participant that have not ended, strays included.
+  [[nodiscard]] std::size_t unended_at(const std::string& participant) const;
   // For operators.
   [[nodiscard]] DrivenView view(MonoTime now) const;
 

@@ -46,7 +46,10 @@ OfficeCounters& OfficeCounters::operator+=(const OfficeCounters& more) {
 }
 
 Office::Impl::Impl(const state::StateMachine& state, OfficeOptions options)
-    : state_(state), options_(options), finishes_(options.finishes_remembered) {
+    : state_(state),
+      options_(options),
+      finishes_(options.finishes_remembered),
+      budget_(options.budget) {
   CHECK_LT(Millis(0), options_.retry_min, "sending again without a pause never ends");
   CHECK_LE(options_.retry_min, options_.retry_max, "the pause only grows");
 }
@@ -75,6 +78,7 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
   if (std::optional<Error> error = refusal(turn, asked.transaction, asked.branches)) {
     return refuse(std::move(*error));
   }
+  if (std::optional<Error> error = not_taken(asked.branches)) return refuse(std::move(*error));
   // ADR 0005, 11. The first copy may arrive last: when a repeat of it has committed in one phase
   // and is gone, or when its office is over.
   const bool to_us = asked.first_in == number_ || canary(Canary::kFirstInIgnored);
@@ -174,6 +178,10 @@ std::optional<Error> Office::Impl::refusal(const Turn& turn, const TransactionId
                                            const std::vector<RequestedBranch>& branches) const {
   std::optional<Error> error =
       commit::refusal(transaction, branches, state_, turn.now.log, options_.clock_skew_max);
+  for (const RequestedBranch& branch : branches) {
+    if (!leaving_.contains(branch.participant)) continue;
+    return reasons::unknown_participant(branch.participant);
+  }
   const bool full = drivers_.size() >= options_.transactions_max || buggify(Point::kOverloaded);
   if (error || !full) return error;
   return reasons::overloaded("transactions are driven at once", options_.transactions_max);
@@ -367,6 +375,15 @@ std::vector<std::string> Office::pending(const TransactionId& transaction) const
 }
 std::size_t Office::driven_count() const {
   return impl_->driven_count();
+}
+std::size_t Office::driven_at(const std::string& participant) const {
+  return impl_->driven_at(participant);
+}
+std::optional<Error> Office::refuses(const std::string& participant) const {
+  return impl_->refuses(participant);
+}
+const Budget& Office::budget() const {
+  return impl_->budget();
 }
 const OfficeCounters& Office::counters() const {
   return impl_->counters();

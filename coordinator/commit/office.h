@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/statement.h"
 #include "base/time.h"
+#include "coordinator/commit/budget.h"
 #include "coordinator/commit/driven_view.h"
 #include "coordinator/state/command.h"
 #include "coordinator/state/state_machine.h"
@@ -122,10 +123,12 @@ struct SettleLost {
   std::string participant;
   TransactionId transaction;
 };
-// A branch as its participant's database shows it. An agent of an older version tells no evidence.
+// A branch as its participant's database shows it. An agent of an older version tells no evidence,
+// or no age.
 struct FoundBranch {
   BranchId branch;
   std::optional<Evidence> evidence = std::nullopt;
+  std::optional<PreparedAge> age = std::nullopt;
 };
 // What an agent found prepared in its database, asked for at `asked`, and which branches it knows
 // to have been prepared and are not any more, though it has heard of no outcome.
@@ -141,12 +144,18 @@ struct InventoryArrived {
 struct AgentUp {
   std::string participant;
 };
+// An operator removes a participant (docs/adr/0009): whoever names it is refused from now on, so
+// that nothing new is owed to it. `over`: it was removed, or is not.
+struct ParticipantLeaves {
+  std::string participant;
+  bool over = false;
+};
 // Time has passed; due at next_deadline().
 struct Tick {};
 
 using Input = std::variant<CommitAsked, AbortAsked, VoteArrived, PrepareLost, DecisionExecuted,
                            FinishArrived, FinishLost, HeuristicLogged, SettleArrived, SettleLost,
-                           InventoryArrived, AgentUp, Tick>;
+                           InventoryArrived, AgentUp, ParticipantLeaves, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -203,6 +212,7 @@ struct Effects {
   std::vector<SendSettle> settles;
   std::vector<Reply> replies;
   std::vector<Warning> warnings;
+  std::vector<Budget::Change> budget_changes;  // the shell logs them, at warning level or info
 };
 
 // The two clocks at the time of an input.
@@ -219,6 +229,7 @@ struct OfficeOptions {
   Millis clock_skew_max = state::kIdsAhead;  // ids further ahead of log time are refused (R17)
   std::size_t transactions_max = 20'000;     // driven at once; one more is refused as OVERLOADED
   std::size_t finishes_remembered = 65'536;  // against inventories that were asked for before
+  BudgetLimits budget;                       // of each participant
 };
 
 // Counts since the office was taken.
@@ -268,6 +279,13 @@ class Office {
   [[nodiscard]] std::optional<TransactionId> next_driven(const TransactionId& after) const;
 
   [[nodiscard]] std::size_t driven_count() const;
+  // Branches at this participant of driven transactions that have not ended. Cost: linear.
+  [[nodiscard]] std::size_t driven_at(const std::string& participant) const;
+
+  // Why this participant takes no new branch now: it is drained (kUnavailable), or over its
+  // in-doubt budget (kOverloaded). None: it takes some.
+  [[nodiscard]] std::optional<Error> refuses(const std::string& participant) const;
+  [[nodiscard]] const Budget& budget() const;
   [[nodiscard]] const OfficeCounters& counters() const;
 
   // Aborts the process when an invariant is broken. Cost: linear.

@@ -1,6 +1,7 @@
 // The office behind its public face: who is driven, and by what timers. office.cc: requests, agents
 // and the log, drivers. recovery.cc: what an earlier office left, and what agents find prepared.
 // redrive.cc: what may be lost with a database's history.
+// taking.cc: which participants take new branches.
 #pragma once
 
 #include <deque>
@@ -31,6 +32,9 @@ class Office::Impl {
   [[nodiscard]] std::optional<TransactionId> next_driven(const TransactionId& after) const;
   [[nodiscard]] std::size_t driven_count() const { return drivers_.size(); }
   [[nodiscard]] const OfficeCounters& counters() const { return counters_; }
+  [[nodiscard]] std::size_t driven_at(const std::string& participant) const;
+  [[nodiscard]] std::optional<Error> refuses(const std::string& participant) const;
+  [[nodiscard]] const Budget& budget() const { return budget_; }
   void check_invariants() const;
 
  private:
@@ -63,6 +67,7 @@ class Office::Impl {
   void on(Turn& turn, const SettleLost& lost);
   void on(Turn& turn, const InventoryArrived& arrived);
   void on(Turn& turn, const AgentUp& up);
+  void on(Turn& turn, const ParticipantLeaves& leaves);
   void on(Turn& turn, const Tick& tick);
 
   void answer(Turn& turn, const CommitAsked& asked, const state::TransactionRecord& record);
@@ -71,6 +76,8 @@ class Office::Impl {
                           std::vector<BranchId> branches);
   [[nodiscard]] std::optional<Error> refusal(const Turn& turn, const TransactionId& transaction,
                                              const std::vector<RequestedBranch>& branches) const;
+  [[nodiscard]] std::optional<Error> not_taken(const std::vector<RequestedBranch>& branches) const;
+  void weigh(Turn& turn, const InventoryArrived& arrived);
   void found(Turn& turn, const FoundBranch& one, MonoTime asked);
   [[nodiscard]] bool is_strangers(const FoundBranch& one) const;
   void leave_alone(Turn& turn, const BranchId& branch);
@@ -106,6 +113,8 @@ class Office::Impl {
   MonoTime to_forget_since_;           // when the first of them came
   std::optional<MonoTime> last_forget_;
   std::set<BranchId> strangers_;  // warned about already
+  Budget budget_;
+  std::set<std::string> leaving_;  // being removed
   std::map<std::string, Epoch>
       swept_;                 // `broken_below` of the last break that a sweep was begun for
   std::deque<Sweep> sweeps_;  // under way

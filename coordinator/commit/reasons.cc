@@ -65,6 +65,15 @@ Error overloaded(std::string_view what, std::size_t limit) {
                                            std::string(what) + "; try again later"};
 }
 
+Error drained(const std::string& participant, const state::Withdrawal& drain) {
+  return Error{ErrorCode::kUnavailable,
+               "participant '" + participant + "' is drained by " + drain.operator_name + " (" +
+                   drain.reason +
+                   ") and takes no new branches; try again when it is resumed (assentctl "
+                   "participants resume)",
+               participant};
+}
+
 Error outcome_unknown(const TransactionId& transaction, const std::string& participant,
                       std::string_view last_loss) {
   Error error = about(ErrorCode::kOutcomeUnknown, transaction,

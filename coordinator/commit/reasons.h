@@ -21,6 +21,8 @@ Error clock(const TransactionId& transaction, LogTime now);
 Error expired(const TransactionId& transaction);
 Error id_reused(const TransactionId& transaction);
 Error overloaded(std::string_view what, std::size_t limit);
+// An operator has drained the participant.
+Error drained(const std::string& participant, const state::Withdrawal& drain);
 // The promise `first` was made to office `promised`, and this is office `present`.
 Error other_office(std::uint64_t promised, std::uint64_t present);
 // T may have committed in one phase at `participant`, which has not told yet (R12).

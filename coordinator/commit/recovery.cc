@@ -45,6 +45,7 @@ bool Office::Impl::is_before_break(const BranchId& branch) const {
 
 void Office::Impl::on(Turn& turn, const InventoryArrived& arrived) {
   if (of_another_life(arrived.participant, arrived.life)) return;
+  weigh(turn, arrived);
   for (const FoundBranch& one : arrived.prepared) {
     const BranchId& branch = one.branch;
     if (branch.participant != arrived.participant) continue;

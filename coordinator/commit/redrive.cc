@@ -69,12 +69,12 @@ bool Office::Impl::sweep_through(Turn& turn, Sweep& one, std::size_t& looked_at)
 bool Office::Impl::drive_again(Turn& turn, const std::string& participant,
                                const TransactionId& transaction) {
   const state::TransactionRecord& record = *state_.find(transaction);
-  const state::ParticipantRecord& present = *state_.participant(participant);
-  if (record.outcome != Outcome::kCommitted) return false;
+  const state::ParticipantRecord* const present = state_.participant(participant);
+  if (present == nullptr || record.outcome != Outcome::kCommitted) return false;
   const state::Heuristic* const told = state_.heuristics().find(transaction);
   std::vector<FoundBranch> branches;
   for (const state::DecidedBranch& branch : record.branches) {
-    if (branch.participant != participant || !present.may_have_lost(branch)) continue;
+    if (branch.participant != participant || !present->may_have_lost(branch)) continue;
     if (told != nullptr && told->result_of(branch) != FinishResult::kDone) continue;
     branches.push_back({{transaction, participant, branch.epoch, branch.attempt}});
   }

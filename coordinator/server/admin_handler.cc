@@ -8,6 +8,7 @@
 #include "coordinator/server/heuristics_wire.h"
 #include "coordinator/server/insight.h"
 #include "coordinator/server/paxos_wire.h"
+#include "coordinator/server/withdrawals_wire.h"
 #include "runtime/logging.h"
 #include "runtime/rpc/address.h"
 #include "runtime/rpc/admin.h"
@@ -48,8 +49,7 @@ void add_office(std::map<std::string, std::int64_t>& out, const Services& servic
   out["settles"] = count(office.settles);
   out["presumed_aborted"] = count(office.presumed_aborted);
   out["heuristic"] = count(office.heuristic);
-  out["commits_answered"] = count(services.answered.count);
-  out["commit_ms"] = services.answered.took.value;
+  services.answered.tell(out);
   const state::Heuristics& heuristics = services.log.state().heuristics();
   out["heuristics_kept"] = count(heuristics.kept().size());
   out["heuristics_untold"] = count(heuristics.untold());
@@ -179,9 +179,10 @@ class GroupHandler final : public wire::CoordinatorInsightCobSvIf {
       return answer<wire::ForgetHeuristicReply>(cob, exn, tl::unexpected(command.error()));
     }
     log::warning("an operator forgets branches that ended otherwise than decided",
-                 {{"transaction", to_string(command->transaction)},
-                  {"operator", command->operator_name},
-                  {"reason", command->reason}});
+                 {{"transaction", request.transaction},
+                  {"untold", std::to_string(request.untold)},
+                  {"operator", request.operator_name},
+                  {"reason", request.reason}});
     propose(std::move(*command), [cob, exn](Result<state::CommandResult> result) {
       answer(cob, exn, std::move(result).map([](const state::CommandResult& forgotten) {
         auto reply = rpc::versioned<wire::ForgetHeuristicReply>();
@@ -209,6 +210,30 @@ class GroupHandler final : public wire::CoordinatorInsightCobSvIf {
             return resolve_reply(transaction, resolved);
           }));
         });
+  }
+
+  void change_participant(Cob<wire::ChangeParticipantReply> cob, ExnCob exn,
+                          const wire::ChangeParticipantRequest& request) override {
+    auto command =
+        check(request.protocol_version).and_then([&] { return command_of(services_, request); });
+    if (!command) {
+      return answer<wire::ChangeParticipantReply>(cob, exn, tl::unexpected(command.error()));
+    }
+    auto reply = rpc::versioned<wire::ChangeParticipantReply>();
+    reply.changed = !is_so(services_.log.state(), request);
+    if (request.dry_run) return answer<wire::ChangeParticipantReply>(cob, exn, reply);
+    log::warning("an operator changes whether a participant takes part",
+                 {{"participant", request.participant},
+                  {"change", wire::to_string(request.change)},
+                  {"operator", request.operator_name},
+                  {"reason", request.reason}});
+    const bool removes = request.change == wire::ParticipantChange::REMOVE;
+    if (removes) services_.term->office.leaves(request.participant);
+    propose(std::move(*command), [this, cob, exn, reply, removes,
+                                  name = request.participant](Result<state::CommandResult> result) {
+      if (removes && services_.term) services_.term->office.left(name);
+      answer(cob, exn, std::move(result).map([&](const state::CommandResult&) { return reply; }));
+    });
   }
 
   void backup(Cob<wire::BackupReply> cob, ExnCob exn, const wire::BackupRequest& request) override {

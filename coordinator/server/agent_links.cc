@@ -1,5 +1,6 @@
 #include "coordinator/server/agent_links.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -63,6 +64,10 @@ wire::PrepareRequest to_wire(const commit::SendPrepare& prepare, Ballot ballot) 
   return request;
 }
 
+commit::PreparedAge from_wire(const wire::PreparedAge& told) {
+  return {Millis(told.age_ms), static_cast<std::uint64_t>(std::max<std::int64_t>(0, told.xid_age))};
+}
+
 // What does not parse or is another participant's is not ours to touch (R8).
 commit::InventoryArrived inventory_from_wire(const std::string& participant, MonoTime asked,
                                              const wire::InventoryReply& reply) {
@@ -73,6 +78,7 @@ commit::InventoryArrived inventory_from_wire(const std::string& participant, Mon
     commit::FoundBranch& found = arrived.prepared.emplace_back();
     found.branch = *branch;
     if (i < reply.evidence.size()) found.evidence = rpc::from_wire(reply.evidence[i]);
+    if (i < reply.ages.size()) found.age = from_wire(reply.ages[i]);
   }
   for (const wire::FoundBranch& one : reply.ended) {
     const auto branch = rpc::from_wire(one.branch);
@@ -132,6 +138,14 @@ void AgentLinks::recovered(const std::string& participant) {
   sink_(commit::AgentUp{participant});
   link->ask_again = link->asking;
   ask_inventory(participant, *link);
+}
+
+void AgentLinks::leave(const std::string& participant) {
+  const auto found = links_.find(participant);
+  if (found == links_.end()) return;
+  found->second->client.on_connection(nullptr);
+  retired_.push_back(std::move(found->second));
+  links_.erase(found);
 }
 
 bool AgentLinks::connected(const std::string& participant) const {

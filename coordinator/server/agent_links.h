@@ -31,6 +31,9 @@ class AgentLinks {
   // Reaches this participant at this "host:port" from now on, and asks for its inventory at once.
   void follow(const std::string& participant, const std::string& address);
 
+  // It was removed: nobody there is asked any more.
+  void leave(const std::string& participant);
+
   // The agent says that what is prepared can be ended from now on: what waits is sent again, and
   // it is asked for its inventory, at once.
   void recovered(const std::string& participant);

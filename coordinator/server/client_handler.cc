@@ -167,8 +167,7 @@ class ClientHandler final : public wire::CoordinatorCobSvIf {
         std::move(*asked),
         [this, cob, exn, begun = process::monotonic_now()](Result<commit::CommitAnswer> done) {
           if (done && done->outcome == Outcome::kCommitted) {
-            ++services_.answered.count;
-            services_.answered.took = services_.answered.took + (process::monotonic_now() - begun);
+            services_.answered.add(process::monotonic_now() - begun);
           }
           answer(cob, exn, std::move(done).map(commit_to_wire));
         });

@@ -70,6 +70,27 @@ void take_group_times(config::File& file, Config& out) {
   out.election_min = Millis(election);
 }
 
+void take_limits(config::File& file, const std::string& key, const std::string& unit,
+                 commit::LimitPair& limits) {
+  constexpr std::int64_t kMax = 1LL << 40;
+  auto alarm = static_cast<std::int64_t>(limits.alarm);
+  auto refuse = static_cast<std::int64_t>(limits.refuse);
+  file.take(key + "_alarm" + unit, alarm, 0, kMax);
+  file.take(key + "_refuse" + unit, refuse, 0, kMax);
+  if (refuse != 0 && refuse < alarm) {
+    file.refuse(key + "_refuse" + unit, std::to_string(refuse) +
+                                            ", but must not be below the alarm, " +
+                                            std::to_string(alarm) + " (0: never refused)");
+  }
+  limits = {static_cast<std::uint64_t>(alarm), static_cast<std::uint64_t>(refuse)};
+}
+
+void take_budget(config::File& file, commit::BudgetLimits& budget) {
+  take_limits(file, "in_doubt.age", "_ms", budget.age_ms);
+  take_limits(file, "in_doubt.number", "", budget.number);
+  take_limits(file, "in_doubt.horizon", "_xids", budget.horizon);
+}
+
 }  // namespace
 
 Result<Config> load_config(const std::string& path) {
@@ -112,6 +133,7 @@ Result<Config> load_config(const std::string& path) {
   take_group_times(*file, out);
   file->take("outcomes.retention_ms", retention, 1'000, 30LL * 86'400'000);
   file->take("snapshots.log_bytes", snapshot_log_bytes, kSnapshotLogBytesMin, kSnapshotLogBytesMax);
+  take_budget(*file, out.budget);
   file->take("agents.silence_ms", agent_silence, 200, 600'000);
   file->take("log.level", level);
   if (auto finished = file->finish(); !finished) return tl::unexpected(finished.error());

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "coordinator/commit/budget.h"
 #include "runtime/logging.h"
 
 namespace assent::coordinator {
@@ -49,6 +50,7 @@ struct Config {
 
   Millis retention{600'000};    // how long an outcome can be asked for
   Millis agent_silence{1'500};  // without a heartbeat for this long an agent counts as gone
+  commit::BudgetLimits budget;  // in doubt at a participant
   log::Level log_level = log::Level::kInfo;
 };
 

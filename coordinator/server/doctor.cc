@@ -60,6 +60,42 @@ Finding check_participant(const std::string& name, bool alive, const std::string
                  "see whether the agent runs and reaches this replica's peer port");
 }
 
+std::string limits(const commit::LimitPair& pair, const char* unit) {
+  const auto one = [&](std::uint64_t limit) {
+    return limit == 0 ? std::string("never") : std::to_string(limit) + unit;
+  };
+  return "(alarm " + one(pair.alarm) + ", refused " + one(pair.refuse) + ")";
+}
+
+// What is in doubt at a participant, against the limits of the configuration.
+Finding check_in_doubt(const Services& services, const std::string& name) {
+  const commit::Budget& budget = services.term->office.office().budget();
+  const commit::Budget::Standing* const standing = budget.standing(name);
+  if (standing == nullptr) {
+    return {"in_doubt " + name, Verdict::kGood, "its agent has not told yet what is prepared", ""};
+  }
+  const commit::BudgetLimits& limit = services.config.budget;
+  const commit::InDoubt& seen = standing->seen;
+  const bool within = standing->level == commit::BudgetLevel::kWithin;
+  return finding("in_doubt " + name, within,
+                 within ? std::to_string(seen.number) + " branches for over a second " +
+                              limits(limit.number, "") + ", the oldest for " +
+                              std::to_string(seen.oldest_age.value) + " ms " +
+                              limits(limit.age_ms, " ms") + ", vacuum held back by " +
+                              std::to_string(seen.horizon) + " transactions " +
+                              limits(limit.horizon, "")
+                        : budget.describe(name),
+                 "end the oldest branch: assentctl explain says how" +
+                     (seen.oldest ? " (" + to_string(seen.oldest->transaction) + ")" : ""));
+}
+
+Finding check_drained(const std::string& name, const state::Withdrawal& drain) {
+  return finding(
+      "drained " + name, false,
+      "it takes no new branches: " + drain.operator_name + " has drained it (" + drain.reason + ")",
+      "when its maintenance is over: assentctl participants resume " + name);
+}
+
 Finding check_leader(const Services& services) {
   const auto leader = services.log.leader();
   if (!leader) {
@@ -90,6 +126,10 @@ std::vector<Finding> examine(const Services& services) {
   for (const auto& [name, record] : services.log.state().participants()) {
     out.push_back(check_participant(
         name, services.term->enrolment.alive(process::monotonic_now(), name), record.peer_address));
+    out.push_back(check_in_doubt(services, name));
+    if (const auto* drain = services.log.state().withdrawals().drained(name)) {
+      out.push_back(check_drained(name, *drain));
+    }
   }
   return out;
 }

@@ -61,7 +61,8 @@ void Enrolment::ask_for(MonoTime now, const state::Enrolled& request,
                         if (alive.expired() || waiting_.erase(waiter) == 0) return;
                         const state::ParticipantRecord* record =
                             log_.state().participant(request.participant);
-                        CHECK(record != nullptr, "a participant stays known");
+                        // It was removed meanwhile: the log says so.
+                        if (record == nullptr) return propose(now, request, done);
                         // Another one may have enrolled since: of that one nothing is known.
                         const bool gone = presence == Presence::kGone && record->nonce == nonce;
                         if (gone || record->nonce == request.nonce)

@@ -51,13 +51,30 @@ Result<void> check_text(const char* what, const std::string& text) {
 
 // Who does it, and why, and what it is about: all of it stands in the log.
 template <class Request>
-Result<TransactionId> check_words(const Request& request) {
-  return check_text("the operator's name", request.operator_name)
-      .and_then([&] { return check_text("the reason", request.reason); })
-      .and_then([&] { return rpc::transaction_from_wire(request.transaction); });
+Result<TransactionId> check_all_words(const Request& request) {
+  return check_words(request.operator_name, request.reason).and_then([&] {
+    return rpc::transaction_from_wire(request.transaction);
+  });
+}
+
+Result<state::Command> untold_from_wire(const wire::ForgetHeuristicRequest& request) {
+  if (!request.transaction.empty() || request.untold < 1) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "untold counts from 1, and goes with no transaction");
+  }
+  return check_words(request.operator_name, request.reason).map([&] {
+    return state::Command(state::UntoldForgotten{static_cast<std::uint64_t>(request.untold),
+                                                 request.operator_name, request.reason});
+  });
 }
 
 }  // namespace
+
+Result<void> check_words(const std::string& operator_name, const std::string& reason) {
+  return check_text("the operator's name", operator_name).and_then([&] {
+    return check_text("the reason", reason);
+  });
+}
 
 wire::Heuristic to_wire(const TransactionId& transaction, const state::Heuristic& one) {
   wire::Heuristic out;
@@ -82,14 +99,16 @@ wire::HeuristicsReply to_wire(const state::Heuristics& heuristics) {
   return out;
 }
 
-Result<state::HeuristicForgotten> from_wire(const wire::ForgetHeuristicRequest& request) {
-  return check_words(request).map([&](const TransactionId& transaction) {
-    return state::HeuristicForgotten{transaction, request.operator_name, request.reason};
+Result<state::Command> from_wire(const wire::ForgetHeuristicRequest& request) {
+  if (request.__isset.untold) return untold_from_wire(request);
+  return check_all_words(request).map([&](const TransactionId& transaction) {
+    return state::Command(
+        state::HeuristicForgotten{transaction, request.operator_name, request.reason});
   });
 }
 
 Result<state::HeuristicResolved> from_wire(const wire::ResolveRequest& request) {
-  return check_words(request).and_then([&](const TransactionId& transaction) {
+  return check_all_words(request).and_then([&](const TransactionId& transaction) {
     return rpc::from_wire(request.outcome).map([&](Outcome outcome) {
       return state::HeuristicResolved{transaction, outcome, request.operator_name, request.reason};
     });

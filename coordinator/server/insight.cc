@@ -42,6 +42,56 @@ wire::Viewpoint viewpoint(const Services& services) {
   return out;
 }
 
+// ── participants ────────────────────────────────────────────────────────────────────────────────
+
+wire::Drain to_wire(const state::Withdrawal& drain) {
+  wire::Drain out;
+  out.operator_name = drain.operator_name;
+  out.reason = drain.reason;
+  out.at_ms = drain.at.value;
+  return out;
+}
+
+wire::BudgetLevel::type to_wire(commit::BudgetLevel level) {
+  switch (level) {
+    case commit::BudgetLevel::kWithin:
+      return wire::BudgetLevel::WITHIN;
+    case commit::BudgetLevel::kAlarm:
+      return wire::BudgetLevel::ALARM;
+    case commit::BudgetLevel::kRefusing:
+      return wire::BudgetLevel::REFUSING;
+  }
+  return wire::BudgetLevel::WITHIN;
+}
+
+wire::InDoubtState to_wire(const commit::Budget::Standing& standing, const std::string& why) {
+  const commit::InDoubt& seen = standing.seen;
+  wire::InDoubtState out;
+  out.level = to_wire(standing.level);
+  out.number = signed_of(seen.number);
+  out.oldest_ms = seen.oldest_age.value;
+  if (seen.oldest) out.__set_oldest(rpc::to_wire(*seen.oldest));
+  out.horizon = signed_of(seen.horizon);
+  if (seen.holder) out.__set_holder(rpc::to_wire(*seen.holder));
+  if (!why.empty()) out.__set_why(why);
+  return out;
+}
+
+wire::LimitPair to_wire(const commit::LimitPair& limits) {
+  wire::LimitPair out;
+  out.alarm = signed_of(limits.alarm);
+  out.refuse = signed_of(limits.refuse);
+  return out;
+}
+
+wire::BudgetLimits to_wire(const commit::BudgetLimits& limits) {
+  wire::BudgetLimits out;
+  out.age_ms = to_wire(limits.age_ms);
+  out.number = to_wire(limits.number);
+  out.horizon = to_wire(limits.horizon);
+  return out;
+}
+
 wire::ParticipantState to_wire(const Services& services, const std::string& name,
                                const state::ParticipantRecord& record) {
   wire::ParticipantState out;
@@ -57,7 +107,15 @@ wire::ParticipantState to_wire(const Services& services, const std::string& name
   out.broken_at_ms = record.broken_at.value;
   out.quarantined_below =
       signed_of(std::min(record.quarantined_below.value, static_cast<std::uint64_t>(INT64_MAX)));
+  if (const auto* drain = services.log.state().withdrawals().drained(name)) {
+    out.__set_drain(to_wire(*drain));
+  }
   if (!services.term) return out;
+  const commit::Office& office = services.term->office.office();
+  out.__set_driven(static_cast<std::int64_t>(office.driven_at(name)));
+  if (const auto* standing = office.budget().standing(name)) {
+    out.__set_in_doubt(to_wire(*standing, office.budget().describe(name)));
+  }
   const MonoTime now = process::monotonic_now();
   out.live = services.term->enrolment.alive(now, name);
   out.connected = services.term->office.reaches(name);
@@ -89,10 +147,38 @@ wire::TransactionRecord to_wire(const TransactionId& transaction,
   return out;
 }
 
+// The stages have the same numbers here and on the wire.
+template <class Wire, class Own>
+constexpr bool same(Wire on_wire, Own own) {
+  return static_cast<int>(on_wire) == static_cast<int>(own);
+}
+
+wire::Stage::type same_number(commit::DrivenStage stage) {
+  using Own = commit::DrivenStage;
+  static_assert(same(wire::Stage::PREPARING, Own::kPreparing));
+  static_assert(same(wire::Stage::ONE_PHASE, Own::kOnePhase));
+  static_assert(same(wire::Stage::SETTLING, Own::kSettling));
+  static_assert(same(wire::Stage::PROPOSING, Own::kProposing));
+  static_assert(same(wire::Stage::FINISHING, Own::kFinishing));
+  return static_cast<wire::Stage::type>(stage);
+}
+
+wire::BranchStage::type same_number(commit::BranchStage stage) {
+  using Own = commit::BranchStage;
+  static_assert(same(wire::BranchStage::HELD, Own::kHeld));
+  static_assert(same(wire::BranchStage::ASKED, Own::kAsked));
+  static_assert(same(wire::BranchStage::VOTED, Own::kVoted));
+  static_assert(same(wire::BranchStage::LEFT, Own::kLeft));
+  static_assert(same(wire::BranchStage::STRAY, Own::kStray));
+  static_assert(same(wire::BranchStage::ENDING, Own::kEnding));
+  static_assert(same(wire::BranchStage::ENDED, Own::kEnded));
+  return static_cast<wire::BranchStage::type>(stage);
+}
+
 wire::DrivenBranch to_wire(const commit::BranchView& branch) {
   wire::DrivenBranch out;
   out.branch = rpc::to_wire(branch.branch);
-  out.stage = static_cast<wire::BranchStage::type>(branch.stage);
+  out.stage = same_number(branch.stage);
   if (!branch.last_loss.empty()) out.__set_last_loss(branch.last_loss);
   if (branch.next_try) out.__set_next_try_ms(branch.next_try->value);
   if (branch.stage == commit::BranchStage::kEnded) out.__set_result(rpc::to_wire(branch.result));
@@ -101,7 +187,7 @@ wire::DrivenBranch to_wire(const commit::BranchView& branch) {
 
 wire::DrivenTransaction to_wire(const commit::DrivenView& driven) {
   wire::DrivenTransaction out;
-  out.stage = static_cast<wire::Stage::type>(driven.stage);
+  out.stage = same_number(driven.stage);
   if (driven.outcome) out.__set_outcome(rpc::to_wire(*driven.outcome));
   if (!driven.reason.empty()) out.__set_reason(driven.reason);
   if (driven.deadline_in) out.__set_deadline_in_ms(driven.deadline_in->value);
@@ -192,6 +278,7 @@ Result<wire::ParticipantsReply> participants(const Services& services,
   return check(services, request.protocol_version, request.any_replica).map([&] {
     auto reply = rpc::versioned<wire::ParticipantsReply>();
     reply.viewpoint = viewpoint(services);
+    reply.limits = to_wire(services.config.budget);
     for (const auto& [name, record] : services.log.state().participants()) {
       reply.participants.push_back(to_wire(services, name, record));
     }

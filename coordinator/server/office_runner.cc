@@ -18,6 +18,17 @@ constexpr Millis kInventoryEvery{1'000};
 // meanwhile than their permitted skew.
 constexpr Millis kTimeEntryEvery{10'000};
 
+void tell(const commit::Budget::Change& change) {
+  if (change.to == commit::BudgetLevel::kWithin) {
+    return log::info("in-doubt budget: within its limits again",
+                     {{"participant", change.participant}});
+  }
+  if (!change.branch) return log::warning(change.text, {{"participant", change.participant}});
+  log::warning(change.text, {{"participant", change.participant},
+                             {"transaction", to_string(change.branch->transaction)},
+                             {"branch", to_string(*change.branch)}});
+}
+
 }  // namespace
 
 OfficeRunner::OfficeRunner(boost::asio::io_context& loop, std::string cluster,
@@ -73,6 +84,15 @@ void OfficeRunner::follow(const std::string& participant, const std::string& pee
   links_.follow(participant, peer_address);
 }
 
+void OfficeRunner::leaves(const std::string& participant) {
+  feed(commit::ParticipantLeaves{participant});
+}
+
+void OfficeRunner::left(const std::string& participant) {
+  if (log_.state().participant(participant) == nullptr) links_.leave(participant);
+  feed(commit::ParticipantLeaves{participant, /*over=*/true});
+}
+
 void OfficeRunner::feed(const commit::Input& input) {
   carry_out(office_.step(now(), input));
 }
@@ -87,6 +107,7 @@ void OfficeRunner::carry_out(commit::Effects effects) {
   for (const commit::Warning& warning : effects.warnings) {
     log::warning(warning.text, {{"transaction", to_string(warning.transaction)}});
   }
+  for (const commit::Budget::Change& change : effects.budget_changes) tell(change);
   tick_.arm(office_.next_deadline());
 }
 

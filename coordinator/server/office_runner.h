@@ -45,6 +45,10 @@ class OfficeRunner {
   // An agent says that what is prepared at it can be ended from now on.
   void recovered(const std::string& participant) { links_.recovered(participant); }
 
+  // An operator removes a participant, which must be owed nothing; `left`: the log has answered.
+  void leaves(const std::string& participant);
+  void left(const std::string& participant);
+
   [[nodiscard]] const commit::Office& office() const { return office_; }
   // A connection to its agent stands.
   [[nodiscard]] bool reaches(const std::string& participant) const {

@@ -77,9 +77,11 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
       return answer<wire::RegisterReply>(cob, exn, tl::unexpected(not_leader()));
     }
     services_.term->enrolment.enrol(
-        process::monotonic_now(), *enrolled, [this, cob, exn](Result<Epoch> issued) {
-          answer(cob, exn,
-                 std::move(issued).map([this](Epoch epoch) { return register_reply(epoch); }));
+        process::monotonic_now(), *enrolled,
+        [this, cob, exn, participant = request.participant](Result<Epoch> issued) {
+          answer(cob, exn, std::move(issued).map([&](Epoch epoch) {
+            return register_reply(participant, epoch);
+          }));
         });
   }
 
@@ -92,8 +94,8 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
     if (!caller) return answer<wire::HeartbeatReply>(cob, exn, tl::unexpected(caller.error()));
     services_.term->enrolment.heartbeat(
         process::monotonic_now(), request.participant, Epoch(*epoch), beat_from_wire(request),
-        [this, cob, exn](Result<void> known) {
-          answer(cob, exn, std::move(known).map([this] { return heartbeat_reply(); }));
+        [this, cob, exn, participant = request.participant](Result<void> known) {
+          answer(cob, exn, std::move(known).map([&] { return heartbeat_reply(participant); }));
         });
   }
 
@@ -183,18 +185,27 @@ class PeerHandler final : public wire::ReplicaCobSvIf {
   [[nodiscard]] Error not_leader() const { return services_.not_leader(&Member::peer_address); }
 
   // Precondition: this replica holds the office.
-  [[nodiscard]] wire::RegisterReply register_reply(Epoch epoch) const {
+  [[nodiscard]] wire::RegisterReply register_reply(const std::string& participant,
+                                                   Epoch epoch) const {
     auto reply = rpc::versioned<wire::RegisterReply>();
     reply.epoch = static_cast<std::int64_t>(epoch.value);
     reply.ballot = rpc::to_wire(services_.log.ballot());
+    if (const auto refuses = services_.term->office.office().refuses(participant)) {
+      reply.__set_refuses(rpc::to_wire(*refuses));
+    }
     return reply;
   }
 
-  [[nodiscard]] wire::HeartbeatReply heartbeat_reply() const {
+  // Precondition: as above.
+  [[nodiscard]] wire::HeartbeatReply heartbeat_reply(const std::string& participant) const {
     auto reply = rpc::versioned<wire::HeartbeatReply>();
     reply.now_ms = services_.log.now().value;
     // The executed one: no office to come can make a record below it (R14).
     reply.floor_ms = services_.log.state().floor().value;
+    reply.__set_ballot(rpc::to_wire(services_.log.ballot()));
+    if (const auto refuses = services_.term->office.office().refuses(participant)) {
+      reply.__set_refuses(rpc::to_wire(*refuses));
+    }
     return reply;
   }
 

@@ -10,6 +10,7 @@
 #include "coordinator/server/config.h"
 #include "coordinator/server/enrolment.h"
 #include "coordinator/server/group_log.h"
+#include "coordinator/server/latencies.h"
 #include "coordinator/server/life_inquiry.h"
 #include "coordinator/server/office_runner.h"
 #include "coordinator/server/operator_commands.h"
@@ -35,19 +36,13 @@ struct Term {
   const LogTime since;  // when it was
 };
 
-// Clients' commits that were answered COMMITTED, and how long they took from the request on.
-struct AnsweredCommits {
-  std::uint64_t count = 0;
-  Millis took{0};  // all together
-};
-
 // What the handlers of all ports work with. Lives as long as the ports.
 struct Services {
   const Config& config;
   GroupLog& log;
   std::unique_ptr<Term> term;         // none: this replica does not serve
   commit::OfficeCounters past_terms;  // of this process
-  AnsweredCommits answered{};         // of this process
+  Latencies answered{};               // of commits that were answered COMMITTED by this process
 
   // None: nobody has told of such a replica.
   [[nodiscard]] std::optional<Member> member(ReplicaId replica) const;

@@ -129,12 +129,14 @@ Result<Backup> inspect_backup(const std::string& file, const std::string& cluste
 }
 
 // Made aside, and given its name when it is whole: half a directory would begin an empty log.
-Result<Backup> restore_backup(const std::string& file, const Config& config) {
+Result<Backup> restore_backup(const std::string& file, const Config& config,
+                              const std::function<Result<void>(const Backup&)>& may) {
   if (auto place = check_place(config); !place) return tl::unexpected(place.error());
   boost::asio::io_context loop;
   const state::StateOptions options = group_log_options(loop, config).core.state;
   auto loaded = load(file, config.cluster, options);
   if (!loaded) return tl::unexpected(loaded.error());
+  if (auto allowed = may(loaded->backup); !allowed) return tl::unexpected(allowed.error());
   loaded->state->restore(loaded->backup.id);
 
   const fs::path target = without_slash(config.data_directory);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/error.h"
@@ -32,6 +33,11 @@ Result<Backup> inspect_backup(const std::string& file, const std::string& cluste
 // replica begins a new incarnation. All replicas that found the group are to restore the same file.
 // It is durable and whole, or is not there. Errors are those of inspect_backup, and
 // kInvalidArgument with a remedy for a configuration or a directory that does not allow it. Blocks.
-Result<Backup> restore_backup(const std::string& file, const Config& config);
+// `may`: asked once, when the backup is read and before anything is written; its error is answered.
+Result<Backup> restore_backup(
+    const std::string& file, const Config& config,
+    const std::function<Result<void>(const Backup&)>& may = [](const Backup&) {
+      return Result<void>();
+    });
 
 }  // namespace assent::coordinator

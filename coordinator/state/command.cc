@@ -15,7 +15,8 @@ namespace {
 constexpr std::uint8_t kEntryFormatFirst = 1;
 constexpr std::uint8_t kEntryFormatGroups = 2;
 constexpr std::uint8_t kEntryFormatHistories = 3;
-constexpr std::uint8_t kEntryFormatNewest = 4;  // landmarks, and what operators decide
+constexpr std::uint8_t kEntryFormatRestores = 4;  // landmarks, and what operators decide
+constexpr std::uint8_t kEntryFormatNewest = 5;    // participants that operators take out
 
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
@@ -34,6 +35,10 @@ enum class Kind : std::uint8_t {
   kEnrolledWithLandmark = 14,
   kLandmarkNoted = 15,
   kHeuristicResolved = 16,
+  kUntoldForgotten = 17,
+  kParticipantDrained = 18,
+  kParticipantResumed = 19,
+  kParticipantRemoved = 20,
 };
 
 void put_kind(Encoder& out, Kind kind) {
@@ -151,6 +156,34 @@ void put_command(Encoder& out, const HeuristicResolved& command) {
   out.put_string(command.reason);
 }
 
+void put_command(Encoder& out, const UntoldForgotten& command) {
+  put_kind(out, Kind::kUntoldForgotten);
+  out.put_varint(command.count);
+  out.put_string(command.operator_name);
+  out.put_string(command.reason);
+}
+
+// Drained, resumed and removed say the same of whom, by whom and why.
+template <class Withdrawing>
+void put_withdrawing(Encoder& out, Kind kind, const Withdrawing& command) {
+  put_kind(out, kind);
+  out.put_string(command.participant);
+  out.put_string(command.operator_name);
+  out.put_string(command.reason);
+}
+
+void put_command(Encoder& out, const ParticipantDrained& command) {
+  put_withdrawing(out, Kind::kParticipantDrained, command);
+}
+
+void put_command(Encoder& out, const ParticipantResumed& command) {
+  put_withdrawing(out, Kind::kParticipantResumed, command);
+}
+
+void put_command(Encoder& out, const ParticipantRemoved& command) {
+  put_withdrawing(out, Kind::kParticipantRemoved, command);
+}
+
 Committed read_committed(Reader& in) {
   Committed command;
   command.transaction = read_transaction(in);
@@ -224,11 +257,29 @@ HeuristicResolved read_heuristic_resolved(Reader& in) {
   return command;
 }
 
+UntoldForgotten read_untold_forgotten(Reader& in) {
+  UntoldForgotten command;
+  command.count = in.varint();
+  command.operator_name = in.text();
+  command.reason = in.text();
+  return command;
+}
+
+template <class Withdrawing>
+Withdrawing read_withdrawing(Reader& in) {
+  Withdrawing command;
+  command.participant = in.text();
+  command.operator_name = in.text();
+  command.reason = in.text();
+  return command;
+}
+
 // The first format that has the kind.
 std::uint8_t format_of(Kind kind) {
   if (kind < Kind::kGroupFounded) return kEntryFormatFirst;
   if (kind < Kind::kHeuristicFound) return kEntryFormatGroups;
-  return kind < Kind::kEnrolledWithLandmark ? kEntryFormatHistories : kEntryFormatNewest;
+  if (kind < Kind::kEnrolledWithLandmark) return kEntryFormatHistories;
+  return kind < Kind::kUntoldForgotten ? kEntryFormatRestores : kEntryFormatNewest;
 }
 
 // What an earlier format did not know was not written under it.
@@ -268,6 +319,14 @@ Command read_command(Reader& in, std::uint8_t format) {
       return read_heuristic_forgotten(in);
     case Kind::kHeuristicResolved:
       return read_heuristic_resolved(in);
+    case Kind::kUntoldForgotten:
+      return read_untold_forgotten(in);
+    case Kind::kParticipantDrained:
+      return read_withdrawing<ParticipantDrained>(in);
+    case Kind::kParticipantResumed:
+      return read_withdrawing<ParticipantResumed>(in);
+    case Kind::kParticipantRemoved:
+      return read_withdrawing<ParticipantRemoved>(in);
   }
   in.require(false);
   return {};
@@ -283,7 +342,7 @@ std::uint8_t format_of(const Command& command) {
           [](const Aborted&) { return kEntryFormatFirst; },
           [](const Forgotten&) { return kEntryFormatFirst; },
           [](const Enrolled& life) { return format_of(kind_of(life.tracks_history)); },
-          [](const LandmarkNoted&) { return kEntryFormatNewest; },
+          [](const LandmarkNoted&) { return kEntryFormatRestores; },
           [](const GroupFounded&) { return kEntryFormatGroups; },
           [](const ReplicaAdded&) { return kEntryFormatGroups; },
           [](const ReplicaPromoted&) { return kEntryFormatGroups; },
@@ -291,7 +350,11 @@ std::uint8_t format_of(const Command& command) {
           [](const ReplicaMoved&) { return kEntryFormatGroups; },
           [](const HeuristicFound&) { return kEntryFormatHistories; },
           [](const HeuristicForgotten&) { return kEntryFormatHistories; },
-          [](const HeuristicResolved&) { return kEntryFormatNewest; },
+          [](const HeuristicResolved&) { return kEntryFormatRestores; },
+          [](const UntoldForgotten&) { return kEntryFormatNewest; },
+          [](const ParticipantDrained&) { return kEntryFormatNewest; },
+          [](const ParticipantResumed&) { return kEntryFormatNewest; },
+          [](const ParticipantRemoved&) { return kEntryFormatNewest; },
       },
       command);
 }

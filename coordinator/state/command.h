@@ -186,9 +186,49 @@ struct HeuristicResolved {
   bool operator==(const HeuristicResolved&) const = default;
 };
 
-using Command = std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded,
-                             ReplicaAdded, ReplicaPromoted, ReplicaRemoved, ReplicaMoved,
-                             HeuristicFound, HeuristicForgotten, HeuristicResolved, LandmarkNoted>;
+// As many of the untold ones as an operator has seen to (heuristics.h) are counted no more.
+struct UntoldForgotten {
+  std::uint64_t count = 0;
+  std::string operator_name;
+  std::string reason;
+
+  bool operator==(const UntoldForgotten&) const = default;
+};
+
+// ── participants that operators take out; withdrawals.h ─────────────────────────────────────────
+
+// It takes no new branches until it is resumed. Repeated, it changes nothing. ChangeRefused: there
+// is no such participant.
+struct ParticipantDrained {
+  std::string participant;
+  std::string operator_name;  // who, and why: both are told to whoever is refused
+  std::string reason;
+
+  bool operator==(const ParticipantDrained&) const = default;
+};
+// It takes new branches again. Of one that is not drained it changes nothing.
+struct ParticipantResumed {
+  std::string participant;
+  std::string operator_name;
+  std::string reason;
+
+  bool operator==(const ParticipantResumed&) const = default;
+};
+// It is gone for good: it is forgotten, and its name is never used again. ChangeRefused unless it
+// is drained, and nothing is owed to it. Repeated, it changes nothing.
+struct ParticipantRemoved {
+  std::string participant;
+  std::string operator_name;
+  std::string reason;
+
+  bool operator==(const ParticipantRemoved&) const = default;
+};
+
+using Command =
+    std::variant<OfficeTaken, Committed, Aborted, Forgotten, Enrolled, GroupFounded, ReplicaAdded,
+                 ReplicaPromoted, ReplicaRemoved, ReplicaMoved, HeuristicFound, HeuristicForgotten,
+                 HeuristicResolved, LandmarkNoted, UntoldForgotten, ParticipantDrained,
+                 ParticipantResumed, ParticipantRemoved>;
 
 // The value of one slot: a batch of commands and the leader's time. Time enters the state only
 // here.

@@ -15,12 +15,14 @@
 #include "coordinator/state/heuristics.h"
 #include "coordinator/state/participants.h"
 #include "coordinator/state/state_machine.h"
+#include "coordinator/state/withdrawals.h"
 
 namespace assent::state {
 
 inline constexpr std::uint8_t kSnapshotFormatGroups = 2;
-inline constexpr std::uint8_t kSnapshotFormatHistories = 3;  // heuristics, and broken histories
-inline constexpr std::uint8_t kSnapshotFormatRestores = 4;   // restores, resolutions, landmarks
+inline constexpr std::uint8_t kSnapshotFormatHistories = 3;    // heuristics, and broken histories
+inline constexpr std::uint8_t kSnapshotFormatRestores = 4;     // restores, resolutions, landmarks
+inline constexpr std::uint8_t kSnapshotFormatWithdrawals = 5;  // participants taken out
 
 void put_time(Encoder& out, LogTime time);
 void put(Encoder& out, const TransactionId& id);
@@ -33,6 +35,7 @@ void put(Encoder& out, const Error& error);
 void put(Encoder& out, const Member& member);
 void put(Encoder& out, const Membership& membership);
 void put(Encoder& out, const Restoration& restoration);
+void put(Encoder& out, const Withdrawals& withdrawals);
 // In this format of snapshots.
 void put(Encoder& out, const Heuristics& heuristics, std::uint8_t format);
 void put_record(Encoder& out, const TransactionId& id, const TransactionRecord& record);
@@ -100,6 +103,7 @@ Member read_member(Reader& in);
 std::vector<Member> read_members(Reader& in);  // each id once, at least one that is no learner
 Membership read_membership(Reader& in);
 Restoration read_restoration(Reader& in);
+Withdrawals read_withdrawals(Reader& in);
 Heuristics read_heuristics(Reader& in, std::uint8_t format);
 TransactionRecord read_record(Reader& in);                            // behind its id
 ParticipantRecord read_participant(Reader& in, std::uint8_t format);  // behind its name

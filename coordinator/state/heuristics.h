@@ -4,6 +4,7 @@
 // record.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -78,6 +79,9 @@ class Heuristics {
   std::optional<Outcome> resolve(LogTime time, const HeuristicResolved& command);
   // False: nothing is kept of T.
   bool forget(const TransactionId& transaction) { return kept_.erase(transaction) == 1; }
+
+  // So many of the untold ones were seen to.
+  void forget_untold(std::uint64_t count) { untold_ -= std::min(count, untold_); }
 
   // Null: nothing is kept of T. The pointer holds until the next change.
   [[nodiscard]] const Heuristic* find(const TransactionId& transaction) const;

@@ -46,6 +46,7 @@ std::string StateMachine::beginning() const {
     put(out, heuristics_, options_.formats.snapshot);
   }
   if (options_.formats.snapshot >= kSnapshotFormatRestores) put(out, restoration_);
+  if (options_.formats.snapshot >= kSnapshotFormatWithdrawals) put(out, withdrawals_);
   return out.take();
 }
 
@@ -120,6 +121,7 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
   if (format >= kSnapshotFormatGroups) membership_ = read_membership(in);
   if (format >= kSnapshotFormatHistories) heuristics_ = read_heuristics(in, format);
   if (format >= kSnapshotFormatRestores) restoration_ = read_restoration(in);
+  if (format >= kSnapshotFormatWithdrawals) withdrawals_ = read_withdrawals(in);
   in.require(executed_ != Slot(0) && floor_ <= time_);
   if (!in.finished()) return refuse("does not follow its format");
   return {};

@@ -146,11 +146,20 @@ CommandResult StateMachine::on(Slot slot, const Aborted& command) {
   keep(command.transaction, {.outcome = Outcome::kAborted,
                              .request_hash = command.request_hash,
                              .reason = command.reason,
-                             .branches = command.branches,
+                             .branches = with_participants(command.branches),
                              .decided_in = slot,
                              .decided_at = time_,
                              .forgotten_in = {}});
   return TookEffect{};
+}
+
+// Those whose participants were not removed: to the others no outcome is owed.
+std::vector<DecidedBranch> StateMachine::with_participants(
+    std::vector<DecidedBranch> branches) const {
+  std::erase_if(branches, [&](const DecidedBranch& branch) {
+    return withdrawals_.removed(branch.participant) != nullptr;
+  });
+  return branches;
 }
 
 // R1: a decision expects no record of T, and is a no-op otherwise.
@@ -171,6 +180,8 @@ std::optional<std::string> StateMachine::loser_of(
   for (const DecidedBranch& branch : branches) {
     const ParticipantRecord* record = participant(branch.participant);
     if (record != nullptr && record->may_have_lost(branch)) return branch.participant;
+    // Nobody is there any more who could carry it out.
+    if (withdrawals_.removed(branch.participant) != nullptr) return branch.participant;
   }
   return std::nullopt;
 }
@@ -282,6 +293,12 @@ CommandResult StateMachine::on(Slot /*slot*/, const HeuristicResolved& command) 
 // Why this life may not begin; none when it may (R16).
 std::optional<Error> StateMachine::objection(const Enrolled& life) const {
   if (std::optional<Error> error = malformed(life)) return error;
+  if (withdrawals_.removed(life.participant) != nullptr) {
+    return enrolment_refusal(
+        ErrorCode::kUnknownParticipant, life,
+        "it was removed (assentctl participants remove), and its name is never "
+        "used again; use another name");
+  }
   const ParticipantRecord* known = participant(life.participant);
   if (known != nullptr && known->identity != life.identity) {
     return enrolment_refusal(ErrorCode::kIdentityMismatch, life,
@@ -352,6 +369,7 @@ std::uint64_t StateMachine::state_hash() const {
   put(out, membership_);
   put(out, heuristics_, kSnapshotFormat);
   put(out, restoration_);
+  put(out, withdrawals_);
   return XXH3_64bits(out.bytes().data(), out.bytes().size());
 }
 
@@ -361,6 +379,7 @@ void StateMachine::check_invariants() const {
   check_participants();
   membership_.check_invariants();
   heuristics_.check_invariants();
+  withdrawals_.check_invariants();
 }
 
 void StateMachine::check_records() const {

@@ -17,6 +17,7 @@
 #include "coordinator/state/heuristics.h"
 #include "coordinator/state/participants.h"
 #include "coordinator/state/restoration.h"
+#include "coordinator/state/withdrawals.h"
 
 namespace assent::state {
 
@@ -75,6 +76,11 @@ class StateMachine {
 
   // What is kept of branches that ended otherwise than decided.
   [[nodiscard]] const Heuristics& heuristics() const { return heuristics_; }
+
+  // Participants that operators have taken out.
+  [[nodiscard]] const Withdrawals& withdrawals() const { return withdrawals_; }
+  // Why this participant cannot be removed now, as far as the log knows; none: it can.
+  [[nodiscard]] std::optional<Error> removal_objection(const std::string& name) const;
 
   // The replicas of the coordinator.
   [[nodiscard]] const Membership& membership() const { return membership_; }
@@ -135,6 +141,10 @@ class StateMachine {
   CommandResult on(Slot slot, const HeuristicForgotten& command);
   CommandResult on(Slot slot, const HeuristicResolved& command);
   CommandResult on(Slot slot, const LandmarkNoted& command);
+  CommandResult on(Slot slot, const UntoldForgotten& command);
+  CommandResult on(Slot slot, const ParticipantDrained& command);
+  CommandResult on(Slot slot, const ParticipantResumed& command);
+  CommandResult on(Slot slot, const ParticipantRemoved& command);
 
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
@@ -144,6 +154,8 @@ class StateMachine {
       const TransactionId& transaction, const std::vector<DecidedBranch>& branches) const;
   [[nodiscard]] std::optional<std::string> loser_of(
       const std::vector<DecidedBranch>& branches) const;
+  [[nodiscard]] std::vector<DecidedBranch> with_participants(
+      std::vector<DecidedBranch> branches) const;
   void keep(const TransactionId& transaction, TransactionRecord record);
   void forget(Slot slot, const TransactionId& transaction);
   void begin_incarnation(const Ballot& ballot);
@@ -174,6 +186,7 @@ class StateMachine {
   Membership membership_;
   Heuristics heuristics_;
   Restoration restoration_;
+  Withdrawals withdrawals_;
   std::optional<Snapshot> snapshot_;
 };
 

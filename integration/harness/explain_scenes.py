@@ -3,6 +3,7 @@
 Import it only when the packages are installed: it needs python3-thrift.
 """
 
+import datetime
 import threading
 
 from thrift.Thrift import TException
@@ -43,7 +44,8 @@ class Scenes:
         """(name, text of assentctl explain) of each situation, as it is played."""
         for play in (self._client_gone, self._participant_down_before, self._participant_down_after,
                      self._leader_lost_before, self._leader_lost_after, self._ended_by_hand,
-                     self._foreign_orphan, self._one_phase, self._history_lost, self._unknown):
+                     self._foreign_orphan, self._one_phase, self._no_leader,
+                     self._history_lost, self._unknown):
             yield from self._tried(play).items()
 
     # ── the scenes ──────────────────────────────────────────────────────────────────────────────
@@ -118,6 +120,24 @@ class Scenes:
         told = self._explained(transfer.id, "ended-by-hand", _applied)
         assentctl.forget_heuristic(self._cluster, transfer.id, "booked by hand")
         return self._settled({"ended-by-hand": told})
+
+    def _no_leader(self):
+        transaction, branches = self._opened()
+        agent, left = self._agent("db2"), self._cluster.follower()
+        others = [each for each in self._cluster.coordinators if each is not left]
+        agent.kill()
+        self._ask(transaction, branches, timeout_ms=PATIENCE_MS)
+        waiting.until(lambda: self._cluster.prepared_transactions()["postgres-db1"], SECONDS,
+                      "the first branch to be prepared")
+        for each in others:
+            each.kill()
+        agents = [word for each in ("db1", "db2")
+                  for word in ("--agent", f"{each}={self._agent(each).address('admin')}")]
+        told = self._explained(transaction, "no-leader", missing=2, words=agents)
+        for each in [*others, agent]:
+            self._cluster.begin_life(each)
+        self._until_nothing_is_prepared()
+        return {"no-leader": told}
 
     def _foreign_orphan(self):
         server = self._cluster.servers[0]
@@ -197,30 +217,13 @@ class Scenes:
             client.close()
 
     def _opened(self):
-        """A transaction with an open branch in each database; and how a commit names them."""
-        transaction, branches = self._start(), []
-        for name in ("db1", "db2"):
-            client = wire.branches(self._agent(name).ports["client"])
-            branch = wire.Branch(client, name, transaction)
-            branch.execute(single_transfer.ADD, 1, 2)
-            branches.append(branch.at_commit())
-            client.close()
-        return transaction, branches
+        return opened(self._cluster, self._start())
 
     def _ask(self, transaction, branches, **options):
-        """A client that asks for the commit once, in a thread of its own."""
-        def call():
-            try:
-                client = wire.coordinator(self._cluster.leader().ports["client"])
-                client.commit(transaction=transaction, branches=branches, **options)
-            except (wire.AssentError, TException, OSError):
-                pass  # what it was told is not what is looked at
-        asking = threading.Thread(target=call, daemon=True)
-        asking.start()
-        return asking
+        return ask(self._cluster, transaction, branches, **options)
 
-    def _explained(self, asked, cause, condition=lambda told: True, missing=0):
-        return explained(self._cluster, asked, cause, condition, missing)
+    def _explained(self, asked, cause, condition=lambda told: True, missing=0, words=()):
+        return explained(self._cluster, asked, cause, condition, missing, words)
 
     def _settled(self, texts, successors=0):
         """The texts, at the end of a scene, if just so many leaders have succeeded its first one."""
@@ -237,20 +240,47 @@ class Scenes:
                       "all branches to be settled")
 
 
-def restored(directory, bin_directory, say):
-    """The text of one more scene, on a cluster of its own whose only replica is lost."""
-    say("restored")
-    made = cluster.up(directory, "local", 2, bin_directory, replicas=1)
-    try:
-        return _restored(made)
-    finally:
-        made.abandon()
+def alone(directory, bin_directory, say):
+    """As Scenes.all(), on clusters of their own with a single replica."""
+    for play, settings in ((_restored, None), (_undecidable, {"outcomes": {"retention_ms": 1000}})):
+        name = play.__name__.strip("_")
+        say(name)
+        made = cluster.up(directory / name, "local", 2, bin_directory, replicas=1, settings=settings)
+        try:
+            for server in made.servers:
+                bank.open_accounts(server, ACCOUNTS)
+                bank.open_receipts(server)
+            yield from play(made).items()
+        finally:
+            made.abandon()
+
+
+def opened(made, transaction):
+    """A transaction with an open branch in each database; and how a commit names them."""
+    branches = []
+    for name in ("db1", "db2"):
+        client = wire.branches(made.service(f"agent-{name}").ports["client"])
+        branch = wire.Branch(client, name, transaction)
+        branch.execute(single_transfer.ADD, 1, 2)
+        branches.append(branch.at_commit())
+        client.close()
+    return transaction, branches
+
+
+def ask(made, transaction, branches, **options):
+    """A client that asks for the commit once, in a thread of its own."""
+    def call():
+        try:
+            client = wire.coordinator(made.leader().ports["client"])
+            client.commit(transaction=transaction, branches=branches, **options)
+        except (wire.AssentError, TException, OSError):
+            pass  # what it was told is not what is looked at
+    asking = threading.Thread(target=call, daemon=True)
+    asking.start()
+    return asking
 
 
 def _restored(made):
-    for server in made.servers:
-        bank.open_accounts(server, ACCOUNTS)
-        bank.open_receipts(server)
     backup = made.directory / "backups"
     backup.mkdir()
     file = assentctl.told(made, "backup", "--to", backup)["file"]
@@ -274,10 +304,56 @@ def _restored(made):
             raise HarnessError(f"{each.name} ended otherwise.\n{each.log_tail()}")
         made.begin_life(each)
     waiting.until(lambda: transfer.id in assentctl.heuristics(made), SECONDS, "it to be listed")
-    return explained(made, transfer.id, "restored", lambda told: told["timeline"][-1]["who"] == "log")
+    told = explained(made, transfer.id, "restored", lambda told: told["timeline"][-1]["who"] == "log")
+    assentctl.run(made, "resolve", transfer.id, "--commit", "--yes", "--operator", "somebody",
+                  "--reason", "db1 has committed")
+    resolved = explained(made, transfer.id, "resolved",
+                         lambda told: _log_of(told, "db2") == "ended as decided")
+    return {"restored": told, "resolved": resolved}
 
 
-def explained(made, asked, cause, condition=lambda told: True, missing=0):
+def _undecidable(made):
+    """1. One database is down, so a transaction is prepared in the other one and not decided. 2. The
+    coordinator is down for longer than outcomes are kept. 3. The other one's standby takes its place."""
+    replica, primary = made.coordinators[0], made.servers[1]
+    agents = [made.service("agent-db1"), made.service("agent-db2")]
+    standby = made.add_standby(primary, "postgres-db2-standby")
+    client = wire.coordinator(replica.ports["client"])
+    transaction, branches = opened(made, client.start().transaction)
+    _move_log_time(client)  # or it goes on from before the transaction when the replica is back
+    client.close()
+    agents[0].kill()
+    ask(made, transaction, branches, timeout_ms=PATIENCE_MS)
+    waiting.until(lambda: made.prepared_transactions()[primary.name], SECONDS,
+                  "the second branch to be prepared")
+    standby.wait_until_it_has_all()
+    for each in (replica, agents[1]):
+        each.kill()
+    primary.kill_for_good()
+    made.promote(standby)
+    made.begin_life(replica)
+    waiting.until(lambda: _is_below_floor(made, transaction), SECONDS, "the transaction to expire")
+    for each in agents:
+        made.begin_life(each)
+    return {"undecidable": explained(made, transaction, "undecidable",
+                                     lambda told: told["timeline"][-1]["who"] == "log")}
+
+
+def _move_log_time(client):
+    """Log time goes on with what the log is told, so it is told something."""
+    client.abort(transaction=client.start().transaction, branches=[], never_committed=True)
+
+
+def _is_below_floor(made, transaction):
+    client = wire.coordinator(made.leader().ports["client"])
+    _move_log_time(client)
+    client.close()
+    floor = assentctl.told(made, "status")["viewpoint"]["floor"]
+    at = datetime.datetime.fromisoformat(floor.replace("Z", "+00:00")).timestamp() * 1000
+    return at > int(transaction.replace("-", "")[:12], 16)
+
+
+def explained(made, asked, cause, condition=lambda told: True, missing=0, words=()):
     """What `assentctl explain` prints, once it names that cause and the condition holds of its JSON.
 
     So many are `missing`: on a busy machine somebody may be too slow to be heard.
@@ -286,10 +362,10 @@ def explained(made, asked, cause, condition=lambda told: True, missing=0):
 
     def text():
         told.clear()
-        told.update(assentctl.told(made, "explain", asked))
+        told.update(assentctl.told(made, "explain", asked, *words))
         if told.get("cause") != cause or len(told["missing"]) != missing or not condition(told):
             return None
-        said = assentctl.said(made, "explain", asked)
+        said = assentctl.said(made, "explain", asked, *words)
         same = (told["headline"] in said and said.count("\nnot reached: ") == missing
                 and all(each["what"] in said for each in told["timeline"]))
         return said if same else None

@@ -63,6 +63,11 @@ class Standby(Copy):
         """Returns when it has what the primary has, or nearly."""
         self._wait_for("state = 'streaming'", "to stream")
 
+    def wait_until_it_has_all(self):
+        """Returns when it has replayed all that its primary has written by now."""
+        position = self.primary.value("SELECT pg_current_wal_lsn()")
+        self._wait_for(f"replay_lsn >= '{position}'", "to have all")
+
     def make_synchronous(self):
         """The primary's commits wait for it from now on."""
         self.primary.set(synchronous_standby_names="*")

@@ -47,6 +47,10 @@ void BranchTable::observe(Ballot ballot) {
   core_->observe(ballot);
 }
 
+const std::optional<Error>& BranchTable::refuses() const {
+  return core_->refuses();
+}
+
 std::string_view BranchTable::state_of(const BranchId& branch) const {
   const Branch* const found = core_->memory().find(branch);
   return found == nullptr ? std::string_view("unknown") : name(found->state);

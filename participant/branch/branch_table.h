@@ -135,11 +135,17 @@ struct ConnectionLost {
   BranchId branch;
   Error why;
 };
+// Whether a leader lets new branches begin: what a lower ballot says is older than what a higher
+// one has said. Branches that are there, and one-shots, which the leader itself begins, go on.
+struct AdmissionTold {
+  Ballot ballot;
+  std::optional<Error> refuses;  // what a client is answered that wants a new one; none: go on
+};
 struct Tick {};
 
 using Input = std::variant<ExecuteAsked, PrepareAsked, FinishAsked, SettleAsked, CancelAsked,
-                           ConnectionGranted, ConnectionRefused, StatementDone, PrepareDone,
-                           RollbackDone, FinishDone, SettleDone, ConnectionLost, Tick>;
+                           AdmissionTold, ConnectionGranted, ConnectionRefused, StatementDone,
+                           PrepareDone, RollbackDone, FinishDone, SettleDone, ConnectionLost, Tick>;
 
 // ── effects ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -302,6 +308,9 @@ class BranchTable {
   [[nodiscard]] bool may_send(Ballot ballot) const;
   // Remembers a ballot learnt elsewhere (an inventory request).
   void observe(Ballot ballot);
+
+  // Why new branches are refused, as the leader has told; none: they are not.
+  [[nodiscard]] const std::optional<Error>& refuses() const;
 
   // The branch's state in words, for operators: "open", "prepared", …; "unknown" when it is not in
   // memory.

@@ -28,6 +28,7 @@ class BranchTable::Core {
   [[nodiscard]] const std::set<TransactionId>& prepared() const { return prepared_; }
   [[nodiscard]] Ballot ballot() const { return ballot_; }
   void observe(Ballot ballot);
+  [[nodiscard]] const std::optional<Error>& refuses() const { return admission_.refuses; }
   [[nodiscard]] const BranchCounters& counters() const { return counters_; }
   void check_invariants() const;
 
@@ -35,6 +36,7 @@ class BranchTable::Core {
   void check_runs() const;
 
   // ── execute.cc ────────────────────────────────────────────────────────────────────────────────
+  void on(const AdmissionTold& told);
   void on(const ExecuteAsked& asked);
   void on(const ConnectionGranted& granted);
   void on(const ConnectionRefused& refused);
@@ -158,7 +160,8 @@ class BranchTable::Core {
   void run(Operation operation);
 
   BranchTableOptions options_;
-  Ballot ballot_;  // the highest seen
+  Ballot ballot_;            // the highest seen
+  AdmissionTold admission_;  // of the highest ballot that has told
   MonoTime now_;
   Attempt last_attempt_;  // issued here in this life; 0 before the first
   SerialMemory serials_;  // issued by the leader

@@ -16,6 +16,11 @@ std::string lost_because(const Error& why) {
 
 }  // namespace
 
+// A leader that was succeeded and does not know it yet must not take back what its successor says.
+void BranchTable::Core::on(const AdmissionTold& told) {
+  if (admission_.ballot <= told.ballot) admission_ = told;
+}
+
 void BranchTable::Core::on(const ExecuteAsked& asked) {
   if (asked.number == 0) {
     return refuse(asked.token, ErrorCode::kInvalidArgument, "statement numbers start at 1");
@@ -84,6 +89,7 @@ void BranchTable::Core::open(const ExecuteAsked& asked, const Opening& opening) 
                   "transaction " + to_string(asked.transaction) +
                       " is being settled: it opens no branch here any more");
   }
+  if (admission_.refuses) return reply(asked.token, *admission_.refuses);
   if (memory_.live_count() >= options_.branches_max) {
     return refuse(asked.token, ErrorCode::kOverloaded,
                   std::to_string(options_.branches_max) + " branches are live here already");

@@ -58,9 +58,16 @@ struct Position {
   std::uint64_t wal_position = 0;  // bytes
 };
 
+// For how long a branch has been prepared, by the database's clock.
+struct PreparedAge {
+  Millis age;
+  std::int64_t xid_age = 0;  // transactions that have begun since its own
+};
+
 // What of our branches is prepared in the database.
 struct Inventory {
   std::vector<branch::PreparedBranch> prepared;
+  std::vector<PreparedAge> ages;              // of `prepared`, in its order
   std::vector<branch::PreparedBranch> ended;  // of those that were expected to be
 };
 

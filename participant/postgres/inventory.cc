@@ -19,7 +19,9 @@ constexpr std::size_t kStrangersMax = 1'000;  // warned about once each
 // The position is read behind the list, and a row is listed only when its PREPARE is flushed.
 constexpr char kListPrepared[] =
     "SELECT gid, transaction, owner, pg_snapshot_xmax(pg_current_snapshot()),"
-    " pg_current_wal_flush_lsn() FROM pg_prepared_xacts"
+    " pg_current_wal_flush_lsn(),"
+    " (extract(epoch FROM clock_timestamp() - prepared) * 1000)::bigint, age(transaction)"
+    " FROM pg_prepared_xacts"
     " WHERE database = current_database() AND gid LIKE 'assent:%'";
 
 struct Row {
@@ -28,6 +30,7 @@ struct Row {
   std::uint32_t xid = 0;
   std::string owner;
   Evidence evidence;
+  PreparedAge age;
 };
 
 // Ours by its name: anybody can prepare a transaction under it.
@@ -40,7 +43,8 @@ std::optional<Row> read_row(const Context& context, const Session& session,
           gid->branch,
           static_cast<std::uint32_t>(to_u64(row.at(1))),
           row.at(2).value_or(""),
-          {}};
+          {},
+          {Millis(std::stoll(row.at(5).value())), std::stoll(row.at(6).value())}};
   out.evidence = {extend_xid(out.xid, to_u64(row.at(3))), session.system_identifier,
                   session.timeline, parse_lsn(row.at(4).value())};
   // What an older life prepared is from before the end of its last backend.
@@ -67,6 +71,7 @@ class Sorter {
     if (finishing_.saw(row.gid)) return;
     context_.saw_prepared(row.branch, evidence.xid);
     found_.prepared.push_back({row.branch, evidence});
+    found_.ages.push_back(row.age);
   }
 
   Inventory conclude() {

@@ -73,7 +73,8 @@ constexpr char kServer[] =
     " coalesce((SELECT max(age(x)) FROM ("
     "   SELECT backend_xmin AS x FROM pg_stat_activity"
     "   UNION ALL SELECT transaction FROM pg_prepared_xacts"
-    "   UNION ALL SELECT xmin FROM pg_replication_slots) AS seen), 0)";
+    "   UNION ALL SELECT xmin FROM pg_replication_slots) AS seen), 0),"
+    " (SELECT count(*) FROM pg_stat_activity WHERE usename IN (current_user, $1))";
 
 constexpr char kOutcome[] =
     "SELECT committed, (extract(epoch FROM decided_at) * 1000)::bigint"
@@ -151,7 +152,8 @@ asio::awaitable<Result<std::vector<PreparedTransaction>>> list(std::shared_ptr<C
 
 asio::awaitable<Result<PreparedView>> look_at_prepared(std::shared_ptr<Context> context,
                                                        std::shared_ptr<Control> control) {
-  auto server = co_await control->query(kServer);
+  std::vector<Value> work_role{context->options.work_role};
+  auto server = co_await control->query(kServer, work_role);
   if (!server) co_return tl::unexpected(server.error());
   const std::vector<Value>& row = server->rows.at(0);
   PreparedView out;
@@ -159,6 +161,7 @@ asio::awaitable<Result<PreparedView>> look_at_prepared(std::shared_ptr<Context> 
   out.slots_used = number(row.at(1));
   out.slots_max = number(row.at(2));
   out.horizon_age = number(row.at(3));
+  out.connections = number(row.at(4));
   auto listed = co_await list(context, control, "");
   if (!listed) co_return tl::unexpected(listed.error());
   out.transactions = std::move(*listed);

@@ -59,6 +59,7 @@ struct PreparedView {
   std::int64_t slots_used = 0;  // of the whole server
   std::int64_t slots_max = 0;
   std::int64_t horizon_age = 0;  // transactions since the oldest that anyone may still see
+  std::int64_t connections = 0;  // of the agent's roles to the server
   std::vector<PreparedTransaction> transactions;  // the oldest first, at most kPreparedShownMax
 };
 

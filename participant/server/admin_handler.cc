@@ -20,6 +20,7 @@ std::int64_t count(std::uint64_t value) {
 void add_branches(rpc::ProcessStatus& out, const branch::BranchTable& table) {
   const branch::BranchCounters& counters = table.counters();
   out.facts["ballot"] = to_string(table.ballot());
+  out.facts["new_branches"] = table.refuses() ? "refused: " + table.refuses()->message : "taken";
   out.counters.insert({{"branches_live", count(table.live_count())},
                        {"branches_opened", count(counters.opened)},
                        {"statements", count(counters.statements)},

@@ -40,6 +40,9 @@ Agent::Agent(boost::asio::io_context& loop, Config config)
   services_.nonce = registration_.nonce();
   registration_.on_heard([this](bool heard) { services_.heard = heard; });
   registration_.on_landmark([this] { return database_.landmark(); });
+  registration_.on_admission([this](Ballot ballot, std::optional<Error> refuses) {
+    services_.branches->admit({ballot, std::move(refuses)});
+  });
 }
 
 Agent::~Agent() = default;
@@ -100,6 +103,7 @@ void Agent::serve(const Enrolment& enrolment) {
       loop_, database_,
       branch::BranchTableOptions{.participant = config_.participant, .epoch = enrolment.epoch},
       enrolment.ballot);
+  services_.branches->admit({enrolment.ballot, enrolment.refuses});
   const auto over = [this](const Error& error) { fail(error); };
   database_.on_over(over);
   registration_.keep_alive(enrolment.epoch, over,

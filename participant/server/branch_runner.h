@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,6 +35,9 @@ class BranchRunner {
   void finish(branch::FinishAsked asked, Done<branch::FinishResult> done);
   void settle(branch::SettleAsked asked, Done<branch::Settled> done);
   void cancel(branch::CancelAsked asked, Done<branch::Cancelled> done);
+
+  // A leader has told whether new branches may begin.
+  void admit(branch::AdmissionTold told) { feed(std::move(told)); }
 
   // What is prepared, and what of this life's is not any more though no finish of it was heard;
   // kStaleBallot when a higher ballot was seen.

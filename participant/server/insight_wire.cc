@@ -74,6 +74,7 @@ wire::PreparedReply to_wire(const postgres::PreparedView& view) {
   out.slots_used = view.slots_used;
   out.slots_max = view.slots_max;
   out.horizon_age = view.horizon_age;
+  out.connections = view.connections;
   for (const auto& one : view.transactions) out.transactions.push_back(to_wire(one));
   return out;
 }

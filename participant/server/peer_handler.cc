@@ -49,10 +49,15 @@ wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
 
 wire::InventoryReply inventory_to_wire(const postgres::Inventory& found) {
   auto reply = versioned<wire::InventoryReply>();
-  reply.__isset.evidence = reply.__isset.ended = true;
+  reply.__isset.evidence = reply.__isset.ended = reply.__isset.ages = true;
   for (const branch::PreparedBranch& one : found.prepared) {
     reply.prepared.push_back(rpc::to_wire(one.branch));
     reply.evidence.push_back(rpc::to_wire(one.evidence));
+  }
+  for (const postgres::PreparedAge& one : found.ages) {
+    wire::PreparedAge& age = reply.ages.emplace_back();
+    age.age_ms = one.age.value;
+    age.xid_age = one.xid_age;
   }
   for (const branch::PreparedBranch& one : found.ended) {
     wire::FoundBranch& ended = reply.ended.emplace_back();

@@ -12,6 +12,7 @@
 #include "runtime/logging.h"
 #include "runtime/process.h"
 #include "runtime/rpc/call.h"
+#include "runtime/rpc/errors.h"
 #include "runtime/rpc/ids.h"
 #include "runtime/rpc/replicas.h"
 #include "wire/Replica.h"
@@ -78,6 +79,10 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   void on_heard(std::function<void(bool heard)> observer) { heard_ = std::move(observer); }
 
   void on_landmark(std::function<std::uint64_t()> asked) { landmark_ = std::move(asked); }
+
+  void on_admission(std::function<void(Ballot, std::optional<Error>)> observer) {
+    admission_ = std::move(observer);
+  }
 
   void leave(std::function<void()> done) {
     stop();
@@ -165,7 +170,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
       if (!ballot) return enrolled_(tl::unexpected(ballot.error()));
       if (!epoch) return enrolled_(tl::unexpected(epoch.error()));
       complaints_.clear();
-      return enrolled_(Enrolment{Epoch(*epoch), *ballot});
+      return enrolled_(Enrolment{Epoch(*epoch), *ballot, refuses(*reply)});
     }
     const Error& error = reply.error();
     const bool wait_for_silence =
@@ -194,6 +199,7 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
         // It may have recovered while this one was on its way.
         const Millis pause = recovered_ ? Millis(0) : next - process::monotonic_now();
         after(std::max(pause, Millis(0)), &Impl::beat);
+        note_admission(*reply);
         return floor_(LogTime(reply->floor_ms));
       }
       recovered_ = recovered_ || told;
@@ -208,6 +214,17 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
       note_silence(address, reply.error().message);
       try_again(address, reply.error(), &Impl::beat);
     });
+  }
+
+  template <class Reply>
+  static std::optional<Error> refuses(const Reply& reply) {
+    return reply.__isset.refuses ? std::optional(rpc::from_wire(reply.refuses)) : std::nullopt;
+  }
+
+  // A coordinator of an older version tells no ballot, and refuses nothing.
+  void note_admission(const wire::HeartbeatReply& reply) {
+    if (!reply.__isset.ballot) return;
+    if (const auto ballot = rpc::from_wire(reply.ballot)) admission_(*ballot, refuses(reply));
   }
 
   void note_answer() {
@@ -288,6 +305,8 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
   std::optional<MonoTime> complained_at_;  // of the present silence
   std::function<void(bool heard)> heard_ = [](bool) {};
   std::function<std::uint64_t()> landmark_ = [] { return std::uint64_t{0}; };
+  std::function<void(Ballot, std::optional<Error>)> admission_ = [](Ballot, std::optional<Error>) {
+  };
   std::function<void(Error)> displaced_;
   std::function<void(LogTime)> floor_;
 };
@@ -314,6 +333,11 @@ void Registration::recovered() {
 
 void Registration::on_heard(std::function<void(bool heard)> observer) {
   impl_->on_heard(std::move(observer));
+}
+
+void Registration::on_admission(
+    std::function<void(Ballot, std::optional<Error> refuses)> observer) {
+  impl_->on_admission(std::move(observer));
 }
 
 void Registration::on_landmark(std::function<std::uint64_t()> asked) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace assent::participant {
 struct Enrolment {
   Epoch epoch;
   Ballot ballot;
+  std::optional<Error> refuses = std::nullopt;  // present: no new branch may begin
 };
 
 // What this life has found of its database, for the log to compare with what it knows (R16).
@@ -65,6 +67,9 @@ class Registration {
   // Asked at each heartbeat for this life's landmark, in bytes of WAL; 0: there is none yet. Set it
   // before keep_alive().
   void on_landmark(std::function<std::uint64_t()> asked);
+
+  // Called whenever a leader has told whether new branches may begin; set it before keep_alive().
+  void on_admission(std::function<void(Ballot, std::optional<Error> refuses)> observer);
 
   // Names this life, for ever.
   [[nodiscard]] const std::string& nonce() const;

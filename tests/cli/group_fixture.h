@@ -11,6 +11,7 @@
 #include <deque>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,7 +77,10 @@ struct Group {
   std::vector<std::int32_t> transfers;
   std::vector<wire::Heuristic> heuristics;
   std::vector<wire::ForgetHeuristicRequest> forgotten;
+  std::int64_t untold = 0;
   std::vector<wire::ResolveRequest> resolved;
+  std::vector<wire::ChangeParticipantRequest> participant_changes;
+  std::optional<Error> participant_refused;
 };
 
 class AdminPort final : public wire::CoordinatorAdminCobSvIf {
@@ -113,6 +117,7 @@ class AdminPort final : public wire::CoordinatorAdminCobSvIf {
     answer(cob, exn, check().map([&] {
       auto reply = rpc::versioned<wire::HeuristicsReply>();
       reply.heuristics = group_.heuristics;
+      reply.untold = group_.untold;
       return reply;
     }));
   }
@@ -132,6 +137,16 @@ class AdminPort final : public wire::CoordinatorAdminCobSvIf {
       group_.resolved.push_back(request);
       auto reply = rpc::versioned<wire::ResolveReply>();
       if (!group_.heuristics.empty()) reply.heuristic = group_.heuristics.front();
+      return reply;
+    }));
+  }
+  void change_participant(Cob<wire::ChangeParticipantReply> cob, ExnCob exn,
+                          const wire::ChangeParticipantRequest& request) override {
+    answer(cob, exn, check().and_then([&]() -> Result<wire::ChangeParticipantReply> {
+      group_.participant_changes.push_back(request);
+      if (group_.participant_refused) return tl::unexpected(*group_.participant_refused);
+      auto reply = rpc::versioned<wire::ChangeParticipantReply>();
+      reply.changed = true;
       return reply;
     }));
   }

@@ -69,6 +69,57 @@ TEST_F(HeuristicVerbs, ForgetTellsWhoAndWhy) {
   EXPECT_EQ(verb({"heuristic", "list", "--at", leader_}).exit_code, 0);
 }
 
+TEST_F(HeuristicVerbs, ForgetsAsManyUntoldOnesAsWereSeenTo) {
+  group_.untold = 3;
+  EXPECT_THAT(verb({"heuristic", "list", "--at", leader_}).out,
+              HasSubstr("assentctl heuristic forget --untold 3 --reason WHY"));
+  const std::vector<std::string> words = {"heuristic", "forget", "--untold", "3",
+                                          "--reason",  "booked", "--at",     leader_};
+  EXPECT_EQ(verb(words).exit_code, 0);
+  ASSERT_EQ(group_.forgotten.size(), 1u);
+  EXPECT_EQ(group_.forgotten[0].untold, 3);
+  EXPECT_EQ(group_.forgotten[0].transaction, "");
+}
+
+TEST_F(HeuristicVerbs, ForgetIsOfOneOrOfUntoldOnes) {
+  EXPECT_EQ(verb({"heuristic", "forget", "--reason", "x", "--at", leader_}).exit_code, 2);
+  EXPECT_EQ(verb({"heuristic", "forget", "T", "--untold", "1", "--reason", "x", "--at", leader_})
+                .exit_code,
+            2);
+  EXPECT_TRUE(group_.forgotten.empty());
+}
+
+// ── participants remove ─────────────────────────────────────────────────────────────────────────
+
+TEST_F(HeuristicVerbs, RemoveFirstOnlyAsksWhetherItWould) {
+  const Answer told = verb({"participants", "remove", "stock", "--at", leader_});
+  EXPECT_EQ(told.exit_code, 0) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("nothing was done"));
+  ASSERT_EQ(group_.participant_changes.size(), 1u);
+  EXPECT_TRUE(group_.participant_changes[0].dry_run);
+  EXPECT_EQ(group_.participant_changes[0].change, wire::ParticipantChange::REMOVE);
+}
+
+TEST_F(HeuristicVerbs, RemoveTellsTheLogWhoAndWhy) {
+  const std::vector<std::string> words = {"participants", "remove", "stock",
+                                          "--yes",        "--at",   leader_};
+  EXPECT_EQ(verb(words).exit_code, 2) << "--reason is missing";
+  EXPECT_TRUE(group_.participant_changes.empty());
+  const Answer told = verb(with(words, {"--reason", "sold", "--operator", "ann"}));
+  EXPECT_THAT(told.out, HasSubstr("stock is removed"));
+  ASSERT_EQ(group_.participant_changes.size(), 1u);
+  EXPECT_FALSE(group_.participant_changes[0].dry_run);
+  EXPECT_EQ(group_.participant_changes[0].operator_name, "ann");
+  EXPECT_EQ(group_.participant_changes[0].reason, "sold");
+}
+
+TEST_F(HeuristicVerbs, RemoveSaysWhyItIsRefused) {
+  group_.participant_refused = Error{ErrorCode::kInvalidArgument, "it is not drained"};
+  const Answer told = verb({"participants", "remove", "stock", "--at", leader_});
+  EXPECT_EQ(told.exit_code, 2);
+  EXPECT_THAT(told.err, HasSubstr("it is not drained"));
+}
+
 // ── resolve ─────────────────────────────────────────────────────────────────────────────────────
 
 class ResolveVerb : public HeuristicVerbs {

@@ -1,12 +1,11 @@
 """Somebody ends a prepared branch by hand, against the decision."""
 
-import json
-import subprocess
 import threading
 import time
 import unittest
 
 import fixtures
+import verbs
 from bank_fixture import COMMITTED, BankTest
 from harness import bank, errors, status, wire
 
@@ -18,12 +17,7 @@ class ByHand(BankTest):
 
     def assentctl(self, *words):
         """What a verb of `assentctl heuristic` says to machines, and its exit code."""
-        ports = [word for each in self.cluster.coordinators
-                 for word in ("--at", each.addresses("admin")["admin"])]
-        command = [fixtures.BUILD_DIRECTORY / "bin" / "assentctl", "heuristic", *words, "--json",
-                   *ports]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        return json.loads(done.stdout), done.returncode
+        return verbs.call_at(self.cluster, "heuristic", *words)
 
     def gid_of(self, transaction):
         """The gid of the second database's branch once it is prepared; None: it has ended."""

@@ -214,9 +214,14 @@ class Shapes(unittest.TestCase):
                       {"b": [{"c": True}]}):
             self.assertEqual(len(shapes.differences(self.SHAPE, self.GOOD | wrong)), 1, wrong)
 
-    def test_every_verb_that_looks_is_promised(self):
-        self.assertEqual(sorted(shapes.promised()), [
-            "doctor", "explain", "participants", "scan", "status", "transactions", "watch"])
+    def test_what_may_be_missing_and_what_may_come_beside(self):
+        shape = {"a?": {"b": "number"}, "c": {"d": "string", "...": "string"}}
+        rest = {"c": {"d": "x", "e": 1}}
+        for right in ({"a": None}, {"a": {"b": 1}}):
+            self.assertEqual(shapes.differences(shape, right | rest), [])
+        for wrong in ({}, {"a": {"b": None}}, {"a": 1}):
+            self.assertEqual(len(shapes.differences(shape, wrong | rest)), 1, wrong)
+        self.assertEqual(len(shapes.differences(shape, {"a": None, "c": {"e": 1}})), 1)
 
 
 if __name__ == "__main__":

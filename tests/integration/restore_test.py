@@ -1,28 +1,44 @@
 """A coordinator that was lost as a whole, and goes on from a backup: docs/operations.md, step by step."""
 
-import json
+import os
+import re
 import subprocess
+import textwrap
 import threading
 import unittest
 
 from thrift.Thrift import TException
 
 import fixtures
+import verbs
 from bank_fixture import BankTest
-from harness import arming, assentctl, bank, errors, status, waiting, wire
+from harness import arming, assentctl, bank, errors, repository, status, waiting, wire
+from verbs import GOOD, PROBLEM, USAGE
 
-GOOD, PROBLEM, USAGE = 0, 1, 2  # exit codes of assentctl
+PAGE = repository.ROOT / "docs" / "operations.md"
+BLOCK = re.compile(r"^( *)```drill (\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def drill():
+    """The commands of the page's drill, by the name of their step."""
+    return {name: textwrap.dedent(text).splitlines()
+            for _, name, text in BLOCK.findall(PAGE.read_text(encoding="utf-8"))}
 
 
 class Restore(BankTest):
     """The group of replicas is lost once; the databases and their agents are not."""
 
-    def assentctl(self, *words):
-        """A verb that names no admin port: what it says to machines, and its exit code."""
-        command = [fixtures.BUILD_DIRECTORY / "bin" / "assentctl", *words, "--json"]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                              timeout=60, check=False)
-        return json.loads(done.stdout), done.returncode
+    def run_step(self, step, **variables):
+        """What the commands of a step of the page's drill print, and their exit codes."""
+        path = f"{fixtures.BUILD_DIRECTORY / 'bin'}:{os.environ['PATH']}"
+        made = {name: str(value) for name, value in variables.items()}
+        done = []
+        for command in drill()[step]:
+            did = subprocess.run(["bash", "-euc", command], env={"PATH": path, "LC_ALL": "C", **made},
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                                 check=False)
+            done.append((did.stdout + did.stderr, did.returncode))
+        return done
 
     def balances(self, account):
         query = f"SELECT balance FROM accounts WHERE id = {account}"
@@ -50,8 +66,21 @@ class Restore(BankTest):
                 pass  # it is dead, or leads no more
 
     def backup(self):
-        return json.loads(assentctl.run(
-            self.cluster, "backup", "--to", self.cluster.directory / "backups", "--json"))
+        told, code = verbs.call_at(self.cluster, "backup", "--to", self.cluster.directory / "backups")
+        self.assertEqual(code, GOOD, told)
+        return told
+
+    def backup_under_load(self):
+        """The file that the page's command has made while money moved."""
+        with self.traffic() as workload:
+            waiting.until(workload.is_at_work, 30, "commits")
+            (said, code), = self.run_step("back-up", AT=self.cluster.leader().address("admin"),
+                                          BACKUPS=self.cluster.directory / "backups")
+            self.assertTrue(workload.is_running())
+            self.assertEqual(code, GOOD, said)
+            self.assertNotIn("no leader answers", said)
+            workload.end(60)
+        return re.match(r"(\S+): the state of cluster test after slot \d+", said).group(1)
 
     def refused_by_who_has_not_executed_enough(self):
         """One that lags does not serve: it has not what clients were told of."""
@@ -76,12 +105,14 @@ class Restore(BankTest):
     def restore(self, replica, backup):
         """The verb's dry run changes nothing; the verb itself does it once."""
         words = ("restore", backup, "--config", replica.config)
-        told, code = self.assentctl(*words)
+        told, code = verbs.call(*words)
         self.assertEqual((told["done"], code), (False, GOOD), told)
         self.assertFalse(replica.data_directory.exists())
-        told, code = self.assentctl(*words, "--yes")
-        self.assertEqual((told["done"], code), (True, GOOD), told)
-        told, code = self.assentctl(*words, "--yes")
+        (rehearsed, code), (said, done) = self.run_step("restore", FILE=backup, CONFIG=replica.config)
+        self.assertEqual((code, done), (GOOD, GOOD), rehearsed + said)
+        self.assertIn("nothing was done", rehearsed)
+        self.assertIn(f"replica {replica.replica} has it in", said)
+        told, code = verbs.call(*words, "--yes")
         self.assertEqual((told["error"]["code"], code), ("INVALID_ARGUMENT", USAGE))
         self.assertIn("is not empty", told["error"]["message"])
 
@@ -89,7 +120,7 @@ class Restore(BankTest):
         replica = self.cluster.follower()
         replica.kill_for_good()
         replica.data_directory.rename(replica.directory / "away")
-        told, code = self.assentctl("restore", backup, "--config", replica.config, "--yes")
+        told, code = verbs.call("restore", backup, "--config", replica.config, "--yes")
         (replica.directory / "away").rename(replica.data_directory)
         self.assertEqual((told["error"]["code"], code), ("INVALID_ARGUMENT", USAGE))
         self.assertIn(" runs: only a group", told["error"]["message"])
@@ -115,26 +146,32 @@ class Restore(BankTest):
             return kept is not None and kept["kind"] == kind
         waiting.until(holds, 30, f"{transaction} to be kept as {kind}")
 
-    def resolve(self, transaction, *words):
-        return json.loads(assentctl.run(self.cluster, "resolve", transaction, "--json", *words))
+    def assert_not_contradicted(self, asked, account):
+        """Every branch had confirmed it, so its record may have left below the floor."""
+        try:
+            self.assert_still_committed(asked)
+        except wire.AssentError as error:
+            self.assertEqual(error.code, wire.ErrorCode.EXPIRED)
+        self.assertEqual(self.balances(account), [-1, 1])
 
-    def test_decides_nothing_about_what_it_may_have_decided(self):
+    def test_the_drill_of_the_operations_guide(self):
         before = self.committed(150)
-        backup = self.backup()
-        self.assertEqual((backup["cluster"], backup["complete"]), (self.cluster.name, True))
+        whole = self.backup()
+        self.assertEqual((whole["cluster"], whole["complete"]), (self.cluster.name, True))
+        backup = self.backup_under_load()
         self.refused_by_who_has_not_executed_enough()
         lost, agent, asking = self.half_done(151)
-        self.refused_while_a_replica_lives(backup["file"])
+        self.refused_while_a_replica_lives(backup)
         self.lose_everything()
         agent.kill_for_good()
         asking.join(20)
 
         for each in self.cluster.coordinators:
-            self.restore(each, backup["file"])
+            self.restore(each, backup)
         self.begin_lives()
 
         # What the backup knows is as it was; what was lost is left to the operator, and prepared.
-        self.assert_still_committed(before)
+        self.assert_not_contradicted(before, 150)
         transaction = lost["transaction"]
         self.kind_becomes(transaction, "hazard")
         kept = self.heuristic_of(transaction)
@@ -147,17 +184,30 @@ class Restore(BankTest):
         self.committed(152)
         self.assertEqual(self.balances(152), [-1, 1])
 
+        # He sees what waits in quarantine.
+        here = {"AT": self.cluster.leader().address("admin"), "TRANSACTION": transaction}
+        (listed, waits), (scanned, _), (explained, _) = self.run_step("look", **here)
+        self.assertEqual(waits, PROBLEM)
+        self.assertIn(f"{transaction}  NO RECORD  hazard", listed)
+        self.assertRegex(scanned, f"(?s)operator's.*{transaction}|{transaction}.*operator's")
+        self.assertIn(f"assentctl resolve {transaction}", explained)
+
         # He sees that db1 has committed, looks at what would be done, and does it.
-        self.assertFalse(self.resolve(transaction, "--commit")["done"])
+        told, code = verbs.call_at(self.cluster, "resolve", transaction, "--commit")
+        self.assertEqual((told["done"], told["resolution"], code), (False, None, GOOD))
         self.assertEqual(self.balances(151), [-1, 0])
-        told = self.resolve(transaction, "--commit", "--yes", "--reason", "db1 has committed")
-        self.assertEqual(told["resolution"]["outcome"], "COMMITTED")
-        with self.assertRaisesRegex(errors.HarnessError, f"exit code {USAGE}"):
-            self.resolve(transaction, "--abort", "--yes", "--reason", "a mistake")
+        (rehearsed, _), (said, code) = self.run_step("decide", **here)
+        self.assertIn("would be done: COMMIT PREPARED of db2/", rehearsed)
+        self.assertEqual(code, GOOD, said)
+        told, code = verbs.call_at(self.cluster, "resolve", transaction, "--abort", "--yes",
+                                   "--reason", "a mistake")
+        self.assertEqual((code, told["error"]["code"]), (USAGE, "INVALID_ARGUMENT"))
         self.kind_becomes(transaction, "settled")
         self.assertEqual(self.balances(151), [-1, 1])
-        assentctl.forget_heuristic(self.cluster, transaction, "seen to")
+        self.assertEqual(self.heuristic_of(transaction)["resolution"]["outcome"], "COMMITTED")
         self.until_nothing_is_prepared()
+        waiting.until(lambda: all(code == GOOD for _, code in self.run_step("leave", **here)), 30,
+                      "the quarantine to be over")
 
         # Who was not restored is not of this log, though its configuration names it.
         stranger = self.cluster.follower()

@@ -1,4 +1,8 @@
-"""The shapes that docs/assentctl.md promises of `--json`, compared with what is printed."""
+"""The shapes that docs/assentctl.md promises of `--json`, compared with what is printed.
+
+A type, or a key of an object, that ends with "?" may have no value. An object with the key "..." may
+have further ones.
+"""
 
 import json
 import re
@@ -6,7 +10,7 @@ import re
 from harness import repository
 
 PAGE = "docs/assentctl.md"
-BLOCK = re.compile(r"^```shape (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```shape ([a-z -]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TYPES = {"string": str, "number": (int, float), "boolean": bool}
 
 
@@ -14,6 +18,8 @@ def promised():
     """The shape of each verb."""
     page = (repository.ROOT / PAGE).read_text(encoding="utf-8")
     shapes = {verb: json.loads(text) for verb, text in BLOCK.findall(page)}
+    shapes = {verb: shapes[shape.removeprefix("as ")] if isinstance(shape, str) else shape
+              for verb, shape in shapes.items()}
     for shape in shapes.values():
         for key, value in shape.items():
             if isinstance(value, str) and value.startswith("as "):
@@ -38,6 +44,13 @@ def differences(shape, told, where="$"):
 def _of_object(shape, told, where):
     if not isinstance(told, dict):
         return [f"{where} is {told!r} and no object"]
+    if "..." in shape:
+        shape = {key: value for key, value in shape.items() if key != "..."}
+        told = {key: value for key, value in told.items() if key in shape}
+    nullable = {key.removesuffix("?") for key in shape if key.endswith("?")}
+    shape = {key.removesuffix("?"): value for key, value in shape.items()
+             if not (key.endswith("?") and told.get(key.removesuffix("?"), 0) is None)}
+    told = {key: value for key, value in told.items() if key in shape or key not in nullable}
     found = [f"{where} lacks {key}" for key in shape if key not in told]
     found += [f"{where} has {key}, which the page does not know" for key in told if key not in shape]
     for key in shape.keys() & told.keys():

@@ -69,6 +69,10 @@ std::string word(const state::Command& command) {
                  },
                  [](const state::HeuristicForgotten&) { return std::string("FORGOTTEN BY HAND"); },
                  [](const state::HeuristicResolved&) { return std::string("RESOLVED BY HAND"); },
+                 [](const state::UntoldForgotten&) { return std::string("UNTOLD FORGOTTEN"); },
+                 [](const state::ParticipantDrained&) { return std::string("DRAINED"); },
+                 [](const state::ParticipantResumed&) { return std::string("RESUMED"); },
+                 [](const state::ParticipantRemoved&) { return std::string("REMOVED FOR GOOD"); },
                  [](const state::LandmarkNoted&) { return std::string("LANDMARK"); },
              },
              command);

@@ -45,6 +45,25 @@ TEST(CoordinatorConfig, TheSmallestFileHasDefaults) {
   EXPECT_EQ(config->replica, ReplicaId(1));
 }
 
+TEST(CoordinatorConfig, TheInDoubtBudgetHasTwoLimitsOfEachKind) {
+  const auto config = load(std::string(kSmallest) +
+                           "[in_doubt]\nage_alarm_ms = 5\nnumber_refuse = 0\n"
+                           "horizon_refuse_xids = 20000000\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->budget.age_ms.alarm, 5u);
+  EXPECT_EQ(config->budget.age_ms.refuse, 1'800'000u);
+  EXPECT_EQ(config->budget.number.refuse, 0u);
+  EXPECT_EQ(config->budget.horizon.refuse, 20'000'000u);
+}
+
+TEST(CoordinatorConfig, TheSecondLimitIsNotBelowTheFirst) {
+  const auto config =
+      load(std::string(kSmallest) + "[in_doubt]\nnumber_alarm = 9\nnumber_refuse = 8\n");
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().message.find("in_doubt.number_refuse"), std::string::npos)
+      << config.error().message;
+}
+
 TEST(CoordinatorConfig, NamesAKeyThatIsMissing) {
   const auto config = load("cluster = \"demo\"\n");
 

@@ -56,15 +56,23 @@ Entry every_command() {
                 true},
        Enrolled{
            "orders", "nonce", Epoch(2), {7, 8}, 4, 99, "a:1", "b:2", false, Tracking::kLandmarks},
-       LandmarkNoted{"orders", {Epoch(3), 1'000}}, GroupFounded{{member(1), member(2)}},
-       ReplicaAdded{member(3)}, ReplicaPromoted{ReplicaId(3)}, ReplicaRemoved{ReplicaId(1)},
+       LandmarkNoted{"orders", {Epoch(3), 1'000}},
+       GroupFounded{{member(1), member(2)}},
+       ReplicaAdded{member(3)},
+       ReplicaPromoted{ReplicaId(3)},
+       ReplicaRemoved{ReplicaId(1)},
        ReplicaMoved{member(2)},
        HeuristicFound{TransactionId{1, 2, 3},
                       Outcome::kCommitted,
                       2,
                       {"orders", Epoch(1), Attempt(2), {5, 6, 1, 7}},
                       FinishResult::kHeuristicRollback},
-       HeuristicForgotten{TransactionId{1, 2, 3}, "operator", "mended by hand"}}};
+       HeuristicForgotten{TransactionId{1, 2, 3}, "operator", "mended by hand"},
+       HeuristicResolved{TransactionId{1, 2, 3}, Outcome::kAborted, "operator", "seen"},
+       UntoldForgotten{300, "operator", "seen in the log"},
+       ParticipantDrained{"orders", "operator", "upgrade"},
+       ParticipantResumed{"orders", "operator", "done"},
+       ParticipantRemoved{"orders", "operator", "sold"}}};
 }
 
 TEST(EntryEncoding, EveryCommandComesBack) {
@@ -153,7 +161,7 @@ TEST(EntryEncoding, ANewerFormatIsRefusedByName) {
   ASSERT_FALSE(newer.has_value());
   EXPECT_EQ(newer.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(newer.error().message,
-            "log entry has format 5, this program reads up to 4: run the version that wrote it, or "
+            "log entry has format 6, this program reads up to 5: run the version that wrote it, or "
             "newer");
   bytes[0] = 0;  // of no version
   EXPECT_EQ(decode_entry(bytes).error().code, ErrorCode::kInternal);

@@ -230,7 +230,7 @@ TEST_F(SnapshotRefusal, ANewerFormatByName) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(
       refused.error().message,
-      "a snapshot's chunk has format 5, this program reads up to 4: run the version that wrote "
+      "a snapshot's chunk has format 6, this program reads up to 5: run the version that wrote "
       "it, or newer");
   EXPECT_EQ(target_.executed(), Slot(0)) << "nothing of it is taken in";
 }

@@ -29,6 +29,35 @@ TEST(Execute, AnswersWithTheBranchToNameFromNowOn) {
   EXPECT_EQ(answer.branch.attempt, Attempt(1));
 }
 
+// ── when the coordinator lets no new branches begin ─────────────────────────────────────────────
+
+TEST(Admission, ANewBranchIsAnsweredWithTheLeadersReason) {
+  Table t;
+  t.step(AdmissionTold{ballot(1), coded(ErrorCode::kUnavailable)});
+  EXPECT_THAT(t.open(1), HasSubstr("UNAVAILABLE"));
+  EXPECT_EQ(t.table().counters().opened, 0U);
+  t.step(AdmissionTold{ballot(1), std::nullopt});
+  EXPECT_EQ(t.open(2), "Acquire");
+}
+
+TEST(Admission, BranchesThatAreThereGoOn) {
+  Table t;
+  t.open(1);
+  t.step(AdmissionTold{ballot(1), coded(ErrorCode::kOverloaded)});
+  EXPECT_EQ(t.granted(), "RunStatement 1");
+  EXPECT_EQ(t.done(1, "ONE"), "t1=ONE");
+  EXPECT_EQ(t.open(2), "t2=ONE") << "it is the same branch";
+}
+
+TEST(Admission, ALeaderThatWasSucceededTakesNothingBack) {
+  Table t;
+  t.step(AdmissionTold{ballot(3), coded(ErrorCode::kUnavailable)});
+  t.step(AdmissionTold{ballot(2), std::nullopt});
+  EXPECT_TRUE(t.table().refuses());
+  t.step(AdmissionTold{ballot(4), std::nullopt});
+  EXPECT_FALSE(t.table().refuses());
+}
+
 TEST(Execute, JoinsADuplicateOpeningThatIsInFlight) {
   Table t;
   t.open(1);

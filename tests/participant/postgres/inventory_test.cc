@@ -50,6 +50,25 @@ TEST_F(InventoryTest, TellsTheEvidenceOfWhatIsPrepared) {
   EXPECT_GE(found.prepared[0].evidence.wal_position, one.evidence.wal_position);
 }
 
+TEST_F(InventoryTest, TellsForHowLongEachHasBeenPreparedAndHowFarItHoldsVacuumBack) {
+  const PreparedBranch old = prepared(1);
+  admin.query("SELECT pg_sleep(0.05)");
+  for (int i = 0; i < 5; ++i) admin.query("SELECT pg_current_xact_id()");
+  const PreparedBranch young = prepared(2);
+
+  const Inventory found = agent->inventory({old, young}).value();
+
+  ASSERT_EQ(found.prepared.size(), 2U);
+  ASSERT_EQ(found.ages.size(), 2U);
+  const std::size_t first = found.prepared[0].branch == old.branch ? 0 : 1;
+  const PreparedAge& of_old = found.ages[first];
+  const PreparedAge& of_young = found.ages[1 - first];
+  EXPECT_GE(of_old.age, Millis(50));
+  EXPECT_LE(of_young.age, of_old.age);
+  EXPECT_GE(of_old.xid_age, of_young.xid_age + 6) << "those in between, and the younger itself";
+  EXPECT_GE(of_young.xid_age, 1);
+}
+
 TEST_F(InventoryTest, TellsWhatWasExpectedAndEndedByHand) {
   const PreparedBranch here = prepared(1);
   const PreparedBranch committed = prepared(2);

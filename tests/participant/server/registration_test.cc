@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 
+#include "runtime/rpc/errors.h"
 #include "runtime/rpc/handler.h"
 #include "runtime/rpc/ids.h"
 #include "runtime/rpc/server.h"
@@ -44,6 +45,10 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
     }
     wire::HeartbeatReply reply;
     reply.floor_ms = 123;
+    if (drained) {
+      reply.__set_ballot(rpc::to_wire(Ballot{Incarnation(1), Round(4), ReplicaId(2)}));
+      reply.__set_refuses(rpc::to_wire(*drained));
+    }
     rpc::answer<wire::HeartbeatReply>(cob, exn, reply);
   }
 
@@ -61,6 +66,7 @@ class FakeCoordinator final : public wire::ReplicaCobSvIf {
 
   std::deque<Error> refusals;
   std::optional<Error> refusal;  // of every heartbeat
+  std::optional<Error> drained;  // told with every heartbeat
   bool silent = false;           // to heartbeats
   std::vector<rpc::Cob<wire::HeartbeatReply>> unanswered;
   bool displaced = false;
@@ -140,6 +146,24 @@ TEST_F(RegistrationTest, TellsThatAnOperatorGoesOnWithWhatTheDatabaseHas) {
   ASSERT_TRUE(enrol(registration));
 
   EXPECT_TRUE(coordinator_->enrolments.at(0).takeover);
+}
+
+TEST_F(RegistrationTest, ALeaderSaysInItsAnswersThatNoNewBranchesMayBegin) {
+  std::vector<std::pair<Ballot, std::optional<Error>>> told;
+  Registration registration(loop_, config_);
+  registration.on_admission([&](Ballot ballot, std::optional<Error> refuses) {
+    told.emplace_back(ballot, std::move(refuses));
+  });
+  ASSERT_TRUE(enrol(registration));
+  registration.keep_alive(
+      Epoch(7), [](const Error&) {}, [](LogTime) {});
+  ASSERT_TRUE(run_until([&] { return !coordinator_->heartbeats.empty(); }));
+  EXPECT_TRUE(told.empty()) << "a coordinator of an older version tells nothing";
+
+  coordinator_->drained = Error{ErrorCode::kUnavailable, "drained", "orders"};
+  ASSERT_TRUE(run_until([&] { return !told.empty(); }));
+  EXPECT_EQ(told.front().first.round, Round(4));
+  EXPECT_EQ(told.front().second->message, "drained");
 }
 
 TEST_F(RegistrationTest, HeartbeatsTellTheLandmarkOfNow) {

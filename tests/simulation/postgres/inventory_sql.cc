@@ -19,15 +19,22 @@ std::string xid_text(const PreparedTransaction& prepared) {
   return std::to_string(static_cast<std::uint32_t>(prepared.xid));
 }
 
+// age(xid): of 32 bits, as transactions have them on disk.
+std::string age_text(const Backend& backend, const PreparedTransaction& prepared) {
+  const auto next = static_cast<std::uint32_t>(backend.store().xmax());
+  return std::to_string(static_cast<std::int32_t>(next - static_cast<std::uint32_t>(prepared.xid)));
+}
+
+// For how long it has been prepared is not modelled: no time at all.
 Step list_prepared(Backend& backend, const Values&) {
   std::vector<Row> found;
   for_each_here(backend, [&](const std::string& gid, const PreparedTransaction& prepared) {
     if (!gid.starts_with("assent:")) return;
     found.push_back({gid, xid_text(prepared), prepared.owner,
                      std::to_string(backend.store().xmax()),
-                     lsn_text(backend.store().wal.flushed())});
+                     lsn_text(backend.store().wal.flushed()), "0", age_text(backend, prepared)});
   });
-  return unnamed(std::move(found), 5);
+  return unnamed(std::move(found), 7);
 }
 
 Step xid_of_gid(Backend& backend, const Values& values) {
@@ -49,8 +56,9 @@ Step list_strangers(Backend& backend, const Values& values) {
 
 constexpr Rule kRules[] = {
     {"SELECT gid, transaction, owner, pg_snapshot_xmax(pg_current_snapshot()), "
-     "pg_current_wal_flush_lsn() FROM pg_prepared_xacts WHERE database = current_database() AND "
-     "gid LIKE 'assent:%'",
+     "pg_current_wal_flush_lsn(), (extract(epoch FROM clock_timestamp() - prepared) * "
+     "1000)::bigint, age(transaction) FROM pg_prepared_xacts WHERE database = current_database() "
+     "AND gid LIKE 'assent:%'",
      list_prepared},
     {"SELECT transaction FROM pg_prepared_xacts WHERE gid = ? AND owner = ? AND database = "
      "current_database()",

@@ -1,0 +1,19 @@
+// Wire forms of what operators ask for participants (docs/adr/0009).
+#pragma once
+
+#include "base/error.h"
+#include "coordinator/server/handlers.h"
+#include "coordinator/state/command.h"
+#include "wire/admin_types.h"
+
+namespace assent::coordinator {
+
+// The command that a request asks for; an error says why it cannot be asked for now.
+// Precondition: this replica holds the office.
+Result<state::Command> command_of(const Services& services,
+                                  const wire::ChangeParticipantRequest& request);
+
+// Whether the log has it so already.
+bool is_so(const state::StateMachine& state, const wire::ChangeParticipantRequest& request);
+
+}  // namespace assent::coordinator
