@@ -102,6 +102,7 @@ Result<Config> load_config(const std::string& path) {
   std::int64_t retention = out.retention.value;
   auto snapshot_log_bytes = static_cast<std::int64_t>(out.snapshot_log_bytes);
   std::int64_t agent_silence = out.agent_silence.value;
+  auto one_shots_max = static_cast<std::int64_t>(out.one_shots_max);
   std::string level = "info";
   file->require("cluster", out.cluster);
   file->take("replica", replica, 1, kReplicaIdMax);
@@ -135,6 +136,7 @@ Result<Config> load_config(const std::string& path) {
   file->take("snapshots.log_bytes", snapshot_log_bytes, kSnapshotLogBytesMin, kSnapshotLogBytesMax);
   take_budget(*file, out.budget);
   file->take("agents.silence_ms", agent_silence, 200, 600'000);
+  file->take("agents.one_shots_max", one_shots_max, 1, 1'000'000);
   file->take("log.level", level);
   if (auto finished = file->finish(); !finished) return tl::unexpected(finished.error());
 
@@ -149,6 +151,7 @@ Result<Config> load_config(const std::string& path) {
   out.retention = Millis(retention);
   out.snapshot_log_bytes = static_cast<std::uint64_t>(snapshot_log_bytes);
   out.agent_silence = Millis(agent_silence);
+  out.one_shots_max = static_cast<std::size_t>(one_shots_max);
   out.log_level = *parsed_level;
   return out;
 }

@@ -48,9 +48,10 @@ struct Config {
   // kept.
   std::uint64_t snapshot_log_bytes = 64u << 20;
 
-  Millis retention{600'000};    // how long an outcome can be asked for
-  Millis agent_silence{1'500};  // without a heartbeat for this long an agent counts as gone
-  commit::BudgetLimits budget;  // in doubt at a participant
+  Millis retention{600'000};        // how long an outcome can be asked for
+  Millis agent_silence{1'500};      // without a heartbeat for this long an agent counts as gone
+  std::size_t one_shots_max = 256;  // under way at one agent; one more is refused as OVERLOADED
+  commit::BudgetLimits budget;      // in doubt at a participant
   log::Level log_level = log::Level::kInfo;
 };
 

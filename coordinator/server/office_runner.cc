@@ -32,9 +32,11 @@ void tell(const commit::Budget::Change& change) {
 }  // namespace
 
 OfficeRunner::OfficeRunner(boost::asio::io_context& loop, std::string cluster,
-                           state::ReplicatedLog& log, commit::OfficeOptions options)
+                           state::ReplicatedLog& log, commit::OfficeOptions options,
+                           std::size_t one_shots_max)
     : log_(log),
       office_(log.state(), options),
+      admission_(one_shots_max),
       links_(loop, std::move(cluster), log.ballot(),
              [this](const commit::Input& input) { feed(input); }),
       tick_(loop, [this] { feed(commit::Tick{}); }),
@@ -66,10 +68,19 @@ void OfficeRunner::lose_office() {
 
 void OfficeRunner::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done) {
   failpoint("leader.commit.asked");
+  if (auto full = objection(asked)) return done(tl::unexpected(*std::move(full)));
   last_token_ = last_token_.next();
   asked.token = last_token_;
   waiters_.emplace(last_token_, std::move(done));
   feed(asked);
+}
+
+std::optional<Error> OfficeRunner::objection(const commit::CommitAsked& asked) {
+  if (!admission_.objection(asked)) return std::nullopt;
+  admission_.look_again(process::monotonic_now(), [this](const TransactionId& transaction) {
+    return !office_.pending(transaction).empty();
+  });
+  return admission_.objection(asked);
 }
 
 void OfficeRunner::abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done) {
@@ -94,13 +105,17 @@ void OfficeRunner::left(const std::string& participant) {
 }
 
 void OfficeRunner::feed(const commit::Input& input) {
+  admission_.arrived(input);
   carry_out(office_.step(now(), input));
 }
 
 void OfficeRunner::carry_out(commit::Effects effects) {
   // Neither propose() nor send() calls back from inside, so no effect of a later step can overtake.
   for (state::Command& command : effects.propose) propose(std::move(command));
-  for (const commit::SendPrepare& prepare : effects.prepares) links_.send(prepare);
+  for (const commit::SendPrepare& prepare : effects.prepares) {
+    admission_.sent(prepare);
+    links_.send(prepare);
+  }
   for (const commit::SendFinish& finish : effects.finishes) links_.send(finish);
   for (const commit::SendSettle& settle : effects.settles) links_.send(settle);
   for (commit::Reply& answer : effects.replies) reply(std::move(answer));

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
 
 #include "coordinator/commit/office.h"
+#include "coordinator/server/admission.h"
 #include "coordinator/server/agent_links.h"
 #include "coordinator/state/replicated_log.h"
 #include "runtime/deadline_timer.h"
@@ -24,8 +26,9 @@ class OfficeRunner {
   using Done = std::function<void(Result<T>)>;
 
   // Precondition: the log's own OfficeTaken has been executed. Both references outlive the runner.
+  // `one_shots_max` is of each participant (admission.h).
   OfficeRunner(boost::asio::io_context& loop, std::string cluster, state::ReplicatedLog& log,
-               commit::OfficeOptions options);
+               commit::OfficeOptions options, std::size_t one_shots_max);
   ~OfficeRunner();
 
   // Goes on with what an earlier office left, and follows every enrolled agent.
@@ -58,6 +61,7 @@ class OfficeRunner {
  private:
   using Waiter = std::variant<Done<commit::CommitAnswer>, Done<commit::AbortAnswer>>;
 
+  [[nodiscard]] std::optional<Error> objection(const commit::CommitAsked& asked);
   void feed(const commit::Input& input);
   void carry_out(commit::Effects effects);
   void propose(state::Command command);
@@ -67,6 +71,7 @@ class OfficeRunner {
 
   state::ReplicatedLog& log_;
   commit::Office office_;
+  Admission admission_;
   AgentLinks links_;
   DeadlineTimer tick_;       // of the office
   DeadlineTimer inventory_;  // of the next round of inventories

@@ -21,7 +21,7 @@ constexpr Millis kSuccessorMax{1'000};
 }  // namespace
 
 Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
-    : office(loop, config.cluster, log, {.budget = config.budget}),
+    : office(loop, config.cluster, log, {.budget = config.budget}, config.one_shots_max),
       lives(loop, config.cluster),
       enrolment(
           log, config.agent_silence, process::monotonic_now(),

@@ -25,7 +25,8 @@ class Crowd(fixtures.DirectoryTest):
         resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT_FILES, limit))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (usual, limit))
         self.cluster = cluster.up(self.directory / "cluster", "test", 1,
-                                  fixtures.BUILD_DIRECTORY / "bin")
+                                  fixtures.BUILD_DIRECTORY / "bin",
+                                  settings={"agents": {"one_shots_max": 2 * TRANSACTIONS}})
         self.addCleanup(self._end)
         bank.open_accounts(self.cluster.servers[0])
 

@@ -24,6 +24,7 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
   void prepare(rpc::Cob<wire::PrepareReply> cob, rpc::ExnCob exn,
                const wire::PrepareRequest& request) override {
     prepares.push_back(request);
+    if (silent_at_prepare) return held_prepares.push_back(cob);
     auto reply = rpc::versioned<wire::PrepareReply>();
     reply.vote = vote;
     if (vote == wire::VoteKind::YES) reply.__set_evidence(rpc::to_wire(Evidence{9, 77, 1, 1'000}));
@@ -64,6 +65,8 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
   }
 
   bool silent = false;
+  bool silent_at_prepare = false;
+  std::vector<rpc::Cob<wire::PrepareReply>> held_prepares;
   bool silent_about_inventory = false;
   int inventories = 0;
   wire::InventoryReply inventory_reply = rpc::versioned<wire::InventoryReply>();
@@ -82,6 +85,7 @@ struct AgentServer {
         address("127.0.0.1:" + std::to_string(server.listen("127.0.0.1:0").value())) {}
   ~AgentServer() {  // a held call keeps its connection, and it the agent
     agent->held.clear();
+    agent->held_prepares.clear();
     agent->held_inventories.clear();
   }
 
@@ -95,7 +99,8 @@ class OfficeRunnerTest : public testing::Test {
   OfficeRunnerTest() : first_(loop_), second_(loop_) {
     log_.execute(
         state::Enrolled{"orders", "nonce", Epoch(0), {77, 5}, 1, 1'000, "h:1", first_.address});
-    runner_ = std::make_unique<OfficeRunner>(loop_, "demo", log_, commit::OfficeOptions{});
+    runner_ = std::make_unique<OfficeRunner>(loop_, "demo", log_, commit::OfficeOptions{},
+                                             /*one_shots_max=*/2);
     runner_->take_office();
   }
 
@@ -117,7 +122,7 @@ class OfficeRunnerTest : public testing::Test {
   }
   void ask(commit::RequestedBranch branch, bool first = true) {
     commit::CommitAsked asked;
-    asked.transaction = make_transaction_id(log_.now(), 1, 2, 3);
+    asked.transaction = make_transaction_id(log_.now(), number_, 2, 3);
     asked.branches = {std::move(branch)};
     if (first) asked.first_in = log_.state().office_number();
     runner_->commit(asked,
@@ -128,6 +133,7 @@ class OfficeRunnerTest : public testing::Test {
   ManualLog log_;
   AgentServer first_;
   AgentServer second_;
+  std::uint64_t number_ = 1;  // of the next transaction
   std::optional<Result<commit::CommitAnswer>> answer_;
   std::unique_ptr<OfficeRunner> runner_;
 };
@@ -160,6 +166,45 @@ TEST_F(OfficeRunnerTest, AOneShotTravelsWithItsPrepareAndItsResultsComeBack) {
   EXPECT_EQ((*answer_)->read_only, std::vector<std::string>{"orders"});
   ASSERT_EQ((*answer_)->results.size(), 1u);
   EXPECT_EQ((*answer_)->results[0].results->at(0).command_tag, "UPDATE 1");
+}
+
+TEST_F(OfficeRunnerTest, OneShotsBeyondWhatMayBeUnderWayAtAnAgentAreRefusedAtOnce) {
+  first_.agent->silent_at_prepare = true;
+  for (number_ = 1; number_ <= 2; ++number_) commit_one_shot(/*first=*/true);
+  ASSERT_TRUE(run_until([&] { return first_.agent->prepares.size() == 2; }));
+  ASSERT_FALSE(answer_.has_value());
+
+  commit_one_shot(/*first=*/true);
+
+  ASSERT_TRUE(answer_.has_value());
+  ASSERT_FALSE(answer_->has_value());
+  EXPECT_EQ(answer_->error().code, ErrorCode::kOverloaded);
+  EXPECT_EQ(answer_->error().participant, "orders");
+  EXPECT_NE(answer_->error().message.find("2 one-shots are under way at orders"),
+            std::string::npos);
+}
+
+TEST_F(OfficeRunnerTest, WhatTheClientHasOpenedIsNeverRefusedForOneShots) {
+  first_.agent->silent_at_prepare = true;
+  for (number_ = 1; number_ <= 2; ++number_) commit_one_shot(/*first=*/true);
+  ASSERT_TRUE(run_until([&] { return first_.agent->prepares.size() == 2; }));
+  first_.agent->silent_at_prepare = false;
+
+  commit();
+
+  ASSERT_TRUE(run_until([&] { return answer_.has_value(); }));
+  ASSERT_TRUE(answer_->has_value()) << answer_->error().message;
+  EXPECT_EQ((*answer_)->outcome, Outcome::kCommitted);
+}
+
+TEST_F(OfficeRunnerTest, AConfirmedCommitMakesRoomForTheNextOneShot) {
+  for (number_ = 1; number_ <= 5; ++number_) {
+    answer_.reset();
+    commit_one_shot(/*first=*/true);
+    ASSERT_TRUE(run_until([&] { return answer_.has_value(); }));
+    ASSERT_TRUE(answer_->has_value()) << answer_->error().message;
+  }
+  EXPECT_EQ(first_.agent->prepares.size(), 5u);
 }
 
 TEST_F(OfficeRunnerTest, ASettleIsSentAndAnswered) {
