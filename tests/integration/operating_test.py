@@ -3,7 +3,6 @@
 import threading
 import unittest
 
-import fixtures
 import verbs
 from bank_fixture import ADD, COMMITTED, BankTest
 from harness import assentctl, bank, ports, waiting, wire
@@ -212,19 +211,20 @@ class Operating(BankTest):
         asked = {"transaction": transaction, "branches": self.worked(transaction, OWN + 2)}
         asking = threading.Thread(
             target=lambda: client.commit(**asked, timeout_ms=PATIENCE_MS), daemon=True)
-        with fixtures.Stopped(self.cluster.service("agent-db2")):
-            asking.start()
-            alarmed = self.until(lambda: self.over_budget("alarm"), "an alarm")
-            self.assertEqual(alarmed["oldest"], transaction)
-            self.assertIn(f"assentctl explain {transaction}", alarmed["why"])
-            self.until(lambda: self.over_budget("refusing"), "new branches to be refused")
-            self.until(lambda: self.refuses_interactive("db1"), "the agent to hear of it")
-            self.assert_refused("db1", OWN + 3, wire.ErrorCode.OVERLOADED,
-                                f"the limit is {REFUSE_MS} ms")
-            self.assertIn("refused", [each["new_branches"] for each in
-                                      self.told("status")["participants"]])
-            self.assertIn("in-doubt budget", " ".join(self.told("status")["problems"]))
-            self.assertIn("in-doubt budget", assentctl.said(self.cluster, "doctor"))
+        self.cluster.kill("agent-db2")
+        asking.start()
+        alarmed = self.until(lambda: self.over_budget("alarm"), "an alarm")
+        self.assertEqual(alarmed["oldest"], transaction)
+        self.assertIn(f"assentctl explain {transaction}", alarmed["why"])
+        self.until(lambda: self.over_budget("refusing"), "new branches to be refused")
+        self.until(lambda: self.refuses_interactive("db1"), "the agent to hear of it")
+        self.assert_refused("db1", OWN + 3, wire.ErrorCode.OVERLOADED,
+                            f"the limit is {REFUSE_MS} ms")
+        self.assertIn("refused", [each["new_branches"] for each in
+                                  self.told("status")["participants"]])
+        self.assertIn("in-doubt budget", " ".join(self.told("status")["problems"]))
+        self.assertIn("in-doubt budget", assentctl.said(self.cluster, "doctor"))
+        self.cluster.restart("agent-db2")
         asking.join(30)
         log = leader.new_log_text()
         self.assertRegex(log, f"warning.*'db1' is over its in-doubt budget.*{transaction}")
