@@ -1,6 +1,8 @@
 #include "participant/postgres/branch_commands.h"
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
 
 #include "base/canary.h"
 #include "base/gid.h"
@@ -34,6 +36,20 @@ constexpr char kWroteElsewhere[] =
     " AND l.mode OPERATOR(pg_catalog.<>) 'AccessShareLock')"
     " ELSE false END";
 
+constexpr std::string_view kLeaveSessionAlone[] = {"select",    "insert",  "update",   "delete",
+                                                   "merge",     "values",  "table",    "with",
+                                                   "savepoint", "release", "rollback", "lock"};
+
+// What DISCARD ALL does besides, of what a prepared branch can have left.
+constexpr const char* kReset[PrepareCommands::kResets] = {
+    "RESET ALL", "SET SESSION AUTHORIZATION DEFAULT", "UNLISTEN *", "DISCARD SEQUENCES"};
+
+bool returns_rows(std::string_view sql) {
+  constexpr std::string_view kWord = "returning";
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  return std::ranges::search(sql, kWord, same).begin() != sql.end();
+}
+
 std::string_view name(IsolationLevel isolation) {
   switch (isolation) {
     case IsolationLevel::kReadCommitted:
@@ -52,7 +68,7 @@ void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode&
   std::string begin = "BEGIN";
   if (mode.isolation) begin.append(" ISOLATION LEVEL ").append(name(*mode.isolation));
   if (mode.read_only) begin += *mode.read_only ? " READ ONLY" : " READ WRITE";
-  batch.push_back({std::move(begin)});
+  batch.push_back({std::move(begin), {}, true});
   batch.push_back({"SET LOCAL application_name TO 'assent " + to_string(transaction) + "'"});
 }
 
@@ -71,9 +87,23 @@ bool maybe_read_only(std::string_view command_tag) {
   return !changes || command_tag.ends_with(" 0");
 }
 
+bool leaves_session_alone(std::string_view sql) {
+  const std::string word = branch::first_word(sql);
+  return std::ranges::find(kLeaveSessionAlone, word) != std::end(kLeaveSessionAlone);
+}
+
+Command to_command(const Statement& statement) {
+  const std::string word = branch::first_word(statement.sql);
+  const bool changes = word == "insert" || word == "update" || word == "delete" || word == "merge";
+  const bool reusable = changes && !statement.parameters.empty() && !returns_rows(statement.sql);
+  return {statement.sql, statement.parameters, reusable};
+}
+
 Batch reader_check() {
   return {{std::string(kSettings) + kMayWriteLater + " OR " + kWroteElsewhere +
-           ", pg_catalog.pg_current_xact_id_if_assigned()"}};
+               ", pg_catalog.pg_current_xact_id_if_assigned()",
+           {},
+           true}};
 }
 
 bool is_reader(const StatementResult& checked) {
@@ -84,26 +114,35 @@ bool is_reader(const StatementResult& checked) {
 }
 
 void add_prepare(Batch& batch, const std::string& cluster, const BranchId& branch,
-                 const std::string& key) {
+                 const std::string& key, bool resets) {
   if (key.empty()) {
-    batch.push_back({std::string(kSettings) + " pg_catalog.pg_current_xact_id()"});
+    batch.push_back({std::string(kSettings) + " pg_catalog.pg_current_xact_id()", {}, true});
   } else {
     batch.push_back({std::string(kSettings) +
-                     " pg_catalog.set_config('statement_timeout', '0', true),"
-                     " pg_catalog.pg_current_xact_id()"});
-    batch.push_back({"SELECT assent.record_branch($1, $2)", {to_string(branch), key}});
+                         " pg_catalog.set_config('statement_timeout', '0', true),"
+                         " pg_catalog.pg_current_xact_id()",
+                     {},
+                     true});
+    batch.push_back({"SELECT assent.record_branch($1, $2)", {to_string(branch), key}, true});
   }
   batch.push_back({"PREPARE TRANSACTION '" + make_gid(cluster, branch) + "'"});
-  batch.push_back({"SELECT pg_catalog.pg_current_wal_flush_lsn()"});
+  if (!resets) return batch.push_back({"SELECT pg_catalog.pg_current_wal_flush_lsn()"});
+  batch.push_back(
+      {"SELECT pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_advisory_unlock_all()",
+       {},
+       true});
+  for (const char* command : kReset) batch.push_back({command, {}, true});
 }
 
 void add_one_phase(Batch& batch, const TransactionId& transaction, const std::string& key) {
   batch.push_back(
-      {std::string(kSettings) + " pg_catalog.set_config('statement_timeout', '0', true)"});
+      {std::string(kSettings) + " pg_catalog.set_config('statement_timeout', '0', true)",
+       {},
+       true});
   if (canary(Canary::kOutcomeRowMissing)) {
     batch.push_back({std::string(kSettings) + " pg_catalog.pg_current_xact_id()"});
   } else {
-    batch.push_back({"SELECT assent.record_commit($1, $2)", {to_string(transaction), key}});
+    batch.push_back({"SELECT assent.record_commit($1, $2)", {to_string(transaction), key}, true});
   }
   batch.push_back({"COMMIT"});
   batch.push_back({"SELECT pg_catalog.pg_current_wal_flush_lsn()"});

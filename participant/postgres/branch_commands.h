@@ -22,6 +22,14 @@ bool answers_come_first(const OneShotBranch& one_shot);
 // tells.
 bool maybe_read_only(std::string_view command_tag);
 
+// False when the statement, by its word, may leave something in its session that only DISCARD ALL
+// takes away: statements and cursors with names, temporary tables, settings.
+bool leaves_session_alone(std::string_view sql);
+
+// The client's command: its text is taken for one that comes again when it changes rows by
+// parameters and returns none. (A plan whose columns have changed meanwhile would be an error.)
+Command to_command(const Statement& statement);
+
 // ── the vote ────────────────────────────────────────────────────────────────────────────────────
 // Each is one batch, or the end of one. What comes first puts settings back that client SQL may
 // have left and that would lie to us; in a failed transaction it fails, and the rest is skipped.
@@ -34,20 +42,37 @@ bool is_reader(const StatementResult& checked);
 // Where the answers are. PREPARE takes effect when it is executed and not at the Sync; what comes
 // behind it cannot undo it. The position is read behind it, so it is at or after the PREPARE
 // record. An outcome row comes behind the settings: rights are checked before a command begins, and
-// the role is put back by a command of its own.
+// the role is put back by a command of its own. What resets the session comes last.
 struct PrepareCommands {
-  explicit constexpr PrepareCommands(bool outcome_row)
-      : row(outcome_row ? 1 : 0), prepare(row + 1), position(row + 2), count(row + 3) {}
+  constexpr PrepareCommands(bool outcome_row, bool resets)
+      : row(outcome_row ? 1 : 0),
+        prepare(row + 1),
+        position(row + 2),
+        reset(row + 3),
+        count(reset + (resets ? kResets : 0)) {}
+
+  static constexpr std::size_t kResets = 4;
 
   static constexpr std::size_t kXid = 0;
   std::size_t row;  // kXid: there is none
   std::size_t prepare;
   std::size_t position;
+  std::size_t reset;  // from here to the end
   std::size_t count;
 };
 // Writes an outcome row with `key`; none when it is empty.
+//
+// Resets the session if it is told to, in the same batch. Precondition then: every statement of the
+// branch leaves_session_alone(). That is as good as DISCARD ALL for the next branch:
+// 1. These statements can still call functions, which can do nearly everything. Settings, the
+//    role, locks and notifications that these leave are taken away here.
+// 2. Cursors WITH HOLD and temporary tables cannot be left: PREPARE refuses a branch that has made
+//    one, and then nothing behind it runs, and the pool discards all.
+// 3. Statements that a function has prepared stay until the next DISCARD ALL. Had it deallocated
+//    ours, the next branch that uses one fails, unprepared, and the pool discards all. Whoever must
+//    not trust the functions in a database sets postgres.prepared_statements = 0.
 void add_prepare(Batch& batch, const std::string& cluster, const BranchId& branch,
-                 const std::string& key);
+                 const std::string& key, bool resets);
 
 // Four answers (R12); the position is read behind the commit. Precondition: a transaction is open;
 // the row would be committed without one. The role is put back by a command of its own: rights are

@@ -67,7 +67,7 @@ void BranchWork::run(const branch::RunStatement& operation) {
 // Statements are pipelined, but the first is waited for, because its batch has the BEGIN: a cancel
 // may hit that, and what is already behind it would run outside of any transaction, and stay.
 void BranchWork::send_statement(const branch::RunStatement& operation) {
-  Command command{operation.statement.sql, operation.statement.parameters};
+  Command command = to_command(operation.statement);
   if (const auto why = unsendable(command)) return refuse(operation.number, *why);
   Batch batch;
   if (!std::exchange(begun_, true)) add_begin(batch, branch_.transaction, operation.mode);
@@ -77,6 +77,14 @@ void BranchWork::send_statement(const branch::RunStatement& operation) {
   batch.push_back(std::move(command));
   send(std::move(batch),
        [this, number = operation.number](Answers& answers) { on_statement(number, answers); });
+  note_session_use(operation.statement.sql);
+}
+
+// Call when the statement has been sent.
+void BranchWork::note_session_use(std::string_view sql) {
+  if (leaves_session_alone(sql)) return;
+  session_left_alone_ = false;
+  connection().forget_prepared();
 }
 
 // Without a transaction the branch is about to end, and what was held is never sent.
@@ -231,6 +239,7 @@ std::optional<Session> BranchWork::release() {
   state_ = State::kEnded;
   if (session_lost_) return std::nullopt;
   connection().set_on_lost(nullptr);
+  if (connection().prepared_is_full()) session_.clean = false;
   return session_;
 }
 

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "participant/branch/branch_table.h"
+#include "participant/postgres/branch_commands.h"
 #include "participant/postgres/context.h"
 #include "participant/postgres/control.h"
 #include "participant/postgres/session.h"
@@ -66,6 +67,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   void on_statement(std::uint32_t number, Answers& answers);
   void refuse(std::uint32_t number, const Error& why);
   void add_timeout(Batch& batch, Millis timeout);
+  void note_session_use(std::string_view sql);
   [[nodiscard]] Error statement_error(const Answer& failed, std::size_t number) const;
 
   void send_rollback();
@@ -86,6 +88,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   void on_reader_check(const Answers& answers);
   void leave();
   void send_last();
+  [[nodiscard]] PrepareCommands prepare_commands() const;
   void add_last(Batch& batch);
   void on_last_answered(const Answers& answers, std::size_t first);
   void on_prepare_answered(const Answers& answers, std::size_t first);
@@ -113,6 +116,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   bool in_transaction_ = false;             // and worked
   std::vector<branch::RunStatement> held_;  // until it has
   bool timeout_set_ = false;                // by a SET LOCAL of ours
+  bool session_left_alone_ = true;          // by every statement so far
   bool maybe_read_only_ = true;             // no statement so far has changed rows for certain
   std::size_t in_flight_ = 0;               // statements
   std::optional<Error> doomed_;             // why the branch must not be prepared
@@ -122,6 +126,7 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   branch::RunPrepare asked_;  // the vote
   bool voting_ = false;       // something was sent for it
   bool last_sent_ = false;    // PREPARE or COMMIT: a loss leaves the fate unknown
+  bool resets_ = false;       // the session, with PREPARE
   bool settling_ = false;
   std::vector<std::size_t> one_shot_answers_;  // where the answers of its statements stand
   std::shared_ptr<std::vector<StatementResult>> results_;

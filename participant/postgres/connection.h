@@ -28,12 +28,15 @@ struct ConnectionOptions {
   std::string settings;  // "-c name=value ...": what RESET goes back to
   // What one batch may return; the connection fails with SQLSTATE 54000 at more. 0: any amount.
   std::uint64_t result_max_bytes = 0;
+  std::size_t prepared_statements = 0;  // texts that are kept prepared at most; 0: none
 };
 
 // One SQL command; parameters are text, their types inferred by the server.
 struct Command {
   std::string sql;
   std::vector<Value> parameters = {};
+  // The text comes again, and means the same then: the connection may keep it prepared.
+  bool reusable = false;
 };
 // Commands that end with one Sync of their own: the first that fails skips the rest of its batch
 // and nothing else. Without a BEGIN the Sync commits: what that says is in the answer of the last
@@ -57,6 +60,12 @@ class Connection {
   // Sends the batch behind those already sent. Completions come in order, never from inside this
   // call. Precondition: no command of it is unsendable().
   virtual void send(Batch batch, Completion completion) = 0;
+
+  // What is kept prepared may be gone when what was sent so far has run: nothing that is sent from
+  // now on relies on it.
+  virtual void forget_prepared() {}
+  // Nothing more can be kept until all has been forgotten.
+  [[nodiscard]] virtual bool prepared_is_full() const { return false; }
 
   // Called once when the connection is lost or given up, after the completions of what was under
   // way; never from inside send().

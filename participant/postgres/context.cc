@@ -96,7 +96,8 @@ ConnectionOptions Context::connection_options(Purpose purpose) const {
           control ? options.control_role : options.work_role,
           ("assent " + options.participant).substr(0, kApplicationNameMax),
           settings(purpose, options.lock_timeout),
-          purpose == Purpose::kWork ? options.result_max_bytes : 0};
+          purpose == Purpose::kWork ? options.result_max_bytes : 0,
+          purpose == Purpose::kWork ? options.prepared_statements : 0};
 }
 
 }  // namespace assent::postgres

@@ -48,6 +48,9 @@ struct DatabaseOptions {
   // What one statement, or all of a one-shot, may return; more ends the branch with SQLSTATE 54000.
   // On the wire it takes up to twice as much, which must fit into a frame.
   std::uint64_t result_max_bytes = 8u << 20;
+  // Texts that a work connection keeps prepared at most. 0: none, and every session is reset by
+  // DISCARD ALL behind its branch, whatever that did.
+  std::size_t prepared_statements = 64;
 };
 
 // Where a database stands in its life (R7, R16).

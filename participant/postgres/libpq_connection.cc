@@ -39,21 +39,20 @@ void append(std::vector<std::string>& to, std::vector<std::string> more) {
   std::ranges::move(more, std::back_inserter(to));
 }
 
-bool queue_command(PGconn* handle, const Command& command) {
+// By its name at the server, or as it is.
+bool queue_command(PGconn* handle, const Command& command, const std::string* name) {
   std::vector<const char*> values;
   values.reserve(command.parameters.size());
   for (const Value& value : command.parameters) {
     values.push_back(value ? value->c_str() : nullptr);
   }
-  return PQsendQueryParams(handle, command.sql.c_str(), static_cast<int>(values.size()), nullptr,
-                           values.data(), nullptr, nullptr, 0) == 1;
-}
-
-bool queue_batch(PGconn* handle, const Batch& batch) {
-  for (const Command& command : batch) {
-    if (!queue_command(handle, command)) return false;
+  const int count = static_cast<int>(values.size());
+  if (name != nullptr) {
+    return PQsendQueryPrepared(handle, name->c_str(), count, values.data(), nullptr, nullptr, 0) ==
+           1;
   }
-  return PQpipelineSync(handle) == 1;
+  return PQsendQueryParams(handle, command.sql.c_str(), count, nullptr, values.data(), nullptr,
+                           nullptr, 0) == 1;
 }
 
 }  // namespace
@@ -62,19 +61,25 @@ bool queue_batch(PGconn* handle, const Batch& batch) {
 
 void LibpqConnection::open(boost::asio::io_context& loop, const ConnectionOptions& options,
                            Opened done) {
-  const std::shared_ptr<LibpqConnection> connection(new LibpqConnection(loop, std::move(done)));
+  const std::shared_ptr<LibpqConnection> connection(
+      new LibpqConnection(loop, options, std::move(done)));
   connection->start(options);
 }
 
-LibpqConnection::LibpqConnection(boost::asio::io_context& loop, Opened opened)
-    : loop_(loop), socket_(loop), connect_deadline_(loop), opened_(std::move(opened)) {}
+LibpqConnection::LibpqConnection(boost::asio::io_context& loop, const ConnectionOptions& options,
+                                 Opened opened)
+    : loop_(loop),
+      socket_(loop),
+      connect_deadline_(loop),
+      opened_(std::move(opened)),
+      result_max_bytes_(options.result_max_bytes),
+      prepared_(options.prepared_statements) {}
 
 LibpqConnection::~LibpqConnection() {
   shut();
 }
 
 void LibpqConnection::start(const ConnectionOptions& options) {
-  result_max_bytes_ = options.result_max_bytes;
   const std::string port = std::to_string(options.port);
   const char* const names[] = {
       "host", "port", "dbname", "user", "options", "client_encoding", "application_name", nullptr};
@@ -149,9 +154,25 @@ void LibpqConnection::send(Batch batch, Completion completion) {
     return;
   }
   pending_.push_back({batch.size(), std::move(completion)});
-  if (!queue_batch(handle_.get(), batch)) return lose_later();
+  if (!queue(batch, pending_.back())) return lose_later();
   flush();
   if (!writing_) failpoint("agent.sql.sent");
+}
+
+bool LibpqConnection::queue(const Batch& batch, Pending& pending) {
+  PGconn* handle = handle_.get();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Command& command = batch[i];
+    const auto use = command.reusable ? prepared_.use(command.sql) : std::nullopt;
+    if (use && use->prepare_first) {
+      pending.preparing.emplace_back(i, use->name);
+      if (PQsendPrepare(handle, use->name.c_str(), command.sql.c_str(), 0, nullptr) != 1) {
+        return false;
+      }
+    }
+    if (!queue_command(handle, command, use ? &use->name : nullptr)) return false;
+  }
+  return PQpipelineSync(handle) == 1;
 }
 
 void LibpqConnection::flush() {
@@ -182,15 +203,16 @@ void LibpqConnection::watch_reads() {
 }
 
 // libpq keeps an answer in memory until it is complete, without a limit, and does not say how much
-// it has read. What comes in is counted only once an answer has not come in one piece: small ones
-// cost nothing.
+// it has read. What comes in is counted only once something has come that completed no answer:
+// small ones cost nothing.
 void LibpqConnection::on_readable() {
   const std::size_t before = large_ ? readable() : 0;
   const bool alive = PQconsumeInput(handle_.get()) == 1;
   if (large_) count_large_result(before, readable());
-  if (is_open()) take_answers();
+  bool answered = false;
+  if (is_open()) answered = take_answers();
   if (!is_open()) return;  // a completion has closed it
-  large_ = result_max_bytes_ > 0 && !pending_.empty() && PQisBusy(handle_.get()) == 1;
+  large_ = result_max_bytes_ > 0 && !answered && !pending_.empty() && PQisBusy(handle_.get()) == 1;
   if (!alive || PQstatus(handle_.get()) == CONNECTION_BAD) return fail(loss());
   flush();  // what libpq could not write while the server could not read
   watch_reads();
@@ -221,7 +243,9 @@ void LibpqConnection::refuse_result() {
   fail(Error{ErrorCode::kSql, sql.sqlstate + ": " + sql.message, {}, sql});
 }
 
-void LibpqConnection::take_answers() {
+// True when there was one.
+bool LibpqConnection::take_answers() {
+  bool any = false;
   // PQisBusy also lets libpq take in what comes outside of answers. Between two answers PQgetResult
   // returns null once; twice means that libpq has no more.
   for (int nulls = 0;
@@ -231,9 +255,11 @@ void LibpqConnection::take_answers() {
       ++nulls;
     } else {
       nulls = 0;
-      if (!take(std::move(result))) return;
+      any = true;
+      if (!take(std::move(result))) break;
     }
   }
+  return any;
 }
 
 // False when libpq needs more input first.
@@ -278,7 +304,28 @@ bool LibpqConnection::drop_copy_out() {
   return length != 0;
 }
 
+// True when the result is of a name's making, and answers no command. A text that is refused fails
+// its command, whose own result, that it was skipped, is dropped; one that was skipped, because an
+// earlier command of its batch failed, is followed by its command's, which says the same.
+bool LibpqConnection::take_preparation(const PGresult* result) {
+  Pending& front = pending_.front();
+  if (std::exchange(front.skip_next, false)) return true;
+  if (front.preparing.empty() || front.preparing.front().first != front.answers.size()) {
+    return false;
+  }
+  const std::string name = std::move(front.preparing.front().second);
+  front.preparing.pop_front();
+  if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+    prepared_.prepared(name);
+    return true;
+  }
+  prepared_.refused(name);
+  front.skip_next = PQresultStatus(result) != PGRES_PIPELINE_ABORTED;
+  return !front.skip_next;
+}
+
 void LibpqConnection::keep_answer(ResultHandle result) {
+  if (take_preparation(result.get())) return;
   Pending& front = pending_.front();
   front.memory += PQresultMemorySize(result.get());
   Answer answer = to_answer(result.get(), std::exchange(front.warnings, {}),

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "participant/postgres/connection.h"
 #include "participant/postgres/libpq_answer.h"
+#include "participant/postgres/prepared_statements.h"
 
 namespace assent::postgres {
 
@@ -30,6 +31,8 @@ class LibpqConnection final : public Connection,
 
   void send(Batch batch, Completion completion) override;
   void set_on_lost(Lost on_lost) override { on_lost_ = std::move(on_lost); }
+  void forget_prepared() override { prepared_.forget(); }
+  [[nodiscard]] bool prepared_is_full() const override { return prepared_.full(); }
   void fail(const Error& why) override;
   void close() override;
   [[nodiscard]] bool is_open() const override { return handle_ != nullptr; }
@@ -49,9 +52,12 @@ class LibpqConnection final : public Connection,
     bool copying = false;                    // that command is a COPY
     std::uint64_t bytes = 0;                 // of answers that did not come in one piece
     std::uint64_t memory = 0;                // that libpq needed for `answers`
+    // Names that are made on the way, each with the command that is behind it; in order.
+    std::deque<std::pair<std::size_t, std::string>> preparing = {};
+    bool skip_next = false;  // the command that got no name, and has been answered by that
   };
 
-  LibpqConnection(boost::asio::io_context& loop, Opened opened);
+  LibpqConnection(boost::asio::io_context& loop, const ConnectionOptions& options, Opened opened);
   void start(const ConnectionOptions& options);
   void poll_connect();
   void watch_connect(boost::asio::posix::stream_descriptor::wait_type event);
@@ -63,12 +69,14 @@ class LibpqConnection final : public Connection,
   void count_large_result(std::size_t before, std::size_t after);
   void refuse_result();
   void watch_writes();
+  bool queue(const Batch& batch, Pending& pending);
   void flush();
   void on_readable();
-  void take_answers();
+  bool take_answers();
   bool take(ResultHandle result);
   bool refuse_copy_in();
   bool drop_copy_out();
+  bool take_preparation(const PGresult* result);
   void keep_answer(ResultHandle result);
   void fail_last_answer(Answer error);
   void complete_front();
@@ -85,8 +93,9 @@ class LibpqConnection final : public Connection,
   Lost on_lost_;
   std::deque<Pending> pending_;
   bool writing_ = false;  // a wait for the socket to take more is under way
-  bool large_ = false;    // libpq holds an answer that is not complete
-  std::uint64_t result_max_bytes_ = 0;
+  bool large_ = false;    // what came last has completed no answer
+  const std::uint64_t result_max_bytes_;
+  PreparedStatements prepared_;
 };
 
 }  // namespace assent::postgres

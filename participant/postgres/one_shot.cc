@@ -37,20 +37,25 @@ void BranchWork::send_one_shot() {
     if (!stands) add_timeout(batch, statement.timeout);
     previous = &statement;
     one_shot_answers_.push_back(batch.size());
-    batch.push_back({statement.sql, statement.parameters});
+    batch.push_back(to_command(statement));
+    session_left_alone_ = session_left_alone_ && leaves_session_alone(statement.sql);
   }
   const bool last_is_sent = !answers_come_first(one_shot);
   if (last_is_sent) add_last(batch);
+  // The statements may take away what the commands behind them would use.
+  if (!session_left_alone_) {
+    for (Command& command : batch) command.reusable = false;
+  }
   send(std::move(batch),
        [this, last_is_sent](Answers& answers) { on_one_shot_answered(answers, last_is_sent); });
+  if (!session_left_alone_) connection().forget_prepared();
 }
 
 void BranchWork::on_one_shot_answered(Answers& answers, bool last_is_sent) {
   if (const auto why = one_shot_failure(answers)) return end_unprepared(*why);
   keep_results(answers);
   if (!last_is_sent) return vote();
-  const PrepareCommands prepare(context_->options.outcome_row);
-  const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : prepare.count;
+  const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : prepare_commands().count;
   on_last_answered(answers, answers.size() - last);
 }
 

@@ -31,6 +31,8 @@ struct Session {
   std::uint32_t timeline = 0;
   // True while the reset after its last use is not answered. Shared by all copies.
   std::shared_ptr<bool> resetting = std::make_shared<bool>(false);
+  // What its last branch left in it has been taken away with the vote.
+  bool clean = false;
 };
 
 // Opens a connection, and lets it in only when it leads, without a pooler between, to a primary

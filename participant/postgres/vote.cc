@@ -115,7 +115,12 @@ void BranchWork::add_last(Batch& batch) {
   last_sent_ = true;
   if (asked_.one_phase) return add_one_phase(batch, branch_.transaction, context_->outcome_key);
   const bool row = context_->options.outcome_row;
-  add_prepare(batch, context_->options.cluster, branch_, row ? context_->outcome_key : "");
+  resets_ = session_left_alone_ && context_->options.prepared_statements > 0;
+  add_prepare(batch, context_->options.cluster, branch_, row ? context_->outcome_key : "", resets_);
+}
+
+PrepareCommands BranchWork::prepare_commands() const {
+  return {context_->options.outcome_row, resets_};
 }
 
 // `first` is where the answers of add_last begin.
@@ -130,7 +135,7 @@ void BranchWork::on_last_answered(const Answers& answers, std::size_t first) {
 // 3. A warning says that the wait for the synchronous standby was cut short: prepared here, and not
 //    yet as durable as a YES promises. It is settled.
 void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) {
-  const PrepareCommands commands(context_->options.outcome_row);
+  const PrepareCommands commands = prepare_commands();
   const Answer& xid = answers[first + PrepareCommands::kXid];
   const Answer& row = answers[first + commands.row];
   const Answer& prepare = answers[first + commands.prepare];
@@ -147,6 +152,7 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
   }
   const Evidence evidence{to_u64(to_result(xid).rows.at(0).back()), session_.system_identifier,
                           session_.timeline, parse_lsn(*to_result(position).rows.at(0).at(0))};
+  session_.clean = resets_ && answers.back().ok();
   context_->reached(evidence.wal_position);
   context_->landmark_follows();
   failpoint("agent.prepared");

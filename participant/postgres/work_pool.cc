@@ -45,9 +45,17 @@ void WorkPool::give_back(const Session& session) {
       [weak = weak_from_this(), raw = session.connection.get()](const Error&) {
         if (const auto self = weak.lock()) self->on_idle_lost(raw);
       });
-  // The next branch's first statement may be sent behind this one before it is answered: should it
-  // fail, the connection fails with it, and nothing that ran in an unreset session is told.
+  if (!session.clean) reset(session);
+  idle_.push_back(session);
+  idle_.back().clean = false;
+  serve_later();
+}
+
+// The next branch's first statement may be sent behind this one before it is answered: should it
+// fail, the connection fails with it, and nothing that ran in an unreset session is told.
+void WorkPool::reset(const Session& session) {
   Batch reset{{"DISCARD ALL"}};
+  session.connection->forget_prepared();
   *session.resetting = true;
   session.connection->send(std::move(reset),
                            [connection = std::weak_ptr(session.connection),
@@ -57,8 +65,6 @@ void WorkPool::give_back(const Session& session) {
                              if (!answers || answers->front().ok() || !reset_connection) return;
                              reset_connection->fail(to_error(answers->front()));
                            });
-  idle_.push_back(session);
-  serve_later();
 }
 
 void WorkPool::on_granted_lost() {

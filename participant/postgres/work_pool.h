@@ -30,8 +30,8 @@ class WorkPool : public std::enable_shared_from_this<WorkPool> {
   void acquire(const BranchId& branch);
   // The branch waits no longer; false when it was not waiting.
   bool withdraw(const BranchId& branch);
-  // Takes a granted session back and resets it. Precondition: its connection is open, and no
-  // transaction is.
+  // Takes a granted session back and resets it, unless it is clean. Precondition: its connection is
+  // open, and no transaction is.
   void give_back(const Session& session);
   // A granted session was lost.
   void on_granted_lost();
@@ -48,6 +48,7 @@ class WorkPool : public std::enable_shared_from_this<WorkPool> {
   void serve();
   void open_more();
   boost::asio::awaitable<void> open_one();
+  static void reset(const Session& session);
   void on_idle_lost(const Connection* connection);
   void arm();
   void refuse_overdue();

@@ -13,6 +13,7 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   std::int64_t lock_timeout = out.lock_timeout.value;
   std::int64_t finish_connections = static_cast<std::int64_t>(out.finish_connections);
   std::int64_t result_max_bytes = static_cast<std::int64_t>(out.result_max_bytes);
+  std::int64_t prepared_statements = static_cast<std::int64_t>(out.prepared_statements);
   file.require("postgres.socket", out.socket_directory);
   file.take("postgres.port", port, 1, 65'535);
   file.require("postgres.database", out.database);
@@ -24,12 +25,14 @@ void take_postgres(config::File& file, postgres::DatabaseOptions& out) {
   file.take("postgres.finish_connections", finish_connections, 1, 1'000);
   file.take("postgres.outcome_row", out.outcome_row);
   file.take("postgres.result_max_bytes", result_max_bytes, 1'024, 67'108'864);
+  file.take("postgres.prepared_statements", prepared_statements, 0, 1'000);
   out.port = static_cast<std::uint16_t>(port);
   out.work_connections = static_cast<std::size_t>(work_connections);
   out.work_wait = Millis(work_wait);
   out.lock_timeout = Millis(lock_timeout);
   out.finish_connections = static_cast<std::size_t>(finish_connections);
   out.result_max_bytes = static_cast<std::uint64_t>(result_max_bytes);
+  out.prepared_statements = static_cast<std::size_t>(prepared_statements);
 }
 
 Result<void> check(const std::string& path, const Config& config) {

@@ -19,6 +19,7 @@ class OneConnection : public DatabaseTest {
     to.host = proxy.directory();
     to.database = name;
     to.user = "assent_work";
+    to.prepared_statements = 8;
     LibpqConnection::open(loop.context(), to, [this](Result<std::shared_ptr<Connection>> opened) {
       connection = opened.value();
     });
@@ -102,6 +103,93 @@ TEST_F(OneConnection, EndOfTheSessionAtABareSyncIsALoss) {
   ASSERT_FALSE(*answered);
   EXPECT_EQ(answered->error().code, ErrorCode::kUnavailable);
   EXPECT_FALSE(connection->is_open());
+}
+
+class KeptPrepared : public OneConnection {
+ protected:
+  static Command insert(int id) {
+    return {"INSERT INTO t VALUES ($1, 1)", {std::to_string(id)}, true};
+  }
+  std::string kept() {
+    const auto answers = run({{"SELECT count(*) FROM pg_prepared_statements"}});
+    return *to_result(answers.value().front()).rows.front().front();
+  }
+  void expect_done(const Batch& batch) {
+    const auto answers = run(batch);
+    ASSERT_THAT(answers.value(), SizeIs(batch.size()));
+    for (const Answer& answer : *answers) EXPECT_TRUE(answer.ok()) << answer.sql.message;
+  }
+};
+
+TEST_F(KeptPrepared, ATextThatComesAgain) {
+  expect_done({insert(1)});
+  EXPECT_EQ(kept(), "0");
+  expect_done({{"SELECT 1"}, insert(2), {"SELECT 2"}});
+  EXPECT_EQ(kept(), "1");
+  expect_done({insert(3), insert(4)});
+
+  EXPECT_EQ(kept(), "1");
+  EXPECT_EQ(admin.value("SELECT count(*) FROM t"), "4");
+}
+
+TEST_F(KeptPrepared, ErrorOfATextThatIsRefusedIsThatOfItsCommand) {
+  const Command wrong{"INSERT INTO nowhere VALUES ($1)", {"1"}, true};
+  for (int i = 0; i < 3; ++i) {
+    const auto answers = run({{"SELECT 1"}, wrong, {"SELECT 2"}});
+
+    ASSERT_THAT(answers.value(), SizeIs(3));
+    EXPECT_TRUE((*answers)[0].ok());
+    EXPECT_EQ((*answers)[1].sqlstate(), "42P01");
+    EXPECT_TRUE((*answers)[2].skipped());
+  }
+  EXPECT_EQ(kept(), "0");
+}
+
+TEST_F(KeptPrepared, ATextThatIsSkippedIsPreparedAnotherTime) {
+  expect_done({insert(1)});
+
+  const auto answers = run({{"SELECT 1 / 0"}, insert(2), insert(3)});
+
+  ASSERT_THAT(answers.value(), SizeIs(3));
+  EXPECT_EQ((*answers)[0].sqlstate(), "22012");
+  EXPECT_TRUE((*answers)[1].skipped());
+  EXPECT_TRUE((*answers)[2].skipped());
+  expect_done({insert(2)});
+  expect_done({insert(3)});
+  EXPECT_EQ(kept(), "1");
+}
+
+TEST_F(KeptPrepared, ATextThatFailsLaterStaysKept) {
+  expect_done({insert(1)});
+  EXPECT_EQ(run({insert(1), {"SELECT 1"}}).value().front().sqlstate(), "23505");
+  EXPECT_EQ(run({insert(1), {"SELECT 1"}}).value().front().sqlstate(), "23505");
+
+  expect_done({insert(2)});
+
+  EXPECT_EQ(kept(), "1");
+}
+
+TEST_F(KeptPrepared, WhatIsForgottenIsPreparedAnew) {
+  expect_done({insert(1)});
+  expect_done({insert(2)});
+  expect_done({{"DEALLOCATE ALL"}});
+  connection->forget_prepared();
+
+  expect_done({insert(3)});
+  expect_done({insert(4)});
+
+  EXPECT_EQ(kept(), "1");
+}
+
+TEST_F(KeptPrepared, NoMoreThanTheLimit) {
+  for (int text = 0; text < 20; ++text) {
+    const Command command{"SELECT " + std::to_string(text) + " + $1::int", {"1"}, true};
+    expect_done({command});
+    expect_done({command});
+  }
+
+  EXPECT_EQ(kept(), "8");
+  EXPECT_TRUE(connection->prepared_is_full());
 }
 
 }  // namespace

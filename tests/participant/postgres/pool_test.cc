@@ -87,6 +87,80 @@ TEST_F(Pool, Row15NothingOfTheSessionIsLeftForTheNextBranch) {
   EXPECT_EQ(agent->value(next, "SELECT count(*) FROM pg_prepared_statements"), "0");
 }
 
+// Functions leave in a session what no statement's word tells.
+TEST_F(Pool, Row15NothingThatAFunctionLeavesIsThereForTheNextBranch) {
+  admin.query("CREATE SEQUENCE numbers; GRANT USAGE ON SEQUENCE numbers TO assent_work");
+  admin.query(
+      "CREATE FUNCTION leave() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+      " PERFORM set_config('work_mem', '77MB', false);"
+      " PERFORM set_config('search_path', 'pg_catalog', false);"
+      " PERFORM pg_advisory_lock(42); PERFORM nextval('public.numbers');"
+      " RETURN 1; END $$");
+  for (int turn = 0; turn < 4; ++turn) {
+    const BranchId id = agent->open();
+    const std::string pid = agent->value(id, "SELECT pg_backend_pid()");
+    agent->run(id, "INSERT INTO public.t VALUES (" + std::to_string(turn) + ", public.leave())");
+    const auto vote = agent->prepare(id);
+    ASSERT_TRUE(vote) << vote.error().message;
+    agent->release(id);
+
+    const BranchId next = agent->open();
+
+    ASSERT_EQ(agent->value(next, "SELECT pg_backend_pid()"), pid) << "the warm session comes first";
+    EXPECT_NE(agent->value(next, "SHOW work_mem"), "77MB");
+    EXPECT_NE(agent->value(next, "SHOW search_path"), "pg_catalog");
+    EXPECT_EQ(agent->value(next, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+    EXPECT_EQ(agent->value(next, "SELECT count(*) FROM pg_listening_channels()"), "0");
+    EXPECT_EQ(agent->run(next, "SELECT lastval()").result.error().sql->sqlstate, "55000");
+    agent->roll_back(next);
+  }
+}
+
+TEST_F(Pool, StatementThatDropsWhatIsKeptPreparedFailsNobody) {
+  for (int turn = 0; turn < 4; ++turn) {
+    for (const std::string drops : {"SELECT 1", "DEALLOCATE ALL"}) {
+      const BranchId id = agent->open();
+      agent->run(id, drops);
+      const std::string number = std::to_string(2 * turn + (drops == "SELECT 1" ? 0 : 1));
+      ASSERT_TRUE(agent->run(id, "INSERT INTO t VALUES ($1, 1)", {number}).result);
+      const auto vote = agent->prepare(id);
+      ASSERT_TRUE(vote) << vote.error().message;
+      agent->release(id);
+    }
+  }
+}
+
+// Nothing tells the agent; the branch that misses a statement is not prepared, and the session is
+// good again behind it.
+TEST_F(Pool, FunctionThatDropsWhatIsKeptPreparedFailsTheBranchThatMissesIt) {
+  admin.query(
+      "CREATE FUNCTION drops() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+      " EXECUTE 'DEALLOCATE ALL'; RETURN 1; END $$");
+  int prepared = 0;
+  for (int turn = 0; turn < 6; ++turn) {
+    const BranchId id = agent->open();
+    const auto done =
+        agent->run(id, "INSERT INTO t VALUES (" + std::to_string(turn) + ", drops())");
+    Result<Evidence> vote = failure(ErrorCode::kSql, "no vote");
+    if (done.result) {
+      vote = agent->prepare(id);
+    } else {
+      vote = tl::unexpected(done.result.error());
+    }
+    if (vote) {
+      ++prepared;
+      agent->release(id);
+    } else {
+      EXPECT_EQ(vote.error().sql->sqlstate, "26000");
+      if (done.result) agent->release(id);
+      if (!done.result) agent->roll_back(id);
+    }
+  }
+
+  EXPECT_GE(prepared, 3);
+  EXPECT_EQ(admin.value("SELECT count(*) FROM pg_prepared_xacts"), std::to_string(prepared));
+}
+
 TEST_F(Pool, Row15SessionLocksAreDroppedAtReleaseAndNotAtTheNextUse) {
   const BranchId id = agent->open();
   agent->run(id, "SELECT pg_advisory_lock(42)");

@@ -212,6 +212,13 @@ Step flush_position(Backend& backend, const Values&) {
   return one_value("pg_current_wal_flush_lsn", kPgLsn, lsn_text(backend.store().wal.flushed()));
 }
 
+Step position_and_unlock(Backend& backend, const Values&) {
+  if (backend.login().standby) return during_recovery();
+  backend.release_advisory(true);
+  return rows({{"pg_current_wal_flush_lsn", kPgLsn}, {"pg_advisory_unlock_all", kVoid}},
+              {{lsn_text(backend.store().wal.flushed()), ""}});
+}
+
 Step write_position(Backend& backend, const Values&) {
   if (backend.login().standby) return during_recovery();
   return one_value("pg_current_wal_lsn", kPgLsn, lsn_text(backend.store().wal.flushed()));
@@ -448,6 +455,8 @@ constexpr Rule kRules[] = {
     {"SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN "
      "'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)",
      make_finishes_durable},
+    {"SELECT pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_advisory_unlock_all()",
+     position_and_unlock},
     {"SELECT pg_catalog.pg_current_wal_flush_lsn()", flush_position},
     {"SELECT pg_current_wal_flush_lsn()", flush_position},
     {"SELECT pg_current_wal_lsn()", write_position},

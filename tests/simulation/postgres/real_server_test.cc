@@ -37,7 +37,7 @@ postgres::Command command_of(const std::string& text) {
   postgres::Batch batch;
   if (text == "before prepare" || text == "before row") {
     const BranchId any{{}, "any", Epoch(1), Attempt(1)};
-    postgres::add_prepare(batch, "any", any, text == "before row" ? "unused" : "");
+    postgres::add_prepare(batch, "any", any, text == "before row" ? "unused" : "", false);
     return batch.front();
   }
   if (text == "before commit") {

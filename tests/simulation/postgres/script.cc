@@ -139,6 +139,8 @@ std::string ScriptWriter::oddity(int) {
       "SELECT pg_advisory_unlock_all()",
       "DISCARD ALL",
       "DISCARD ALL",
+      "SET SESSION AUTHORIZATION DEFAULT",
+      "DISCARD SEQUENCES",
       "SET application_name TO 'x'",
       "SET LOCAL application_name TO 'y'",
       "RESET application_name",
@@ -229,7 +231,9 @@ std::string ScriptWriter::batch(int session) {
       return "BEGIN | SET LOCAL application_name TO 'assent x' | " + work(session);
     case 1:
       return "BEGIN | " + work(session) + " | before prepare | PREPARE TRANSACTION '" + gid() +
-             "' | SELECT pg_catalog.pg_current_wal_flush_lsn()";
+             "' | SELECT pg_catalog.pg_current_wal_flush_lsn(), "
+             "pg_catalog.pg_advisory_unlock_all() | RESET ALL | SET SESSION AUTHORIZATION DEFAULT "
+             "| UNLISTEN * | DISCARD SEQUENCES";
     case 2:
       return "BEGIN | " + work(session) + " | before commit | SELECT assent.record_commit('t" +
              id() + "', 'key') | COMMIT";

@@ -63,6 +63,11 @@ Step reset(Backend& backend, const Values& values) {
   return answer != nullptr && !answer->ok() ? step : done("RESET");
 }
 
+Step reset_authorization(Backend& backend, const Values&) {
+  backend.session.settings.set("role", std::nullopt, false);
+  return done("SET");
+}
+
 Step show(Backend& backend, const Values& values) {
   const std::string name = lower(*values[0]);
   if (auto refused = refuse_setting(backend, name, std::nullopt)) return *refused;
@@ -83,6 +88,11 @@ Step discard_all(Backend& backend, const Values&) {
   }
   backend.release_advisory(true);
   return done("DISCARD ALL");
+}
+
+// There are none.
+Step discard_sequences(Backend&, const Values&) {
+  return done("DISCARD SEQUENCES");
 }
 
 // ── notifications and cursors ───────────────────────────────────────────────────────────────────
@@ -179,12 +189,14 @@ constexpr Rule kRules[] = {
     {"SET LOCAL ? TO ?", set_local},
     {"SET LOCAL ? = ?", set_local},
     {"SET SESSION ? TO ?", set_session},
+    {"SET SESSION AUTHORIZATION DEFAULT", reset_authorization},
     {"SET ROLE ?", set_role},
     {"SET ? TO ?", set_session},
     {"SET ? = ?", set_session},
     {"RESET ?", reset},
     {"SHOW ?", show},
     {"DISCARD ALL", discard_all},
+    {"DISCARD SEQUENCES", discard_sequences},
     {"LISTEN ?", listen},
     {"UNLISTEN ?", unlisten},
     {"UNLISTEN *", unlisten},
