@@ -264,15 +264,23 @@ TEST_F(Facts, Row14BothKindsOfLockOnOneObjectAreNo) {
 }
 
 TEST_F(Facts, Row14SessionLockStaysWithItsSession) {
-  const BranchId id = agent->open();
-  agent->run(id, "SELECT pg_advisory_lock(16)");
-  agent->run(id, "INSERT INTO t VALUES (1, 1)");
-  ASSERT_TRUE(agent->prepare(id));
+  testing::Admin worker(server.socket_directory(), name, "assent_work");
+  worker.query("BEGIN; SELECT pg_advisory_lock(16); INSERT INTO t VALUES (1, 1)");
+  worker.query("PREPARE TRANSACTION 'locks'");
   EXPECT_EQ(admin.value("SELECT pg_try_advisory_lock(16)"), "f");
+  worker.query("SELECT pg_advisory_unlock_all()");
+  EXPECT_EQ(admin.value("SELECT pg_try_advisory_lock(16)"), "t") << "the prepared one has none";
+  admin.query("SELECT pg_advisory_unlock_all()");
+  worker.query("ROLLBACK PREPARED 'locks'");
 
+  const BranchId id = agent->open();
+  agent->run(id, "SELECT pg_advisory_lock(17)");
+  agent->run(id, "INSERT INTO t VALUES (1, 1)");
+  EXPECT_EQ(admin.value("SELECT pg_try_advisory_lock(17)"), "f");
+  ASSERT_TRUE(agent->prepare(id));
   agent->release(id);
 
-  EXPECT_TRUE(loop.run_until([&] { return admin.value("SELECT pg_try_advisory_lock(16)") == "t"; }))
+  EXPECT_TRUE(loop.run_until([&] { return admin.value("SELECT pg_try_advisory_lock(17)") == "t"; }))
       << "prepared or not, the lock ends with the branch's use of the session";
   admin.query("SELECT pg_advisory_unlock_all()");
 }
