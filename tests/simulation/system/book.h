@@ -76,7 +76,8 @@ class Book {
   // What somebody else rolled back against the decision, and what was lost, is told; and nothing
   // else.
   void check_heuristics() const;
-  // The log says that nobody knows how the branch is to end.
+  // The log says that nobody knows how the branch is to end: it has no record, and tells a hazard
+  // of a branch that no commit lists.
   [[nodiscard]] bool left_to_operators(const BranchId& branch) const;
   // Of ours, nothing is left prepared.
   void check_nothing_prepared(const std::string& participant,
