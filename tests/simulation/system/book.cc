@@ -382,8 +382,6 @@ void Book::check_balances(const Balances& found) const {
 bool Book::left_to_operators(const BranchId& branch) const {
   const state::Heuristic* told = ledger_.state().heuristics().find(branch.transaction);
   if (told == nullptr || ledger_.state().find(branch.transaction) != nullptr) return false;
-  const auto entry = entries_.find(branch.transaction);
-  if (entry != entries_.end() && entry->second.listed.contains(branch)) return false;
   const state::DecidedBranch named{branch.participant, branch.epoch, branch.attempt, {}};
   return told->result_of(named) == FinishResult::kHazard;
 }
