@@ -64,9 +64,7 @@ std::optional<Budget::Change> Budget::observe(const std::string& participant, co
   const BudgetLevel before = standing.level;
   standing = {level(before, seen), seen};
   if (standing.level == before) return std::nullopt;
-  return Change{participant, before, standing.level,
-                seen.oldest ? seen.oldest : std::optional<BranchId>(),
-                describe(participant, standing)};
+  return Change{participant, before, standing.level, seen.oldest, describe(participant, standing)};
 }
 
 const Budget::Standing* Budget::standing(const std::string& participant) const {

@@ -78,7 +78,6 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
   if (std::optional<Error> error = refusal(turn, asked.transaction, asked.branches)) {
     return refuse(std::move(*error));
   }
-  if (std::optional<Error> error = not_taken(asked.branches)) return refuse(std::move(*error));
   // ADR 0005, 11. The first copy may arrive last: when a repeat of it has committed in one phase
   // and is gone, or when its office is over.
   const bool to_us = asked.first_in == number_ || canary(Canary::kFirstInIgnored);
@@ -89,6 +88,9 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
   }
   // A repeat whose one-shots nobody drives may have been run by an earlier office (R9).
   const bool run = first || !whole;
+  if (run) {
+    if (std::optional<Error> error = not_taken(asked.branches)) return refuse(std::move(*error));
+  }
   drive(asked.transaction,
         run ? Driver::commit(turn, asked, first, std::move(caller))
             : Driver::refuse_to_run(turn, asked, std::move(caller)),
@@ -178,12 +180,13 @@ std::optional<Error> Office::Impl::refusal(const Turn& turn, const TransactionId
                                            const std::vector<RequestedBranch>& branches) const {
   std::optional<Error> error =
       commit::refusal(transaction, branches, state_, turn.now.log, options_.clock_skew_max);
+  const bool full = drivers_.size() >= options_.transactions_max || buggify(Point::kOverloaded);
+  if (error) return error;
   for (const RequestedBranch& branch : branches) {
     if (!leaving_.contains(branch.participant)) continue;
     return reasons::unknown_participant(branch.participant);
   }
-  const bool full = drivers_.size() >= options_.transactions_max || buggify(Point::kOverloaded);
-  if (error || !full) return error;
+  if (!full) return std::nullopt;
   return reasons::overloaded("transactions are driven at once", options_.transactions_max);
 }
 

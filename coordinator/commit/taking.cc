@@ -16,6 +16,7 @@ std::optional<Error> Office::Impl::refuses(const std::string& participant) const
   return budget_.refusal(participant);
 }
 
+// Asked for what is about to run. A repeat that is not run begins nothing, and its outcome is owed.
 std::optional<Error> Office::Impl::not_taken(const std::vector<RequestedBranch>& branches) const {
   for (const RequestedBranch& branch : branches) {
     if (!branch.one_shot) continue;

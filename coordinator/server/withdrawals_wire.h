@@ -8,7 +8,7 @@
 
 namespace assent::coordinator {
 
-// The command that a request asks for; an error says why it cannot be asked for now.
+// The command that a request asks for; an error says what stands against it.
 // Precondition: this replica holds the office.
 Result<state::Command> command_of(const Services& services,
                                   const wire::ChangeParticipantRequest& request);

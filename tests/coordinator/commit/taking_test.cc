@@ -73,6 +73,26 @@ TEST(Drained, ARepeatOfWhatIsDrivenHearsItsOutcome) {
   EXPECT_EQ(s.office->driven_count(), 1u);
 }
 
+// It begins nothing: what an earlier copy did is found out, and told (R9).
+TEST(Drained, ARepeatThatNobodyDrivesIsSettledAndNotRefused) {
+  Stage s;
+  s.enrol("a", /*one_phase=*/true);
+  drain(s, "a");
+  EXPECT_EQ(s.repeat(1, {Stage::one_shot("a")}), "settle a");
+}
+
+TEST(Removal, AnIdThatIsTooOldIsTheAnswerWhoeverLeaves) {
+  Stage s;
+  drain(s, "b");
+  s.feed(ParticipantLeaves{"b"});
+  s.execute_other(state::Forgotten{});  // the floor rises with the log's time
+  EXPECT_EQ(s.feed(AbortAsked{Token(1),
+                              s.transaction(1, kLogStart - Millis(600'000)),
+                              {Stage::branch("b")},
+                              /*never_committed=*/true}),
+            "reply 1 error EXPIRED");
+}
+
 TEST(InDoubtBudget, AboveTheSecondLimitNewOneShotsAreRefusedUntilItHasFallen) {
   Stage s({.budget = kSmall});
   show(s, "b", Millis(5'000));
