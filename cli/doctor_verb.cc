@@ -5,6 +5,8 @@
 #include <string>
 
 #include "cli/explain/units.h"
+#include "cli/findings.h"
+#include "cli/json_values.h"
 #include "cli/look.h"
 #include "cli/options.h"
 #include "cli/program.h"
@@ -66,30 +68,6 @@ void examine(std::vector<Patient>& patients) {
   }
 }
 
-const char* word(wire::Verdict::type verdict) {
-  switch (verdict) {
-    case wire::Verdict::GOOD:
-      return "good";
-    case wire::Verdict::WARNING:
-      return "warning";
-    case wire::Verdict::FAILURE:
-      return "failure";
-  }
-  return "failure";
-}
-
-Tone tone_of(wire::Verdict::type verdict) {
-  switch (verdict) {
-    case wire::Verdict::GOOD:
-      return Tone::kGood;
-    case wire::Verdict::WARNING:
-      return Tone::kWarning;
-    case wire::Verdict::FAILURE:
-      return Tone::kBad;
-  }
-  return Tone::kBad;
-}
-
 struct Counts {
   std::int64_t good = 0;
   std::int64_t warnings = 0;
@@ -137,14 +115,11 @@ json as_json(const std::vector<Patient>& patients, const Counts& counts) {
   for (const Patient& one : patients) {
     json findings = json::array();
     for (const wire::Finding& finding : one.findings) {
-      findings.push_back({{"check", finding.check},
-                          {"verdict", word(finding.verdict)},
-                          {"found", finding.found},
-                          {"remedy", finding.__isset.remedy ? json(finding.remedy) : json()}});
+      findings.push_back(cli::as_json(finding));
     }
     all.push_back({{"who", one.name},
-                   {"admin_address", one.address.empty() ? json() : json(one.address)},
-                   {"unreached", one.unreached.empty() ? json() : json(one.unreached)},
+                   {"admin_address", or_null(one.address)},
+                   {"unreached", or_null(one.unreached)},
                    {"findings", findings}});
   }
   return {{"examined", all},

@@ -1,4 +1,4 @@
-// assentctl participants add, drain, resume, remove: what is done about a database and its agent
+// assentctl participants drain, resume, remove: what is done about a database and its agent
 // (docs/adr/0009). Every verb may be given again: it goes on where it was interrupted.
 #include <algorithm>
 #include <cstdio>
@@ -10,42 +10,21 @@
 #include <vector>
 
 #include "cli/explain/units.h"
-#include "cli/group_client.h"
-#include "cli/look.h"
+#include "cli/json_values.h"
 #include "cli/options.h"
+#include "cli/participant_work.h"
 #include "cli/program.h"
 #include "cli/survey.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "runtime/process.h"
 
 namespace assent::cli {
 namespace {
 
 using explain::counted;
 using explain::duration;
-using nlohmann::json;
 
-constexpr Millis kLookEvery{250};
-constexpr Millis kTellEvery{2'000};
-
-struct Arguments {
-  std::string participant;
-  SurveyOptions look;
-  std::string operator_name;
-  std::string reason;
-  std::int64_t timeout_s = 0;
-  bool yes = false;
-};
-
-// ── looking at one participant ──────────────────────────────────────────────────────────────────
-
-// The participant in a survey; null: nobody has enrolled under its name.
-const SeenParticipant* find(const Survey& seen, const std::string& name) {
-  const auto found = std::ranges::find(seen.participants, name,
-                                       [](const SeenParticipant& one) { return one.state.name; });
-  return found == seen.participants.end() ? nullptr : &*found;
-}
+// ── drain ───────────────────────────────────────────────────────────────────────────────────────
 
 std::int64_t branches_live(const SeenParticipant& one) {
   const auto& counters = one.status->counters;
@@ -115,86 +94,10 @@ Drained drained_of(const Survey& seen, const std::string& name) {
   return out;
 }
 
-// ── waiting ─────────────────────────────────────────────────────────────────────────────────────
-
-class Work {
- public:
-  Work(const Settings& settings, const Arguments& arguments)
-      : settings_(settings),
-        arguments_(arguments),
-        client_(arguments.look.at),
-        begun_(process::monotonic_now()) {}
-
-  GroupClient& client() { return client_; }
-
-  // Asks the leader to change it.
-  Result<wire::ChangeParticipantReply> change(wire::ParticipantChange::type change, bool dry_run) {
-    wire::ChangeParticipantRequest request;
-    request.participant = arguments_.participant;
-    request.change = change;
-    request.operator_name = arguments_.operator_name;
-    request.reason = arguments_.reason;
-    request.dry_run = dry_run;
-    return client_.change_participant(request);
-  }
-
-  // Looks at the participant until `missing` has nothing to say, or the time is over; answers what
-  // it said last. An error: no replica answers.
-  template <class Missing>
-  Result<std::vector<std::string>> await(Missing missing) {
-    for (;;) {
-      const auto seen = survey(client_, arguments_.look);
-      if (!seen) return tl::unexpected(seen.error());
-      const std::vector<std::string> said = missing(*seen);
-      if (said.empty() || over()) return said;
-      tell_slowly(said);
-      client_.pause(kLookEvery);
-    }
-  }
-
-  // Progress, for people only.
-  void tell(const std::string& words) const {
-    if (settings_.json) return;
-    std::printf("%s\n", words.c_str());
-    std::fflush(stdout);
-  }
-
-  [[nodiscard]] Millis waited() const { return process::monotonic_now() - begun_; }
-
- private:
-  [[nodiscard]] bool over() const { return Millis(arguments_.timeout_s * 1'000) <= waited(); }
-
-  // No more often than people can read.
-  void tell_slowly(const std::vector<std::string>& words) {
-    const MonoTime now = process::monotonic_now();
-    if (now - told_ < kTellEvery) return;
-    told_ = now;
-    for (const std::string& one : words) tell("waiting: " + one);
-  }
-
-  const Settings& settings_;
-  const Arguments& arguments_;
-  GroupClient client_;
-  const MonoTime begun_;
-  MonoTime told_ = process::monotonic_now();
-};
-
-json or_null(const std::optional<std::int64_t>& number) {
-  return number ? json(*number) : json();
-}
-
-void print_bad(const std::vector<std::string>& sentences) {
-  for (const std::string& one : sentences) {
-    std::printf("%s\n", toned("not yet: " + one, Tone::kBad).c_str());
-  }
-}
-
-// ── drain ───────────────────────────────────────────────────────────────────────────────────────
-
-void print_drained(const Arguments& arguments, const Drained& now, bool safe) {
+void print_drained(const ParticipantArguments& arguments, const Drained& now, bool safe) {
   const std::string& name = arguments.participant;
   if (!safe) {
-    print_bad(now.remains);
+    print_not_yet(now.remains);
     std::printf(
         "%s\n",
         toned("NOT safe to stop the server of " + name +
@@ -218,8 +121,8 @@ void print_drained(const Arguments& arguments, const Drained& now, bool safe) {
   std::printf("when it is back: assentctl participants resume %s\n", name.c_str());
 }
 
-int drain(const Settings& settings, const Arguments& arguments) {
-  Work work(settings, arguments);
+int drain(const Settings& settings, const ParticipantArguments& arguments) {
+  ParticipantWork work(settings, arguments);
   const auto asked = work.change(wire::ParticipantChange::DRAIN, false);
   if (!asked) return fail(settings, asked.error());
   work.tell(arguments.participant + (asked->changed ? " is drained" : " was drained before") +
@@ -250,8 +153,8 @@ int drain(const Settings& settings, const Arguments& arguments) {
 
 // ── resume ──────────────────────────────────────────────────────────────────────────────────────
 
-int resume(const Settings& settings, const Arguments& arguments) {
-  Work work(settings, arguments);
+int resume(const Settings& settings, const ParticipantArguments& arguments) {
+  ParticipantWork work(settings, arguments);
   const auto asked = work.change(wire::ParticipantChange::RESUME, false);
   if (!asked) return fail(settings, asked.error());
   const auto remains = work.await([&](const Survey& seen) -> std::vector<std::string> {
@@ -270,7 +173,7 @@ int resume(const Settings& settings, const Arguments& arguments) {
                 {"remains", *remains},
                 {"waited_ms", work.waited().value}});
   } else {
-    print_bad(*remains);
+    print_not_yet(*remains);
     std::printf("%s %s%s\n", arguments.participant.c_str(),
                 asked->changed ? "is resumed" : "was not drained",
                 remains->empty() ? ", and its agent takes new branches" : "");
@@ -280,13 +183,13 @@ int resume(const Settings& settings, const Arguments& arguments) {
 
 // ── remove ──────────────────────────────────────────────────────────────────────────────────────
 
-int remove(const Settings& settings, const Arguments& arguments) {
+int remove(const Settings& settings, const ParticipantArguments& arguments) {
   if (arguments.yes && arguments.reason.empty()) {
     return refuse(settings, {ErrorCode::kInvalidArgument, "--reason is required with --yes"});
   }
-  Arguments given = arguments;
+  ParticipantArguments given = arguments;
   if (given.reason.empty()) given.reason = "dry run";
-  Work work(settings, given);
+  ParticipantWork work(settings, given);
   const auto asked = work.change(wire::ParticipantChange::REMOVE, !arguments.yes);
   if (!asked) return fail(settings, asked.error());
   if (settings.json) {
@@ -313,180 +216,22 @@ int remove(const Settings& settings, const Arguments& arguments) {
   return kExitGood;
 }
 
-// ── add ─────────────────────────────────────────────────────────────────────────────────────────
-
-// What a new participant still lacks, and what its agent has found.
-struct Enrolling {
-  std::vector<std::string> missing;
-  std::vector<wire::Finding> findings;
-  std::optional<std::int64_t> epoch;
-  bool live = false;
-};
-
-// Its agent's admin port: as named, or as the leader tells; empty: nobody has told.
-std::string agent_of(const Survey& seen, const Arguments& arguments) {
-  const auto named = arguments.look.agents.find(arguments.participant);
-  if (named != arguments.look.agents.end()) return named->second;
-  const SeenParticipant* const one = find(seen, arguments.participant);
-  return one == nullptr ? "" : one->state.admin_address;
-}
-
-// Asks the agent itself; false: it is no agent of this participant, or is not reached.
-bool ask_agent(Enrolling& out, const std::string& address, const std::string& name) {
-  const auto told = look_at_processes({address}).front();
-  if (!told) {
-    out.missing.push_back("its agent does not answer at " + address + ": " + told.error().message);
-    return false;
-  }
-  const auto serves = told->facts.find("participant");
-  if (told->program != "assent-agent" || serves == told->facts.end() || serves->second != name) {
-    out.missing.push_back("at " + address + " answers " + told->program +
-                          (serves == told->facts.end() ? "" : " of " + serves->second) +
-                          ", and not the agent of " + name + ": see its configuration");
-    return false;
-  }
-  if (!told->ready) {
-    out.missing.push_back(
-        "its agent is not ready; what it lacks is in the findings, and in its "
-        "log");
-  }
-  auto doctor = call_doctors({address}).front();
-  if (!doctor) {
-    out.missing.push_back("its agent cannot examine its database: " + doctor.error().message);
-    return false;
-  }
-  out.findings = std::move(doctor->findings);
-  for (const wire::Finding& one : out.findings) {
-    if (one.verdict != wire::Verdict::FAILURE) continue;
-    out.missing.push_back(one.check + ": " + one.found + ". " + one.remedy);
-  }
-  return true;
-}
-
-Enrolling enrolling_of(const Survey& seen, const Arguments& arguments) {
-  const std::string& name = arguments.participant;
-  Enrolling out;
-  const std::string address = agent_of(seen, arguments);
-  if (!address.empty()) ask_agent(out, address, name);
-  const SeenParticipant* const one = find(seen, name);
-  if (one == nullptr) {
-    out.missing.push_back(
-        "nobody has enrolled under the name " + name +
-        ": run participant/schema/install.sql in its database, write an agent.toml that names the "
-        "coordinators, and start its agent, which enrols by itself" +
-        (address.empty()
-             ? "; name its admin port with --agent " + name + "=HOST:PORT to hear what keeps it"
-             : ""));
-    return out;
-  }
-  out.epoch = one->state.epoch;
-  out.live = one->state.live;
-  if (!seen.viewpoint.leads) {
-    out.missing.push_back("no leader answers: " + seen.leader_unreached);
-  } else if (!out.live) {
-    out.missing.push_back("it has enrolled, and the leader does not hear its agent at " +
-                          one->state.peer_address);
-  } else if (!one->state.connected) {
-    out.missing.push_back("the leader does not reach its agent's peer port, " +
-                          one->state.peer_address + ": see advertise.peer");
-  }
-  if (address.empty()) out.missing.push_back(kNoAdminAddress);
-  if (one->state.__isset.drain) {
-    out.missing.push_back("it is drained (" + one->state.drain.reason +
-                          "): assentctl participants resume " + name);
-  }
-  return out;
-}
-
-json as_json(const wire::Finding& one) {
-  const char* const verdict = one.verdict == wire::Verdict::GOOD      ? "good"
-                              : one.verdict == wire::Verdict::WARNING ? "warning"
-                                                                      : "failure";
-  return {{"check", one.check},
-          {"verdict", verdict},
-          {"found", one.found},
-          {"remedy", one.__isset.remedy ? json(one.remedy) : json()}};
-}
-
-int add(const Settings& settings, const Arguments& arguments) {
-  Work work(settings, arguments);
-  Enrolling now;
-  const auto missing = work.await([&](const Survey& seen) {
-    now = enrolling_of(seen, arguments);
-    return now.missing;
-  });
-  if (!missing) return fail(settings, missing.error());
-  if (settings.json) {
-    json findings = json::array();
-    for (const wire::Finding& one : now.findings) findings.push_back(as_json(one));
-    print_json({{"participant", arguments.participant},
-                {"serves", missing->empty()},
-                {"epoch", or_null(now.epoch)},
-                {"live", now.live},
-                {"missing", *missing},
-                {"findings", findings},
-                {"waited_ms", work.waited().value}});
-    return missing->empty() ? kExitGood : kExitProblem;
-  }
-  for (const wire::Finding& one : now.findings) {
-    if (one.verdict != wire::Verdict::WARNING) continue;
-    std::printf("%s\n", toned("warning: " + one.check + ": " + one.found + ". " + one.remedy,
-                              Tone::kWarning)
-                            .c_str());
-  }
-  print_bad(*missing);
-  if (missing->empty()) {
-    std::printf("%s\n",
-                toned(arguments.participant + " takes part, in epoch " + std::to_string(*now.epoch),
-                      Tone::kGood)
-                    .c_str());
-  }
-  return missing->empty() ? kExitGood : kExitProblem;
-}
-
 // ── the verbs ───────────────────────────────────────────────────────────────────────────────────
 
-Verb add_verb(CLI::App& participants, const Settings& settings, const char* name, const char* what,
-              const std::shared_ptr<Arguments>& arguments,
-              int (*run)(const Settings&, const Arguments&)) {
-  CLI::App* const command = participants.add_subcommand(name, what);
-  command->add_option("participant", arguments->participant, "its name")->required();
-  add_at(*command, arguments->look.at);
-  return {command, [&settings, arguments, run] { return run(settings, *arguments); }};
-}
-
-void add_timeout(CLI::App& command, Arguments& arguments, std::int64_t seconds) {
-  arguments.timeout_s = seconds;
-  command
-      .add_option("--timeout", arguments.timeout_s,
-                  "seconds until it gives up waiting (default: " + std::to_string(seconds) + ")")
-      ->check(CLI::Range(0, 86'400));
-}
-
-void add_reason(CLI::App& command, Arguments& arguments, const char* what) {
+void add_reason(CLI::App& command, ParticipantArguments& arguments, const char* what) {
   command.add_option("--reason", arguments.reason, what);
   add_operator(command, arguments.operator_name);
 }
 
 }  // namespace
 
-Verb add_participants_add(CLI::App& participants, const Settings& settings) {
-  const auto arguments = std::make_shared<Arguments>();
-  Verb verb = add_verb(participants, settings, "add",
-                       "Waits until a new participant takes part, and says what keeps it; agents "
-                       "enrol by themselves",
-                       arguments, add);
-  add_agents(*verb.parsed_by, arguments->look.agents);
-  add_timeout(*verb.parsed_by, *arguments, 60);
-  return verb;
-}
-
 Verb add_participants_drain(CLI::App& participants, const Settings& settings) {
-  const auto arguments = std::make_shared<Arguments>();
-  Verb verb = add_verb(participants, settings, "drain",
-                       "Before maintenance: no new branches, and says when its server may be "
-                       "stopped",
-                       arguments, drain);
+  const auto arguments = std::make_shared<ParticipantArguments>();
+  Verb verb =
+      add_participant_verb(participants, settings, "drain",
+                           "Before maintenance: no new branches, and says when its server may be "
+                           "stopped",
+                           arguments, drain);
   arguments->reason = "maintenance";
   add_agents(*verb.parsed_by, arguments->look.agents);
   add_reason(*verb.parsed_by, *arguments, "why; whoever is refused is told (default: maintenance)");
@@ -495,9 +240,10 @@ Verb add_participants_drain(CLI::App& participants, const Settings& settings) {
 }
 
 Verb add_participants_resume(CLI::App& participants, const Settings& settings) {
-  const auto arguments = std::make_shared<Arguments>();
-  Verb verb = add_verb(participants, settings, "resume",
-                       "After maintenance: it takes new branches again", arguments, resume);
+  const auto arguments = std::make_shared<ParticipantArguments>();
+  Verb verb =
+      add_participant_verb(participants, settings, "resume",
+                           "After maintenance: it takes new branches again", arguments, resume);
   arguments->reason = "maintenance is over";
   add_agents(*verb.parsed_by, arguments->look.agents);
   add_reason(*verb.parsed_by, *arguments, "why; stands in the log (default: maintenance is over)");
@@ -506,10 +252,11 @@ Verb add_participants_resume(CLI::App& participants, const Settings& settings) {
 }
 
 Verb add_participants_remove(CLI::App& participants, const Settings& settings) {
-  const auto arguments = std::make_shared<Arguments>();
-  Verb verb = add_verb(participants, settings, "remove",
-                       "Forgets a participant that is gone for good; its name is never used again",
-                       arguments, remove);
+  const auto arguments = std::make_shared<ParticipantArguments>();
+  Verb verb = add_participant_verb(
+      participants, settings, "remove",
+      "Forgets a participant that is gone for good; its name is never used again", arguments,
+      remove);
   verb.parsed_by->add_flag("--yes", arguments->yes,
                            "do it; without it, only what would be done is told");
   add_reason(*verb.parsed_by, *arguments, "why; stands in the log");

@@ -6,6 +6,7 @@
 
 #include "cli/describe.h"
 #include "cli/explain/units.h"
+#include "cli/json_values.h"
 #include "cli/options.h"
 #include "cli/program.h"
 #include "cli/survey.h"
@@ -131,17 +132,13 @@ std::vector<std::string> problems_of(const Survey& seen, const Totals& totals) {
 
 // ── for machines ────────────────────────────────────────────────────────────────────────────────
 
-json or_null(const std::string& text) {
-  return text.empty() ? json() : json(text);
-}
-
 json as_json(const SeenReplica& one) {
   json out = {{"replica", one.replica},
               {"admin_address", or_null(one.admin_address)},
               {"reached", one.status.has_value()},
               {"unreached", or_null(one.unreached)},
               {"learner", one.learner},
-              {"behind", one.behind ? json(*one.behind) : json()},
+              {"behind", or_null(one.behind)},
               {"role", or_null(fact(one.status, "role"))},
               {"ready", one.status ? json(one.status->ready) : json()},
               {"version", one.status ? json(one.status->version) : json()},

@@ -9,6 +9,7 @@
 
 #include "cli/describe.h"
 #include "cli/explain/units.h"
+#include "cli/json_values.h"
 #include "cli/options.h"
 #include "cli/program.h"
 #include "cli/rates.h"
@@ -86,21 +87,15 @@ Screen screen_of(const Result<Survey>& seen, const Sample& before, const Sample&
 }
 
 json as_json(const Screen& one) {
-  const auto rate = [](const std::optional<double>& value) {
-    return value ? json(*value) : json();
-  };
-  const auto number = [](const std::optional<std::int64_t>& value) {
-    return value ? json(*value) : json();
-  };
   return {{"time", one.time},
-          {"leader", one.leader ? json(*one.leader) : json()},
+          {"leader", or_null(one.leader)},
           {"office", one.leader ? json(one.office) : json()},
-          {"commits_per_s", rate(one.rates.commits_per_s)},
-          {"aborts_per_s", rate(one.rates.aborts_per_s)},
-          {"statements_per_s", rate(one.rates.statements_per_s)},
-          {"commit_ms_mean", rate(one.rates.commit_ms_mean)},
-          {"commit_ms_p50", number(one.rates.commit_ms_p50)},
-          {"commit_ms_p99", number(one.rates.commit_ms_p99)},
+          {"commits_per_s", or_null(one.rates.commits_per_s)},
+          {"aborts_per_s", or_null(one.rates.aborts_per_s)},
+          {"statements_per_s", or_null(one.rates.statements_per_s)},
+          {"commit_ms_mean", or_null(one.rates.commit_ms_mean)},
+          {"commit_ms_p50", or_null(one.rates.commit_ms_p50)},
+          {"commit_ms_p99", or_null(one.rates.commit_ms_p99)},
           {"driven", one.driven},
           {"in_doubt", one.in_doubt},
           {"oldest_ms", one.in_doubt > 0 ? json(one.oldest.value) : json()},
