@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import fixtures
@@ -144,6 +145,27 @@ class Reference(unittest.TestCase):
                 self.assertIn(word, module, f"{test} is no test of {verb}")
             self.assertTrue("import shapes" in module or "import verbs" in module,
                             f"{test} compares no shape")
+
+
+class Installed(unittest.TestCase):
+    """What `cmake --install` puts in place, but for the client library, works from there."""
+
+    def test_programs_manual_completion_and_schema(self):
+        with tempfile.TemporaryDirectory(prefix="assent-installed-", dir="/tmp") as directory:
+            subprocess.run(["cmake", "--install", fixtures.BUILD_DIRECTORY, "--component",
+                            "Unspecified", "--prefix", directory],
+                           capture_output=True, timeout=100, check=True)
+            root = pathlib.Path(directory)
+            for program in ("assentctl", "assent-agent", "assent-coordinator"):
+                said = subprocess.run([root / "bin" / program, "--version"], capture_output=True,
+                                      text=True, timeout=60, check=True).stdout
+                self.assertIn(program, said)
+            for source, place in (("cli/assentctl.1", "share/man/man1/assentctl.1"),
+                                  ("cli/assentctl.bash", "share/bash-completion/completions/assentctl")):
+                self.assertEqual((root / place).read_bytes(), (repository.ROOT / source).read_bytes())
+            sources = repository.ROOT / "participant" / "schema"
+            self.assertEqual(sorted(each.name for each in (root / "share/assent/schema").iterdir()),
+                             sorted(each.name for each in sources.iterdir()))
 
 
 if __name__ == "__main__":
