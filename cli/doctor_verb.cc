@@ -39,13 +39,10 @@ std::vector<Patient> patients_of(const Survey& seen) {
     out.push_back({one.replica == 0 ? "a replica" : "replica " + std::to_string(one.replica),
                    one.admin_address,
                    {},
-                   one.admin_address.empty() ? one.unreached : ""});
+                   one.unreached});
   }
   for (const SeenParticipant& one : seen.participants) {
-    out.push_back({one.state.name,
-                   one.state.admin_address,
-                   {},
-                   one.state.admin_address.empty() ? kNoAdminAddress : ""});
+    out.push_back({one.state.name, one.state.admin_address, {}, one.unreached});
   }
   return out;
 }
@@ -54,7 +51,7 @@ void examine(std::vector<Patient>& patients) {
   std::vector<std::string> addresses;
   std::vector<Patient*> asked;
   for (Patient& one : patients) {
-    if (one.address.empty()) continue;
+    if (!one.unreached.empty()) continue;  // whoever did not answer once is not waited for again
     addresses.push_back(one.address);
     asked.push_back(&one);
   }

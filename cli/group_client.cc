@@ -16,6 +16,7 @@ namespace assent::cli {
 namespace {
 
 constexpr Millis kCallMax{5'000};
+constexpr Millis kInsightMax{3'000};   // as of whoever else is looked at
 constexpr Millis kBackupMax{300'000};  // to write a large state to a busy disk
 constexpr Millis kBetweenTries{200};
 
@@ -40,10 +41,17 @@ class GroupClient::Impl {
 
   template <class Reply>
   Result<Reply> ask_leader(const Call<Reply>& call) {
-    const MonoTime give_up = process::monotonic_now() + leader_max_;
+    return ask_leader_within<Reply>(leader_max_, call);
+  }
+
+  // Everybody is asked once, at least.
+  template <class Reply>
+  Result<Reply> ask_leader_within(Millis patience, const Call<Reply>& call) {
+    const MonoTime give_up = process::monotonic_now() + patience;
     std::size_t next = 0;
     std::map<std::string, std::string> said;
-    while (process::monotonic_now() < give_up) {
+    std::string answers;  // whoever said last that it does not lead
+    while (process::monotonic_now() < give_up || said.size() < addresses_.size()) {
       const std::string address = addresses_[next % addresses_.size()];
       Result<Reply> reply = ask<Reply>(address, call);
       if (reply) {
@@ -52,10 +60,17 @@ class GroupClient::Impl {
       }
       if (!try_again(reply.error())) return reply;
       said[address] = reply.error().message;
-      if (!follow_hint(reply.error(), next)) {
+      if (reply.error().code == ErrorCode::kNotLeader) answers = address;
+      // In the end everybody is asked, whatever they say of each other.
+      const bool over = give_up <= process::monotonic_now() && said.contains(reply.error().leader);
+      if (over || !follow_hint(reply.error(), next)) {
         ++next;
         if (next % addresses_.size() == 0) pause(kBetweenTries);
       }
+    }
+    // Whoever does not answer is not the first to be asked again.
+    if (const auto it = std::ranges::find(addresses_, answers); it != addresses_.end()) {
+      std::iter_swap(addresses_.begin(), it);
     }
     return failure(ErrorCode::kUnavailable, nobody_led(said));
   }
@@ -84,9 +99,11 @@ class GroupClient::Impl {
   template <class Reply>
   Result<Reply> ask_leader_or_any(
       const std::function<void(rpc::Client&, bool, std::function<void(Result<Reply>)>)>& call) {
+    // Whoever was looked for in vain just now is not waited for again.
+    const Millis patience = leader_unreached_.empty() ? leader_max_ : Millis(0);
     leader_unreached_.clear();
-    auto reply = ask_leader<Reply>(
-        [&](rpc::Client& client, auto done) { call(client, false, std::move(done)); });
+    auto reply = ask_leader_within<Reply>(
+        patience, [&](rpc::Client& client, auto done) { call(client, false, std::move(done)); });
     if (reply || reply.error().code != ErrorCode::kUnavailable) return reply;
     leader_unreached_ = reply.error().message;
     return ask_any<Reply>(
@@ -259,7 +276,7 @@ Result<wire::ParticipantsReply> GroupClient::participants() {
         request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
         request.any_replica = any_replica;
         ASSENT_CALL(wire::CoordinatorInsight, participants, wire::ParticipantsReply)
-        (client, request, kCallMax, std::move(done));
+        (client, request, kInsightMax, std::move(done));
       });
 }
 
@@ -269,7 +286,7 @@ Result<wire::TransactionsReply> GroupClient::transactions(wire::TransactionsRequ
       [&](rpc::Client& client, bool any_replica, auto done) {
         request.any_replica = any_replica;
         ASSENT_CALL(wire::CoordinatorInsight, transactions, wire::TransactionsReply)
-        (client, request, kCallMax, std::move(done));
+        (client, request, kInsightMax, std::move(done));
       });
 }
 

@@ -1,11 +1,14 @@
 #include "cli/look.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
+#include "runtime/process.h"
 #include "runtime/rpc/call.h"
 #include "wire/AgentInsight.h"
 #include "wire/common_constants.h"
@@ -56,14 +59,71 @@ Request versioned() {
   return request;
 }
 
+// All looks at once. The second question to somebody has what the first has left of kLookMax.
+class Round {
+ public:
+  explicit Round(const std::vector<Look>& looks)
+      : looks_(looks), begun_(process::monotonic_now()), missing_(looks.size()) {}
+
+  std::vector<Seen> run() {
+    for (const Look& look : looks_) {
+      clients_.push_back(std::make_unique<rpc::Client>(loop_, look.address));
+      const auto none = tl::unexpected(Error{ErrorCode::kUnavailable, "not asked"});
+      seen_.push_back({none, none});
+    }
+    for (std::size_t i = 0; i < looks_.size(); ++i) {
+      if (looks_[i].process) {
+        ask_process(i);
+      } else {
+        ask_prepared(i);
+      }
+    }
+    while (missing_ > 0 && loop_.run_one() > 0) {
+    }
+    return std::move(seen_);
+  }
+
+ private:
+  void ask_process(std::size_t i) {
+    ASSENT_CALL(wire::Admin, process_status, wire::ProcessStatusReply)
+    (*clients_[i], versioned<wire::ProcessStatusRequest>(), left(),
+     [this, i](Result<wire::ProcessStatusReply> reply) {
+       if (!reply) {
+         drop_method(reply.error().message);
+         seen_[i].prepared = tl::unexpected(reply.error());
+       }
+       seen_[i].process = std::move(reply);
+       if (looks_[i].prepared && seen_[i].process) return ask_prepared(i);
+       --missing_;
+     });
+  }
+
+  void ask_prepared(std::size_t i) {
+    ASSENT_CALL(wire::AgentInsight, prepared, wire::PreparedReply)
+    (*clients_[i], versioned<wire::PreparedRequest>(), left(),
+     [this, i](Result<wire::PreparedReply> reply) {
+       if (!reply) drop_method(reply.error().message);
+       seen_[i].prepared = std::move(reply);
+       --missing_;
+     });
+  }
+
+  [[nodiscard]] Millis left() const {
+    return std::max(Millis(0), kLookMax - (process::monotonic_now() - begun_));
+  }
+
+  const std::vector<Look>& looks_;
+  const MonoTime begun_;
+  std::size_t missing_;  // of those that were asked, who has not answered all
+  std::vector<Seen> seen_;
+  boost::asio::io_context loop_{1};  // outlives the clients
+  std::vector<std::unique_ptr<rpc::Client>> clients_;
+};
+
 }  // namespace
 
-std::vector<Result<wire::ProcessStatusReply>> look_at_processes(
-    const std::vector<std::string>& addresses) {
-  return ask_all<wire::ProcessStatusReply>(addresses, [](rpc::Client& client, auto done) {
-    ASSENT_CALL(wire::Admin, process_status, wire::ProcessStatusReply)
-    (client, versioned<wire::ProcessStatusRequest>(), kLookMax, std::move(done));
-  });
+std::vector<Seen> look_at(const std::vector<Look>& looks) {
+  return Round(looks).run();
 }
 
 std::vector<Result<wire::DoctorReply>> call_doctors(const std::vector<std::string>& addresses) {

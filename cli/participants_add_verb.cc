@@ -40,7 +40,7 @@ std::string agent_of(const Survey& seen, const ParticipantArguments& arguments) 
 
 // Asks the agent itself; false: it is no agent of this participant, or is not reached.
 bool ask_agent(Enrolling& out, const std::string& address, const std::string& name) {
-  const auto told = look_at_processes({address}).front();
+  const auto told = look_at({Look{address}}).front().process;
   if (!told) {
     out.missing.push_back("its agent does not answer at " + address + ": " + told.error().message);
     return false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <utility>
 
 #include "cli/describe.h"
@@ -43,61 +44,52 @@ std::vector<SeenReplica> replicas_of(GroupClient& client, const Survey& seen,
   return out;
 }
 
-void look_at(std::vector<SeenReplica>& replicas) {
-  std::vector<std::string> addresses;
-  std::vector<SeenReplica*> asked;
-  for (SeenReplica& one : replicas) {
-    if (one.admin_address.empty()) {
-      one.unreached = "its configuration names no admin port";
-      continue;
-    }
-    addresses.push_back(one.admin_address);
-    asked.push_back(&one);
+void take(SeenReplica& one, Seen seen) {
+  if (!seen.process) {
+    one.unreached = seen.process.error().message;
+    return;
   }
-  auto answers = look_at_processes(addresses);
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (!answers[i]) {
-      asked[i]->unreached = answers[i].error().message;
-      continue;
-    }
-    asked[i]->status = std::move(*answers[i]);
-    const auto& facts = asked[i]->status->facts;
-    const auto id = facts.find("replica");
-    if (asked[i]->replica == 0 && id != facts.end()) asked[i]->replica = std::stoi(id->second);
+  one.status = std::move(*seen.process);
+  const auto id = one.status->facts.find("replica");
+  if (one.replica == 0 && id != one.status->facts.end()) one.replica = std::stoi(id->second);
+}
+
+void take(SeenParticipant& one, Seen seen, bool process) {
+  if (seen.process) {
+    one.status = std::move(*seen.process);
+  } else if (process) {
+    one.unreached = seen.process.error().message;
+  }
+  if (seen.prepared) {
+    one.prepared = std::move(*seen.prepared);
+  } else {
+    one.database_unreached = seen.prepared.error().message;
   }
 }
 
-// The agents before their databases: what an agent says that it has not, its database is asked for
-// after that (`participants drain` counts on it).
-void look_at(std::vector<SeenParticipant>& participants, bool processes) {
-  std::vector<std::string> addresses;
-  std::vector<SeenParticipant*> asked;
-  for (SeenParticipant& one : participants) {
+// Everybody at once. An agent before its database: what the agent says that it has not, its
+// database is asked for after that (`participants drain` counts on it).
+void look_at_all(Survey& survey, bool processes) {
+  std::vector<Look> looks;
+  std::vector<std::function<void(Seen)>> taken;
+  for (SeenParticipant& one : survey.participants) {
     if (one.state.admin_address.empty()) {
       one.unreached = one.database_unreached = kNoAdminAddress;
       continue;
     }
-    addresses.push_back(one.state.admin_address);
-    asked.push_back(&one);
+    looks.push_back({one.state.admin_address, processes, /*prepared=*/true});
+    taken.emplace_back([&one, processes](Seen seen) { take(one, std::move(seen), processes); });
   }
-  if (processes) {
-    auto answers = look_at_processes(addresses);
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-      if (answers[i]) {
-        asked[i]->status = std::move(*answers[i]);
-      } else {
-        asked[i]->unreached = answers[i].error().message;
-      }
+  for (SeenReplica& one : survey.replicas) {
+    if (one.admin_address.empty()) {
+      one.unreached = "its configuration names no admin port";
+      continue;
     }
+    looks.push_back({one.admin_address});
+    taken.emplace_back([&one](Seen seen) { take(one, std::move(seen)); });
   }
-  auto prepared = look_at_prepared(addresses);
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (prepared[i]) {
-      asked[i]->prepared = std::move(*prepared[i]);
-    } else {
-      asked[i]->database_unreached = prepared[i].error().message;
-    }
-  }
+  std::vector<Seen> seen = look_at(looks);
+  for (std::size_t i = 0; i < seen.size(); ++i) taken[i](std::move(seen[i]));
 }
 
 }  // namespace
@@ -148,10 +140,8 @@ Result<Survey> survey(GroupClient& client, const SurveyOptions& options) {
     one.state = std::move(state);
     one.state.admin_address = admin_address(one.state, options.agents);
   }
-  look_at(out.participants, options.replicas);
-  if (!options.replicas) return out;
-  out.replicas = replicas_of(client, out, options.at);
-  look_at(out.replicas);
+  if (options.replicas) out.replicas = replicas_of(client, out, options.at);
+  look_at_all(out, options.replicas);
   return out;
 }
 

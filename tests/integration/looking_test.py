@@ -1,6 +1,7 @@
 """The verbs of assentctl that look: against a whole cluster, and against what is left of one."""
 
 import threading
+import time
 import unittest
 
 import fixtures
@@ -11,6 +12,7 @@ from harness import assentctl, errors, waiting, wire
 GOOD, PROBLEM, USAGE = 0, 1, 2  # exit codes of assentctl
 PATIENCE_MS = 60_000  # of a commit that waits for a participant
 OWN = 180  # an account of these tests
+TRIES = 3  # the machine may be busy in one of them
 
 
 class Looking(BankTest):
@@ -135,6 +137,21 @@ class Looking(BankTest):
         self.assertIn("waits for a row of accounts", explained["waiting"][0])
         self.assertEqual(code, PROBLEM, "an agent was not reached")
         self.until_nothing_is_prepared()
+
+    def test_whoever_stands_still_is_waited_for_once(self):
+        leader = self.cluster.leader()
+        with fixtures.Stopped(self.cluster.service("agent-db2")), \
+                fixtures.Stopped(self.cluster.follower()):
+            self.until_told(
+                lambda told: sum("not reached" in each for each in told["problems"]) == 2, "status")
+            for words in (("status",), ("scan",), ("explain", wire.new_id())):
+                self.assertTrue(
+                    any(self.seconds_of(leader, *words) < 5 for _ in range(TRIES)), words)
+
+    def seconds_of(self, replica, *words):
+        begun = time.monotonic()
+        assentctl.told_at([replica], self.cluster, *words)
+        return time.monotonic() - begun
 
     # ── others' transactions ────────────────────────────────────────────────────────────────────
 
