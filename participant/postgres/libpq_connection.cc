@@ -6,6 +6,8 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <iterator>
+#include <sstream>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -20,10 +22,16 @@ using Socket = boost::asio::posix::stream_descriptor;
 constexpr auto kConnectTimeout = std::chrono::seconds(5);
 constexpr std::size_t kReadOnce = 16'384;
 
-// libpq ends its messages with a line feed.
-std::string trimmed(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  return text;
+// libpq gives each address that it tried a line, and each of its guesses one that is indented.
+// Logs, tables and sentences take one line, without the guesses.
+std::string on_one_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.front() == '\t') continue;
+    out += (out.empty() ? "" : "; ") + line;
+  }
+  return out;
 }
 
 // The bytes of all values of an answer.
@@ -385,7 +393,7 @@ bool LibpqConnection::in_failed_transaction() const {
 // ── the end ─────────────────────────────────────────────────────────────────────────────────────
 
 Error LibpqConnection::loss() const {
-  return {ErrorCode::kUnavailable, trimmed(PQerrorMessage(handle_.get()))};
+  return {ErrorCode::kUnavailable, on_one_line(PQerrorMessage(handle_.get()))};
 }
 
 void LibpqConnection::lose_later() {

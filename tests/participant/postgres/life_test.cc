@@ -33,6 +33,7 @@ TEST_F(LifeOfAnAgent, UnreachableServerIsUnavailable) {
   ASSERT_FALSE(identity);
   EXPECT_EQ(identity.error().code, ErrorCode::kUnavailable);
   EXPECT_THAT(identity.error().message, HasSubstr("/nonexistent"));
+  EXPECT_EQ(identity.error().message.find('\n'), std::string::npos) << "it goes into one line";
 }
 
 TEST_F(LifeOfAnAgent, MissingSchemaNamesTheRemedy) {
