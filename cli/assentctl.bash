@@ -9,7 +9,7 @@ _assentctl_words() {
     "participants drain") echo "--help --at --agent --reason --operator --timeout --json" ;;
     "participants resume") echo "--help --at --agent --reason --operator --timeout --json" ;;
     "participants add") echo "--help --at --agent --timeout --json" ;;
-    "participants remove") echo "--help --at --yes --reason --operator --json" ;;
+    "participants remove") echo "--help --at --yes --abandon-outcomes --reason --operator --json" ;;
     "transactions") echo "--help --in-doubt --older-than --participant --at --agent --json" ;;
     "explain") echo "--help --at --agent --json" ;;
     "scan") echo "--help --at --agent --json" ;;

@@ -186,7 +186,8 @@ void print(const Facts& facts, const Explanation& told) {
   std::printf("%s\n", toned(outcome + told.headline, tone_of(told)).c_str());
   std::printf("\n%s", paragraph("why   ", told.why).c_str());
   for (const std::string& one : told.next) std::printf("%s", paragraph("next  ", one).c_str());
-  if (told.commands.empty()) std::printf("%s", paragraph("do    ", "nothing need be done").c_str());
+  if (told.commands.empty() && !told.needs_somebody)
+    std::printf("%s", paragraph("do    ", "nothing need be done").c_str());
   for (const explain::Command& one : told.commands) {
     std::printf("%s", paragraph("do    ", one.text + " (" + one.why + ")", Tone::kStrong).c_str());
   }

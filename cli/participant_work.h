@@ -24,6 +24,7 @@ struct ParticipantArguments {
   std::string reason;
   std::int64_t timeout_s = 0;
   bool yes = false;
+  bool abandon_outcomes = false;  // of `remove`
 };
 
 // The participant in a survey; null: nobody has enrolled under its name.

@@ -71,8 +71,9 @@ Drained drained_of(const Survey& seen, const std::string& name) {
   if (takes_branches(*one)) remains("its agent has not heard of the drain yet");
   out.open = branches_live(*one);
   if (*out.open > 0) {
-    remains("its agent has " + counted(*out.open, "branch", "branches") +
-            " that have not ended; open ones end at their clients' commit, or at their deadlines");
+    remains("its agent has " +
+            counted(*out.open, "branch that has not ended", "branches that have not ended") +
+            "; open ones end at their clients' commit, or at their deadlines");
   }
   if (!one->prepared) {
     remains("its database is not reached: " + one->database_unreached);
@@ -110,8 +111,9 @@ void print_drained(const ParticipantArguments& arguments, const Drained& now, bo
   }
   std::printf("%s\n", toned("safe to stop the server of " + name +
                                 ": nothing of ours is prepared in it, and " +
-                                counted(now.connections.value_or(0), "connection") +
-                                " of its agent remain, which end with it",
+                                counted(now.connections.value_or(0),
+                                        "connection of its agent remains, which ends with it",
+                                        "connections of its agent remain, which end with it"),
                             Tone::kGood)
                           .c_str());
   if (now.others.value_or(0) > 0) {
@@ -183,6 +185,31 @@ int resume(const Settings& settings, const ParticipantArguments& arguments) {
 
 // ── remove ──────────────────────────────────────────────────────────────────────────────────────
 
+void print_abandoned(const ParticipantArguments& arguments,
+                     const wire::ChangeParticipantReply& told) {
+  const char* const name = arguments.participant.c_str();
+  if (told.abandoned.empty()) {
+    std::printf("%s has confirmed every outcome that is decided: nothing is to be given up\n",
+                name);
+    return;
+  }
+  const char* const what = arguments.yes ? "" : "would be given up: ";
+  for (const std::string& one : told.abandoned) {
+    std::printf("%stransaction %s: a hazard, for nobody knows how it ended at %s\n", what,
+                one.c_str(), name);
+  }
+  if (!arguments.yes) {
+    std::printf("nothing was done: give it again with --yes --reason WHY\n");
+    return;
+  }
+  std::printf(
+      "given up; the log keeps who did it and why. Next, for each: see to its data (assentctl "
+      "explain "
+      "TRANSACTION), then assentctl heuristic forget TRANSACTION --reason WHY; and in the end "
+      "assentctl participants remove %s\n",
+      name);
+}
+
 int remove(const Settings& settings, const ParticipantArguments& arguments) {
   if (arguments.yes && arguments.reason.empty()) {
     return refuse(settings, {ErrorCode::kInvalidArgument, "--reason is required with --yes"});
@@ -190,12 +217,19 @@ int remove(const Settings& settings, const ParticipantArguments& arguments) {
   ParticipantArguments given = arguments;
   if (given.reason.empty()) given.reason = "dry run";
   ParticipantWork work(settings, given);
-  const auto asked = work.change(wire::ParticipantChange::REMOVE, !arguments.yes);
+  const auto asked = work.change(arguments.abandon_outcomes ? wire::ParticipantChange::ABANDON
+                                                            : wire::ParticipantChange::REMOVE,
+                                 !arguments.yes);
   if (!asked) return fail(settings, asked.error());
   if (settings.json) {
     print_json({{"participant", arguments.participant},
                 {"changed", asked->changed},
-                {"done", arguments.yes}});
+                {"done", arguments.yes},
+                {"abandoned", asked->abandoned}});
+    return kExitGood;
+  }
+  if (arguments.abandon_outcomes) {
+    print_abandoned(arguments, *asked);
     return kExitGood;
   }
   const char* const name = arguments.participant.c_str();
@@ -259,6 +293,9 @@ Verb add_participants_remove(CLI::App& participants, const Settings& settings) {
       remove);
   verb.parsed_by->add_flag("--yes", arguments->yes,
                            "do it; without it, only what would be done is told");
+  verb.parsed_by->add_flag("--abandon-outcomes", arguments->abandon_outcomes,
+                           "before that: each outcome that it has not confirmed becomes a hazard, "
+                           "for an operator to see to and forget");
   add_reason(*verb.parsed_by, *arguments, "why; stands in the log");
   return verb;
 }

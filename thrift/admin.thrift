@@ -252,6 +252,8 @@ enum ParticipantChange {
   RESUME = 2,
   /** It is gone for good: it is forgotten, and its name is never used again. Refused unless it is drained, nothing is owed to it, and its agent is not heard. */
   REMOVE = 3,
+  /** It is gone for good, with outcomes that it has not confirmed: each becomes a hazard of its transaction, kept until operators have seen to it, and is not sent there any more. Refused unless it is drained, and its agent is not heard. */
+  ABANDON = 4,
 }
 
 struct ChangeParticipantRequest {
@@ -271,6 +273,8 @@ struct ChangeParticipantReply {
   1: i32 protocol_version
   /** False: it was so before. */
   2: bool changed
+  /** Of ABANDON: the transactions whose outcomes it has not confirmed. Their hazards are on their way through the log. */
+  3: list<string> abandoned
 }
 
 // ── backups of a replica's state: of a coordinator only, and of any replica ─────────────────────

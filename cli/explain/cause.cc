@@ -22,7 +22,7 @@ Cause of_heuristic(const Situation& s) {
   if (hazard == nullptr) return Cause::kSettled;
   const state::DecidedBranch& branch = hazard->branch;
   // What is prepared was found with its evidence; what has none may have committed in one phase.
-  if (branch.evidence == Evidence{}) return Cause::kHistoryLost;
+  if (kept.listed == 0 && branch.evidence == Evidence{}) return Cause::kHistoryLost;
   if (kept.listed == 0 && !s.facts().record) {
     return s.of_before_restore(branch.participant, branch.epoch) ? Cause::kRestored
                                                                  : Cause::kUndecidable;

@@ -38,9 +38,8 @@ void Draft::bring_back(const std::string& who) {
   out_.needs_somebody = true;
 }
 
-void Draft::forget() {
-  command("assentctl heuristic forget " + id() + " --reason WHY",
-          "when that is done: it is not told any more");
+void Draft::forget(const std::string& when) {
+  command("assentctl heuristic forget " + id() + " --reason WHY", when + "it is not told any more");
   out_.needs_somebody = true;
 }
 

@@ -24,8 +24,8 @@ class Draft {
   void pending();
   // Somebody has to.
   void bring_back(const std::string& who);
-  // An operator has seen to it.
-  void forget();
+  // An operator has seen to it: `when` is what has to be so before.
+  void forget(const std::string& when = "when that is done: ");
   void add_waiting();
   void add_missing();
 

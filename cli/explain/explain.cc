@@ -77,7 +77,8 @@ class Writer : private Draft {
         is("settled",
            "A branch was a hazard, and has ended as decided since. Nothing is wrong any "
            "more; it is kept so that somebody sees it.");
-        return forget();
+        next("Nothing: it is over.");
+        return forget("");
       case Cause::kStranger:
         return stranger();
       case Cause::kForeign:
@@ -264,10 +265,7 @@ class Writer : private Draft {
     is("not decided, and nobody can",
        "No replica of the coordinator leads: a majority of them does not "
        "run, or cannot reach each other.");
-    next(
-        "As soon as a majority of the replicas runs, one leads within a second, and every prepared "
-        "branch is settled.");
-    command("assentctl status --at HOST:PORT", "says which replicas answer; start the others");
+    until_somebody_leads();
     out_.needs_somebody = true;
   }
 
@@ -298,7 +296,8 @@ class Writer : private Draft {
       return pending();
     }
     const std::string& who = one->branch.participant;
-    if (one->branch.evidence == Evidence{}) return one_phase_lost(who);
+    const bool listed = facts_.heuristic->listed > 0;
+    if (!listed && one->branch.evidence == Evidence{}) return one_phase_lost(who);
     is("lost at " + who,
        "The database of " + who +
            " was replaced by one that lacks what it had acknowledged: a standby "
@@ -326,11 +325,21 @@ class Writer : private Draft {
   void hazard() {
     const state::HeuristicBranch& one = *s_.heuristic_branch(FinishResult::kHazard);
     const std::string& who = one.branch.participant;
-    is("nobody knows how it ended at " + who,
-       "The branch " + branch_name(one.branch) +
-           " is gone, and neither its xid nor its database's "
-           "history proves how it ended.");
-    next("Nothing.");
+    const std::string branch = branch_name(one.branch);
+    if (const std::string unreached = s_.unreached(who); !unreached.empty()) {
+      is("nobody knows how it ended at " + who,
+         "The branch " + branch +
+             " had not confirmed the outcome when an operator gave its participant up as gone for "
+             "good, or nothing there proved how it ended. Nobody can be asked now: " +
+             unreached + ".");
+      next("Should the agent of " + who +
+           " come back with the branch still prepared, it ends as decided after all.");
+    } else {
+      is("nobody knows how it ended at " + who,
+         "The branch " + branch +
+             " is gone, and neither its xid nor its database's history proves how it ended.");
+      next("Nothing.");
+    }
     out_.commands.push_back({"compare the data at " + who + " with the other databases",
                              "it has the transaction's changes, or lacks them"});
     forget();
@@ -375,8 +384,27 @@ class Writer : private Draft {
                                            " has decided: " + facts_.heuristic->resolution->reason +
                                            "."
                                      : "An operator has decided it.");
-    next("Its branches end so within seconds of their agents being reached.");
-    command("assentctl heuristic list", "shows it as settled when they have");
+    if (!facts_.heuristic) return pending();
+    bool open = false;
+    for (const state::HeuristicBranch& one : facts_.heuristic->branches) {
+      if (one.result == FinishResult::kHazard) {
+        open = true;
+        ends_as_resolved(one.branch);
+      }
+    }
+    if (open) return;
+    next("Nothing: its branches have ended so. It is kept so that somebody sees it.");
+    forget("");
+  }
+
+  void ends_as_resolved(const state::DecidedBranch& branch) {
+    const std::string& who = branch.participant;
+    if (s_.unreached(who).empty()) {
+      return next(branch_name(branch) + " ends so within seconds.");
+    }
+    next(branch_name(branch) +
+         " ends so as soon as its agent is back. Until then it keeps its slot and its locks.");
+    bring_back(who);
   }
 
   void stranger() {
@@ -419,12 +447,28 @@ class Writer : private Draft {
   }
 
   void not_reached() {
-    is("not known: not everybody could be asked",
-       "Nobody who could be asked knows anything of it. Those who could not may have it prepared, "
-       "or "
-       "have committed it in one phase.");
-    next("Nothing that could be told from here.");
+    const std::string others =
+        "Nobody who could be asked knows anything of it. Those who could not may have it prepared, "
+        "or have committed it in one phase.";
     out_.needs_somebody = true;
+    if (!s_.leads()) {
+      is("not known: no replica leads",
+         "No replica of the coordinator leads: a majority of them does not run, or cannot reach "
+         "each "
+         "other. Nothing is decided until one does. " +
+             others);
+      return until_somebody_leads();
+    }
+    is("not known: not everybody could be asked", others);
+    next("Nothing that could be told from here.");
+    for (const std::string& who : s_.all_unreached()) bring_back(who);
+  }
+
+  void until_somebody_leads() {
+    next(
+        "As soon as a majority of the replicas runs, one leads within a second, and every prepared "
+        "branch is settled.");
+    command("assentctl status --at HOST:PORT", "says which replicas answer; start the others");
   }
 };
 

@@ -102,7 +102,7 @@ void add_log(const Situation& s, std::vector<Dated>& out) {
       case FinishResult::kHazard:
         what = facts.heuristic->listed == 0 && !facts.record
                    ? branch + " was found prepared, and nobody knows its outcome"
-                   : branch + " was found gone, and nothing proves how it ended";
+                   : branch + " was found gone, or given up, and nothing proves how it ended";
         break;
     }
     out.push_back({{facts.heuristic->found_at, "log", what}, Phase::kFound});

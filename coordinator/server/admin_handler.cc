@@ -220,13 +220,16 @@ class GroupHandler final : public wire::CoordinatorInsightCobSvIf {
       return answer<wire::ChangeParticipantReply>(cob, exn, tl::unexpected(command.error()));
     }
     auto reply = rpc::versioned<wire::ChangeParticipantReply>();
+    const bool abandons = request.change == wire::ParticipantChange::ABANDON;
     reply.changed = !is_so(services_.log.state(), request);
+    if (abandons) (void)tell_unconfirmed(services_, request.participant, reply);
     if (request.dry_run) return answer<wire::ChangeParticipantReply>(cob, exn, reply);
     log::warning("an operator changes whether a participant takes part",
                  {{"participant", request.participant},
                   {"change", wire::to_string(request.change)},
                   {"operator", request.operator_name},
                   {"reason", request.reason}});
+    if (abandons) return abandon(cob, exn, std::move(*command), request);
     const bool removes = request.change == wire::ParticipantChange::REMOVE;
     if (removes) services_.term->office.leaves(request.participant);
     propose(std::move(*command), [this, cob, exn, reply, removes,
@@ -293,6 +296,23 @@ class GroupHandler final : public wire::CoordinatorInsightCobSvIf {
   }
 
  private:
+  // `command` says who asks, and why: it is in the log before anything is given up. The agent may
+  // have come back meanwhile.
+  void abandon(const Cob<wire::ChangeParticipantReply>& cob, const ExnCob& exn,
+               state::Command command, const wire::ChangeParticipantRequest& request) {
+    propose(std::move(command), [this, cob, exn, request](Result<state::CommandResult> result) {
+      auto reply = rpc::versioned<wire::ChangeParticipantReply>();
+      auto still = std::move(result)
+                       .and_then([&](const auto&) { return check(request.protocol_version); })
+                       .and_then([&] { return command_of(services_, request); });
+      answer(cob, exn, std::move(still).map([&](const state::Command&) {
+        const std::string& participant = request.participant;
+        services_.term->office.abandon(tell_unconfirmed(services_, participant, reply));
+        return reply;
+      }));
+    });
+  }
+
   [[nodiscard]] Result<void> check(std::int32_t version) const {
     if (auto known = rpc::check_version(version); !known) return known;
     if (services_.term) return {};

@@ -104,6 +104,28 @@ void OfficeRunner::left(const std::string& participant) {
   feed(commit::ParticipantLeaves{participant, /*over=*/true});
 }
 
+std::vector<BranchId> OfficeRunner::unconfirmed(const std::string& participant) const {
+  std::vector<BranchId> out;
+  const MonoTime at = process::monotonic_now();
+  for (auto next = office_.next_driven(TransactionId()); next; next = office_.next_driven(*next)) {
+    const auto view = office_.view(*next, at);
+    if (!view || view->stage != commit::DrivenStage::kFinishing) continue;
+    for (const commit::BranchView& one : view->branches) {
+      const bool waits = one.stage == commit::BranchStage::kEnding;
+      if (waits && one.branch.participant == participant) out.push_back(one.branch);
+    }
+  }
+  return out;
+}
+
+// To the office it is as if the participant had said that it cannot tell (R7): nothing is presumed
+// of the branch, and its transaction is not forgotten before the log keeps the hazard.
+void OfficeRunner::abandon(const std::vector<BranchId>& branches) {
+  for (const BranchId& branch : branches) {
+    feed(commit::FinishArrived{branch, FinishResult::kHazard});
+  }
+}
+
 void OfficeRunner::feed(const commit::Input& input) {
   admission_.arrived(input);
   carry_out(office_.step(now(), input));

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "coordinator/commit/office.h"
 #include "coordinator/server/admission.h"
@@ -51,6 +52,11 @@ class OfficeRunner {
   // An operator removes a participant, which must be owed nothing; `left`: the log has answered.
   void leaves(const std::string& participant);
   void left(const std::string& participant);
+
+  // Branches there that are told their outcomes and have not confirmed. Cost: linear.
+  [[nodiscard]] std::vector<BranchId> unconfirmed(const std::string& participant) const;
+  // An operator has given these up, with their participant: nobody will ever tell how they ended.
+  void abandon(const std::vector<BranchId>& branches);
 
   [[nodiscard]] const commit::Office& office() const { return office_; }
   // A connection to its agent stands.

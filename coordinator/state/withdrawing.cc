@@ -66,7 +66,10 @@ std::optional<Error> StateMachine::removal_objection(const std::string& name) co
   if (!owed.empty()) {
     return refused(ErrorCode::kInvalidArgument, name,
                    "has not carried out the outcome of transaction " + to_string(owed.front()) +
-                       more(owed.size() - 1) + ": bring it back until it has")
+                       more(owed.size() - 1) +
+                       ": bring it back until it has; or, if it is gone for good, give them up: "
+                       "assentctl participants remove " +
+                       name + " --abandon-outcomes")
         .error;
   }
   for (const auto& [transaction, heuristic] : heuristics_.kept()) {

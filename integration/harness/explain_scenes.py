@@ -44,6 +44,7 @@ class Scenes:
         """(name, text of assentctl explain) of each situation, as it is played."""
         for play in (self._client_gone, self._participant_down_before, self._participant_down_after,
                      self._leader_lost_before, self._leader_lost_after, self._ended_by_hand,
+                     self._given_up,
                      self._foreign_orphan, self._one_phase, self._no_leader,
                      self._history_lost, self._unknown):
             yield from self._tried(play).items()
@@ -120,6 +121,28 @@ class Scenes:
         told = self._explained(transfer.id, "ended-by-hand", _applied)
         assentctl.forget_heuristic(self._cluster, transfer.id, "booked by hand")
         return self._settled({"ended-by-hand": told})
+
+    def _given_up(self):
+        """A participant is given up as gone for good, and comes back all the same."""
+        agent = self._agent("db2")
+        arming.begin(self._cluster, agent, TOLD)
+        leader = self._cluster.leader()
+        transfer = self._transfer(INTERACTIVE, leader)
+        arming.wait_for_death(agent, TOLD, self._cluster, leader)
+        self._explained(transfer.id, "participant-down-after",
+                        lambda told: _log_of(told, "db1") == "confirmed", missing=1)
+        assentctl.told(self._cluster, "participants", "drain", "db2", "--timeout", "0")
+        give_up = ("participants", "remove", "db2", "--abandon-outcomes")
+        waiting.until(lambda: assentctl.told(self._cluster, *give_up).get("abandoned"), SECONDS,
+                      "the agent's silence to be noticed")
+        assentctl.run(self._cluster, *give_up, "--yes", "--reason", "its disk is lost")
+        hazard = self._explained(transfer.id, "hazard", _applied, missing=1)
+        self._cluster.begin_life(agent)
+        transfer.await_answer()
+        settled = self._explained(transfer.id, "settled", _applied)
+        assentctl.forget_heuristic(self._cluster, transfer.id, "it came back")
+        assentctl.run(self._cluster, "participants", "resume", "db2")
+        return self._settled({"hazard": hazard, "settled": settled})
 
     def _no_leader(self):
         transaction, branches = self._opened()

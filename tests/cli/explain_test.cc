@@ -128,6 +128,13 @@ TEST_F(Situations, NothingIsKnownOfIt) {
 TEST_F(Situations, NothingIsKnownAndNotEverybodyWasAsked) {
   down("db2");
   EXPECT_EQ(cause(), Cause::kNotReached) << "it may be prepared there";
+  EXPECT_THAT(explained().commands, ElementsAre(Field(&Command::text, HasSubstr("agent of db2"))));
+  facts_.log->leads = false;
+  EXPECT_EQ(cause(), Cause::kNotReached) << "whoever leads next may know it";
+  EXPECT_THAT(explained().headline, HasSubstr("no replica leads"));
+  EXPECT_THAT(explained().commands,
+              ElementsAre(Field(&Command::text, HasSubstr("assentctl status"))));
+  facts_.log->leads = true;
   old();
   EXPECT_EQ(cause(), Cause::kNotReached);
 }
@@ -348,6 +355,33 @@ TEST_F(Situations, RestoredCoordinatorHasNoRecord) {
   facts_.heuristic->resolution =
       state::Resolution{Outcome::kCommitted, "ann", "db1 has it", kNow, 1};
   EXPECT_EQ(cause(), Cause::kResolved);
+}
+
+TEST_F(Situations, WhatAnOperatorHasDecidedIsOverWhenItsBranchesHaveEnded) {
+  state::Heuristic& kept = heuristic(FinishResult::kHazard, /*listed=*/0, 3);
+  kept.resolution = state::Resolution{Outcome::kCommitted, "ann", "db1 has it", kNow, 1};
+  EXPECT_THAT(explained().next, ElementsAre("db2/3.1 ends so within seconds."));
+  EXPECT_FALSE(explained().needs_somebody);
+  at("db2").agent.reset();
+  at("db2").unreached = "nobody listens there";
+  EXPECT_THAT(explained().next, ElementsAre(HasSubstr("as soon as its agent is back")));
+  EXPECT_THAT(explained().commands, ElementsAre(Field(&Command::text, HasSubstr("agent of db2"))));
+  kept.branches[0].result = FinishResult::kDone;
+  EXPECT_EQ(cause(), Cause::kResolved);
+  EXPECT_THAT(explained().next, ElementsAre(HasSubstr("have ended so")));
+  EXPECT_THAT(explained().commands,
+              ElementsAre(Field(&Command::text, HasSubstr("heuristic forget"))));
+}
+
+TEST_F(Situations, ItsParticipantWasGivenUpBeforeItConfirmed) {
+  record(Outcome::kAborted, 150, 160);
+  heuristic(FinishResult::kHazard).branches[0].branch.evidence = Evidence{};  // it has not voted
+  at("db2").agent.reset();
+  at("db2").unreached = "nobody listens there";
+  EXPECT_EQ(cause(), Cause::kHazard);
+  EXPECT_THAT(explained().why, HasSubstr("gave its participant up"));
+  EXPECT_THAT(explained().next, ElementsAre(HasSubstr("it ends as decided after all")));
+  EXPECT_THAT(explained().commands, Contains(Field(&Command::text, HasSubstr("heuristic forget"))));
 }
 
 TEST_F(Situations, TooOldAndItsHistoryBroke) {

@@ -81,6 +81,7 @@ struct Group {
   std::vector<wire::ResolveRequest> resolved;
   std::vector<wire::ChangeParticipantRequest> participant_changes;
   std::optional<Error> participant_refused;
+  std::vector<std::string> abandoned;
 };
 
 class AdminPort final : public wire::CoordinatorAdminCobSvIf {
@@ -147,6 +148,7 @@ class AdminPort final : public wire::CoordinatorAdminCobSvIf {
       if (group_.participant_refused) return tl::unexpected(*group_.participant_refused);
       auto reply = rpc::versioned<wire::ChangeParticipantReply>();
       reply.changed = true;
+      reply.abandoned = group_.abandoned;
       return reply;
     }));
   }

@@ -113,6 +113,22 @@ TEST_F(HeuristicVerbs, RemoveTellsTheLogWhoAndWhy) {
   EXPECT_EQ(group_.participant_changes[0].reason, "sold");
 }
 
+TEST_F(HeuristicVerbs, RemoveFirstGivesUpWhatIsNotConfirmed) {
+  group_.abandoned = {"T1", "T2"};
+  const std::vector<std::string> words = {"participants",       "remove", "stock",
+                                          "--abandon-outcomes", "--at",   leader_};
+  EXPECT_THAT(verb(words).out, HasSubstr("would be given up: transaction T2"));
+  const Answer told = verb(with(words, {"--yes", "--reason", "sold"}));
+  EXPECT_THAT(told.out, HasSubstr("transaction T1: a hazard"));
+  EXPECT_THAT(told.out, HasSubstr("assentctl heuristic forget TRANSACTION"));
+  ASSERT_EQ(group_.participant_changes.size(), 2u);
+  for (const auto& one : group_.participant_changes) {
+    EXPECT_EQ(one.change, wire::ParticipantChange::ABANDON);
+  }
+  EXPECT_TRUE(group_.participant_changes[0].dry_run);
+  EXPECT_FALSE(group_.participant_changes[1].dry_run);
+}
+
 TEST_F(HeuristicVerbs, RemoveSaysWhyItIsRefused) {
   group_.participant_refused = Error{ErrorCode::kInvalidArgument, "it is not drained"};
   const Answer told = verb({"participants", "remove", "stock", "--at", leader_});

@@ -106,12 +106,12 @@ class Operating(BankTest):
             "its agent has not heard"), "the agent to hear of it")
         told = self.drained("db2", "--timeout", "0")
         self.assertEqual((told["safe"], told["open"]), (False, 1), told)
-        self.assertIn("1 branch that have not ended", " ".join(told["remains"]))
+        self.assertIn("1 branch that has not ended", " ".join(told["remains"]))
         self.assertEqual(client.commit(transaction=transaction, branches=branches).outcome, COMMITTED)
         self.assertEqual(self.drained("db2")["remains"], [])
         said = assentctl.said(self.cluster, "participants", "drain", "db2")
         self.assertRegex(said, "safe to stop the server of db2: nothing of ours is prepared in it, "
-                               r"and \d+ connections? of its agent remain")
+                               r"and \d+ connections? of its agent remains?, which ends? with it")
         # Maintenance: the server is stopped and started, and nobody was in doubt.
         server = self.cluster.servers[1]
         self.assertIsNone(server.stop())
@@ -141,17 +141,20 @@ class Operating(BankTest):
 
         remove = ("participants", "remove", "db3")
         self.assertEqual(assentctl.code(self.cluster, *remove), USAGE)
-        self.assertTrue(self.drained("db3")["safe"])
-        refused, code = verbs.call_at(self.cluster, *remove)
-        self.assertEqual(code, USAGE)
-        self.assertIn("its agent is heard", refused["error"]["message"])
-        self.assertIsNone(agent.stop())
-        self.assertEqual(self.told("participants remove", "db3"),
-                         {"participant": "db3", "changed": True, "done": False})
+        transaction = self.open_at("db3")
+        self.drained("db3", "--timeout", "0")
+        for words in (remove, (*remove, "--abandon-outcomes")):
+            refused, code = verbs.call_at(self.cluster, *words)
+            self.assertEqual(code, USAGE)
+            self.assertIn("its agent is heard", refused["error"]["message"])
+        self.assertIsNone(agent.kill())
+        self.give_up("db3", transaction)
+        self.assertEqual(self.until(lambda: self.unless_refused("participants remove", "db3"), "its end"),
+                         {"participant": "db3", "changed": True, "done": False, "abandoned": []})
         self.assertIsNotNone(self.participant("db3"), "it was a dry run")
         self.assertEqual(assentctl.code(self.cluster, *remove, "--yes"), USAGE, "without a reason")
         self.assertEqual(self.told("participants remove", "db3", "--yes", *BY_HAND),
-                         {"participant": "db3", "changed": True, "done": True})
+                         {"participant": "db3", "changed": True, "done": True, "abandoned": []})
         self.assertIsNone(self.participant("db3"))
         self.assertFalse(self.told("participants remove", "db3", "--yes", *BY_HAND)["changed"])
         self.assertEqual(self.refusal(lambda: self.one_shot_at("db3", 1)).code,
@@ -162,6 +165,42 @@ class Operating(BankTest):
         self.assertIsNone(server.stop())
         self.cluster.agents.remove(agent)
         self.cluster.servers.remove(server)
+
+    def open_at(self, name):
+        """A transaction with an open branch there."""
+        client = self.at(self.cluster.leader())
+        self.opened = self.branch(name, client.start().transaction)
+        self.opened.execute(ADD, 1, 2)
+        return self.opened.id
+
+    def give_up(self, name, transaction):
+        """The participant is gone before it has heard that the transaction is aborted."""
+        client = self.at(self.cluster.leader())
+        client.abort(transaction=transaction, branches=[self.opened.at_commit()], never_committed=True)
+        remove = ("participants", "remove", name)
+        refused = self.until(lambda: self.refused_for(remove, "the leader works on"), "it to be owed")
+        self.assertIn(f"remove {name} --abandon-outcomes", refused)
+        told = self.told(*remove, "--abandon-outcomes")
+        self.assertEqual((told["abandoned"], told["done"]), ([transaction], False))
+        self.assertEqual(assentctl.heuristics(self.cluster), {}, "it was a dry run")
+        told = self.told(*remove, "--abandon-outcomes", "--yes", *BY_HAND)
+        self.assertEqual((told["abandoned"], told["done"]), ([transaction], True))
+        kept = self.until(lambda: assentctl.heuristics(self.cluster).get(transaction), "the hazard")
+        self.assertEqual((kept["kind"], kept["outcome"]), ("hazard", "ABORTED"))
+        self.assertIn(f"{transaction} that ended otherwise",
+                      self.until(lambda: self.refused_for(remove, "heuristic forget"), "its refusal"))
+        self.assertEqual(self.told(*remove, "--abandon-outcomes")["abandoned"], [])
+        assentctl.forget_heuristic(self.cluster, transaction, WHY)
+
+    def unless_refused(self, *words):
+        told = self.told(*words)
+        return None if "error" in told else told
+
+    def refused_for(self, words, reason):
+        """Why a verb is refused, once it is for this reason."""
+        told = self.told(*words)
+        message = told["error"]["message"] if "error" in told else ""
+        return message if reason in message else None
 
     # ── replicas ────────────────────────────────────────────────────────────────────────────────
 
