@@ -73,6 +73,11 @@ enum class Canary {
   kClockUnchecked,          // R17: ids may be ahead of every clock
   kSessionIgnoresTimeline,  // R6: a life goes on with a server that was promoted
   kLandmarkReadLate,        // a greeting is held to a landmark that was written after it
+  kSwitchBelieved,          // R7: a promotion proves what its standby had, whatever the log knows
+  kQuarantineIgnored,  // R15: a restored coordinator presumes what the lost log has not told it
+  kCloneLetIn,         // R16: a copy may serve that lacks what the log knows of its landmarks
+  kFinishesKept,       // an office remembers every transaction that it has finished
+  kLowWaterIgnored,    // an agent remembers every one-shot that it has seen
 };
 
 #ifdef ASSENT_CANARIES

@@ -235,6 +235,7 @@ std::string words(const state::Command& command) {
                    ", stored epoch " + to_string(one.stored_epoch) + ", timeline " +
                    std::to_string(one.timeline) + ", WAL " + std::to_string(one.wal_position) +
                    (one.landmark ? ", landmark " + std::to_string(*one.landmark) : "") +
+                   (one.left_at ? ", left at " + std::to_string(*one.left_at) : "") +
                    (one.takeover ? ", takeover" : "") + ", clients at " + one.client_address +
                    ", peers at " + one.peer_address;
           },
@@ -321,6 +322,7 @@ json as_json(const state::Command& command) {
                      {"one_phase", one.one_phase},
                      {"takeover", one.takeover}};
             if (one.landmark) out["landmark"] = *one.landmark;
+            if (one.left_at) out["left_at"] = *one.left_at;
             return out;
           },
           [](const state::GroupFounded& one) -> json {

@@ -40,6 +40,8 @@ struct RegisterRequest {
   12: optional i64 landmark
   /** True: an operator has seen that this database lost what it had acknowledged, and lets it in all the same (R16). Absent: false. */
   13: optional bool takeover
+  /** Where a promoted standby left the timeline of `landmark`, in bytes of WAL; absent: none was promoted since, or nobody can tell. */
+  14: optional i64 left_at
 }
 
 struct RegisterReply {

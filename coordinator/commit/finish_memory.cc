@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "base/canary.h"
+
 namespace assent::commit {
 
 void FinishMemory::remember(const TransactionId& transaction, MonoTime when) {
   finished_[transaction] = when;
   order_.emplace_back(transaction, when);
-  if (order_.size() <= capacity_) return;
+  if (order_.size() <= capacity_ || canary(Canary::kFinishesKept)) return;
   const auto& [oldest, then] = order_.front();
   const auto found = finished_.find(oldest);
   // A later finish of the same transaction stays.

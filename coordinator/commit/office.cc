@@ -376,6 +376,9 @@ std::optional<MonoTime> Office::next_deadline() const {
 std::vector<std::string> Office::pending(const TransactionId& transaction) const {
   return impl_->pending(transaction);
 }
+std::size_t Office::remembered() const {
+  return impl_->remembered();
+}
 std::size_t Office::driven_count() const {
   return impl_->driven_count();
 }

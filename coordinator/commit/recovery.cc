@@ -133,7 +133,8 @@ void Office::Impl::found(Turn& turn, const FoundBranch& one, MonoTime asked) {
 bool Office::Impl::nobody_knows(const BranchId& branch) const {
   const state::ParticipantRecord& participant = *state_.participant(branch.participant);
   if (state_.find(branch.transaction) != nullptr) return false;
-  if (branch.epoch < participant.quarantined_below) return true;
+  const bool quarantined = branch.epoch < participant.quarantined_below;
+  if (quarantined && !canary(Canary::kQuarantineIgnored)) return true;
   const bool below_floor = branch.transaction.time() <= state_.floor();
   return below_floor && branch.epoch < participant.broken_below;
 }

@@ -14,8 +14,12 @@
 //    know less of it: data that were restored and have grown since can hold another transaction of
 //    the branch's number, which only the first life after the restore can tell from the branch's.
 //    Should it be prepared in the new history, an inventory shows it.
+// 6. A record that was there when the break was executed stays for state::kHeldAfterBreak more,
+//    whatever its age: the sweep, or that of the next office, finds it. Later it is with a driver
+//    that waits for the participant, or has been answered.
 // A record that left before the break was executed is not found. That takes a participant that was
-// away for longer than outcomes are kept.
+// away for longer than outcomes are kept. Nor is one whose participant does not answer for longer
+// than 6 while the office changes, or that has no room (StateOptions::forgotten_max).
 #include "base/canary.h"
 #include "coordinator/commit/office_impl.h"
 
@@ -31,14 +35,15 @@ constexpr Millis kPause(10);
 }  // namespace
 
 // Ids may be ahead of the log's time by the permitted skew, so the last record that can be
-// concerned leaves by so much later than the break.
+// concerned leaves by so much later than the break, or with the end of what holds it back.
 void Office::Impl::look_for_break(Turn& turn, const std::string& participant,
                                   const state::ParticipantRecord& record) {
   if (canary(Canary::kBreakNotRedriven)) return;
   Epoch& swept = swept_[participant];
   if (record.broken_below <= swept) return;
   swept = record.broken_below;
-  if (record.broken_at + options_.clock_skew_max <= state_.floor()) return;
+  const bool held = state_.time() < record.broken_at + state::kHeldAfterBreak;
+  if (!held && record.broken_at + options_.clock_skew_max <= state_.floor()) return;
   sweeps_.push_back({participant, TransactionId()});
   if (!sweep_due_) sweep(turn);
 }

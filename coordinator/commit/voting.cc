@@ -117,13 +117,18 @@ void Driver::take(Turn& turn, Branch& branch, const VoteReadOnly& vote) {
 }
 
 // In OnePhase the writer's NO is definite: the agent of that life saw its COMMIT fail or its branch
-// roll back, or has read the outcome row. Of the others, which have left, nothing can be new.
+// roll back, or has read the outcome row. Of the others, which have left, nothing can be new. But a
+// row says nothing of a history that is lost, in which an earlier life may have committed.
 void Driver::take(Turn& turn, Branch& branch, const VoteNo& vote) {
   if (branch.left || (!in<Preparing>() && !in<OnePhase>())) return;
   Error reason = vote.reason;
   if (reason.participant.empty()) reason.participant = branch.id.participant;
   // As the reason of an abort it has a meaning of its own.
   if (reason.code == ErrorCode::kOutcomeUnknown) reason.code = ErrorCode::kInternal;
+  const auto* one_phase = std::get_if<OnePhase>(&state_);
+  if (one_phase != nullptr && one_phase->maybe_told && row_may_be_lost(turn)) {
+    return become_settling(turn, std::move(reason));
+  }
   give_up(turn, std::move(reason));
 }
 

@@ -161,7 +161,7 @@ Result<void> Enrolment::take_heartbeat(MonoTime now, const std::string& particip
 // One at a time for each participant, and nothing waits for it: the next heartbeat tells it again.
 void Enrolment::note_landmark(const std::string& participant, const state::Landmark& landmark) {
   const state::ParticipantRecord& record = *log_.state().participant(participant);
-  if (record.tracks_history != state::Tracking::kLandmarks) return;
+  if (record.tracks_history < state::Tracking::kLandmarks) return;
   if (landmark <= record.landmark || log_.congested()) return;
   if (!noting_.insert(participant).second) return;
   log_.propose(state::LandmarkNoted{participant, landmark},

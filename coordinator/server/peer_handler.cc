@@ -27,10 +27,13 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
     return failure(ErrorCode::kInvalidArgument, "nonce must have 1 to 64 bytes");
   }
   const bool negative = request.stored_epoch < 0 || request.wal_position < 0 ||
-                        (request.__isset.landmark && request.landmark < 0);
+                        (request.__isset.landmark && request.landmark < 0) ||
+                        (request.__isset.left_at && request.left_at < 0);
   if (negative || request.timeline < 1) {
-    return failure(ErrorCode::kInvalidArgument,
-                   "stored_epoch, wal_position and landmark count upwards from 0, timeline from 1");
+    return failure(
+        ErrorCode::kInvalidArgument,
+        "stored_epoch, wal_position, landmark and left_at count upwards from 0, timeline "
+        "from 1");
   }
   for (const std::string& address : {request.client_address, request.peer_address}) {
     if (auto reachable = rpc::check_reachable(address); !reachable) {
@@ -38,7 +41,7 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
     }
   }
   state::Enrolled out;
-  out.tracks_history = state::Tracking::kLandmarks;
+  out.tracks_history = state::Tracking::kEveryBreak;
   out.participant = std::move(*participant);
   out.nonce = request.nonce;
   out.stored_epoch = Epoch(static_cast<std::uint64_t>(request.stored_epoch));
@@ -50,6 +53,7 @@ Result<state::Enrolled> enrolled_from_wire(const wire::RegisterRequest& request)
   out.peer_address = request.peer_address;
   out.one_phase = request.__isset.one_phase && request.one_phase;
   if (request.__isset.landmark) out.landmark = static_cast<std::uint64_t>(request.landmark);
+  if (request.__isset.left_at) out.left_at = static_cast<std::uint64_t>(request.left_at);
   out.takeover = request.__isset.takeover && request.takeover;
   return out;
 }

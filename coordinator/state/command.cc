@@ -15,8 +15,9 @@ namespace {
 constexpr std::uint8_t kEntryFormatFirst = 1;
 constexpr std::uint8_t kEntryFormatGroups = 2;
 constexpr std::uint8_t kEntryFormatHistories = 3;
-constexpr std::uint8_t kEntryFormatRestores = 4;  // landmarks, and what operators decide
-constexpr std::uint8_t kEntryFormatNewest = 5;    // participants that operators take out
+constexpr std::uint8_t kEntryFormatRestores = 4;     // landmarks, and what operators decide
+constexpr std::uint8_t kEntryFormatWithdrawals = 5;  // participants that operators take out
+constexpr std::uint8_t kEntryFormatNewest = 6;       // every break of a history
 
 enum class Kind : std::uint8_t {
   kOfficeTaken = 1,
@@ -39,6 +40,7 @@ enum class Kind : std::uint8_t {
   kParticipantDrained = 18,
   kParticipantResumed = 19,
   kParticipantRemoved = 20,
+  kEnrolledWithEveryBreak = 21,
 };
 
 void put_kind(Encoder& out, Kind kind) {
@@ -79,8 +81,15 @@ Kind kind_of(Tracking tracks) {
       return Kind::kEnrolledTracked;
     case Tracking::kLandmarks:
       return Kind::kEnrolledWithLandmark;
+    case Tracking::kEveryBreak:
+      return Kind::kEnrolledWithEveryBreak;
   }
   return Kind::kEnrolled;
+}
+
+void put_optional(Encoder& out, const std::optional<std::uint64_t>& position) {
+  out.put_u8(position ? 1 : 0);
+  if (position) out.put_varint(*position);
 }
 
 void put_command(Encoder& out, const Enrolled& command) {
@@ -94,10 +103,11 @@ void put_command(Encoder& out, const Enrolled& command) {
   out.put_string(command.client_address);
   out.put_string(command.peer_address);
   out.put_u8(command.one_phase ? 1 : 0);
-  if (command.tracks_history != Tracking::kLandmarks) return;
-  out.put_u8(command.landmark ? 1 : 0);
-  if (command.landmark) out.put_varint(*command.landmark);
+  if (command.tracks_history < Tracking::kLandmarks) return;
+  put_optional(out, command.landmark);
   out.put_u8(command.takeover ? 1 : 0);
+  if (command.tracks_history < Tracking::kEveryBreak) return;
+  put_optional(out, command.left_at);
 }
 
 void put_command(Encoder& out, const LandmarkNoted& command) {
@@ -217,9 +227,11 @@ Enrolled read_enrolled(Reader& in, Tracking tracks_history) {
   command.peer_address = in.text();
   command.one_phase = in.flag();
   command.tracks_history = tracks_history;
-  if (tracks_history != Tracking::kLandmarks) return command;
+  if (tracks_history < Tracking::kLandmarks) return command;
   if (in.flag()) command.landmark = in.varint();
   command.takeover = in.flag();
+  if (tracks_history < Tracking::kEveryBreak) return command;
+  if (in.flag()) command.left_at = in.varint();
   return command;
 }
 
@@ -279,7 +291,8 @@ std::uint8_t format_of(Kind kind) {
   if (kind < Kind::kGroupFounded) return kEntryFormatFirst;
   if (kind < Kind::kHeuristicFound) return kEntryFormatGroups;
   if (kind < Kind::kEnrolledWithLandmark) return kEntryFormatHistories;
-  return kind < Kind::kUntoldForgotten ? kEntryFormatRestores : kEntryFormatNewest;
+  if (kind < Kind::kUntoldForgotten) return kEntryFormatRestores;
+  return kind < Kind::kEnrolledWithEveryBreak ? kEntryFormatWithdrawals : kEntryFormatNewest;
 }
 
 // What an earlier format did not know was not written under it.
@@ -301,6 +314,8 @@ Command read_command(Reader& in, std::uint8_t format) {
       return read_enrolled(in, Tracking::kBreaks);
     case Kind::kEnrolledWithLandmark:
       return read_enrolled(in, Tracking::kLandmarks);
+    case Kind::kEnrolledWithEveryBreak:
+      return read_enrolled(in, Tracking::kEveryBreak);
     case Kind::kLandmarkNoted:
       return read_landmark_noted(in);
     case Kind::kGroupFounded:
@@ -351,10 +366,10 @@ std::uint8_t format_of(const Command& command) {
           [](const HeuristicFound&) { return kEntryFormatHistories; },
           [](const HeuristicForgotten&) { return kEntryFormatHistories; },
           [](const HeuristicResolved&) { return kEntryFormatRestores; },
-          [](const UntoldForgotten&) { return kEntryFormatNewest; },
-          [](const ParticipantDrained&) { return kEntryFormatNewest; },
-          [](const ParticipantResumed&) { return kEntryFormatNewest; },
-          [](const ParticipantRemoved&) { return kEntryFormatNewest; },
+          [](const UntoldForgotten&) { return kEntryFormatWithdrawals; },
+          [](const ParticipantDrained&) { return kEntryFormatWithdrawals; },
+          [](const ParticipantResumed&) { return kEntryFormatWithdrawals; },
+          [](const ParticipantRemoved&) { return kEntryFormatWithdrawals; },
       },
       command);
 }

@@ -49,8 +49,9 @@ struct Landmark {
 // that proposed it. What that version's snapshots do not hold must not follow from its commands.
 enum class Tracking : std::uint8_t {
   kNone = 0,
-  kBreaks = 1,     // from which epoch on nothing may be lost
-  kLandmarks = 2,  // and what of the epochs below is not
+  kBreaks = 1,      // from which epoch on nothing may be lost
+  kLandmarks = 2,   // and what of the epochs below is not
+  kEveryBreak = 3,  // at every break, not only at the last one
 };
 
 // The no-op of a new leader's own ballot: it serves nothing before it has executed this (R1).
@@ -101,11 +102,14 @@ struct Enrolled {
   std::string peer_address;    // "host:port"
   bool one_phase = false;      // a single writing branch may commit there in one phase (R12)
   Tracking tracks_history = Tracking::kNone;
-  // With kLandmarks. The landmark of `stored_epoch` that stands in the database, 0: it has none;
+  // From kLandmarks on. The landmark of `stored_epoch` that stands in the database, 0: it has none;
   // nothing: the agent is of a version that does not tell.
   std::optional<std::uint64_t> landmark = std::nullopt;
-  // With kLandmarks. An operator has seen that this database lost what it had acknowledged.
+  // From kLandmarks on. An operator has seen that this database lost what it had acknowledged.
   bool takeover = false;
+  // With kEveryBreak. Where a standby that was promoted left the timeline of that landmark, in
+  // bytes of WAL. Nothing: no standby was promoted since, or nobody can tell.
+  std::optional<std::uint64_t> left_at = std::nullopt;
 
   bool operator==(const Enrolled&) const = default;
 };

@@ -250,6 +250,13 @@ void put_participant(Encoder& out, const std::string& name, const ParticipantRec
   put(out, record.landmark);
   put(out, record.survived);
   put_time(out, record.broken_at);
+  if (format < kSnapshotFormatEveryBreak) return;
+  out.put_varint(record.linear_from.value);
+  out.put_varint(record.earlier.size());
+  for (const Break& one : record.earlier) {
+    put(out, one.survived);
+    out.put_varint(one.below.value);
+  }
 }
 
 LogTime read_time(Reader& in) {
@@ -392,7 +399,8 @@ ParticipantRecord read_participant(Reader& in, std::uint8_t format) {
   record.one_phase = in.flag();
   if (format < kSnapshotFormatHistories) return record;
   record.tracks_history = static_cast<Tracking>(in.byte());
-  in.require(record.tracks_history <= Tracking::kLandmarks);
+  in.require(record.tracks_history <=
+             (format < kSnapshotFormatEveryBreak ? Tracking::kLandmarks : Tracking::kEveryBreak));
   record.proven_position = in.varint();
   record.broken_below = Epoch(in.varint());
   if (format < kSnapshotFormatRestores) return record;
@@ -400,6 +408,13 @@ ParticipantRecord read_participant(Reader& in, std::uint8_t format) {
   record.landmark = read_landmark(in);
   record.survived = read_landmark(in);
   record.broken_at = read_time(in);
+  if (format < kSnapshotFormatEveryBreak) return record;
+  record.linear_from = Epoch(in.varint());
+  record.earlier = in.list([&] {
+    const Landmark survived = read_landmark(in);
+    return Break{survived, Epoch(in.varint())};
+  });
+  in.require(record.earlier.size() < ParticipantRecord::kBreaksMax);
   return record;
 }
 

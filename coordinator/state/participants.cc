@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
+
 namespace assent::state {
 namespace {
 
@@ -40,6 +42,32 @@ bool breaks(const ParticipantRecord& known, const Enrolled& life) {
   return life.tracks_history == Tracking::kBreaks && life.wal_position < known.proven_position;
 }
 
+// How far the history that `life` has found is that of the life before.
+// 1. Who has the landmark (e, U) has all WAL before U of the history in which life e wrote it.
+// 2. A promoted standby tells where it left the timeline of that landmark: `left_at`, M. It has all
+//    of *its* primary's WAL before M. That is what life e did up to M if its primary was e's.
+// 3. The primary may have been another one: a copy of e's database, restored on the same timeline,
+//    which has grown, with what is none of e's, until the standby took its place. No life of an
+//    agent has seen it. Such a copy ends before M, and may end right behind U.
+// 4. The log knows a landmark (e, K) of the original. A standby of the original that has replayed
+//    up to M has the row of every landmark that was written before M. With U below K there are two
+//    explanations, that of 3, and a standby of the original that was promoted before it had K's
+//    row. Which one is true nobody tells: what is behind U is not proven.
+// 5. With K at or below U the copy of 3 would lack nothing that the log knows of a landmark, which
+//    follows within a second of what is done. Less than that cannot be told from nothing, by
+//    whatever the log knows (docs/operations.md): M counts.
+// 6. A life above e that is proven to have claimed the database was lost with its row, like a K.
+// 7. The landmarks that a log has lost were perhaps above U (R15).
+Landmark survived_of(const ParticipantRecord& known, const Enrolled& life, bool log_was_lost) {
+  Landmark survived = landmark_of(life);
+  const bool lacks_landmark =
+      (survived < known.landmark || life.stored_epoch < known.proven_epoch) &&
+      !canary(Canary::kSwitchBelieved);
+  if (!life.left_at || lacks_landmark || log_was_lost) return survived;
+  survived.wal_position = std::max(survived.wal_position, *life.left_at);
+  return survived;
+}
+
 }  // namespace
 
 Error enrolment_refusal(ErrorCode code, const Enrolled& life, std::string why) {
@@ -67,9 +95,10 @@ std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& l
   }
   // What the timeline had durable it has for good: a crash takes nothing that was flushed, and a
   // vote of YES and a landmark are told only when they are.
-  if (life.tracks_history != Tracking::kLandmarks || life.timeline != known.timeline) {
+  if (life.tracks_history < Tracking::kLandmarks || life.timeline != known.timeline) {
     return std::nullopt;
   }
+  if (canary(Canary::kCloneLetIn)) return std::nullopt;
   if (life.wal_position < known.proven_position) {
     return went_back(life, text_of(known.timeline, known.proven_position), here);
   }
@@ -79,30 +108,79 @@ std::optional<Error> went_back(const ParticipantRecord& known, const Enrolled& l
   return std::nullopt;
 }
 
-// 1. Which row of assent.landmark the present database has was read in that database. So what
-//    `survived` says is true of the history of now, whatever was lost on the way to it, in one
-//    break or in several.
-// 2. Of the lives before that one nothing is known, though they may have been lost in part only by
-//    an earlier break, or not at all.
+// Whether the history behind the break `one` has what `branch` prepared before it.
+// 1. Lives between two breaks worked in one history. The last one of them that is known in the
+//    history of now, `one.survived.epoch`, has claimed the database in it, and the history of now
+//    has all WAL of that one before `one.survived.wal_position`: the landmark of that life proves
+//    it for every life before it, too.
+// 2. So it has what such a life prepared before that position. That of the evidence is behind the
+//    PREPARE.
+// 3. A life after that one has left nothing in it: its claim would stand there.
+// 4. Where breaks may have been missed, only the life itself that has left the landmark is proven.
+// 5. Without evidence nothing is proven.
+bool ParticipantRecord::is_in(const Break& one, const DecidedBranch& branch) const {
+  if (branch.evidence == Evidence{}) return false;
+  if (branch.evidence.wal_position > one.survived.wal_position) return false;
+  if (branch.epoch == one.survived.epoch) return true;
+  return tracks_history == Tracking::kEveryBreak && linear_from <= branch.epoch &&
+         branch.epoch < one.survived.epoch;
+}
+
+// A branch can be lost only at the first break behind it: what is in the history behind that one is
+// before the claim of the life that found it, and so before what survived of every later one.
 bool ParticipantRecord::may_have_lost(const DecidedBranch& branch) const {
-  if (tracks_history != Tracking::kLandmarks || branch.epoch >= broken_below) return false;
-  return branch.epoch != survived.epoch || branch.evidence.wal_position > survived.wal_position;
+  if (tracks_history < Tracking::kLandmarks || branch.epoch >= broken_below) return false;
+  for (const Break& one : earlier) {
+    if (branch.epoch < one.below) return !is_in(one, branch);
+  }
+  return !is_in({survived, broken_below}, branch);
+}
+
+// Nothing of what this version remembers must follow from commands of earlier ones, whose snapshots
+// do not hold it.
+void ParticipantRecord::forget_breaks(Epoch until) {
+  earlier.clear();
+  linear_from = until;
+}
+
+// The present history is that of the life `stored`, which has ended in another break.
+// 1. Of the breaks that the log knows those are in it which were before that life began.
+// 2. Each other break was behind that life, and is not in the past of the present history: a copy
+//    from before it was restored. Or that life itself was lost by it, and its database is back. Of
+//    the breaks before that life nothing is known then: some may have been dropped with it.
+void ParticipantRecord::remember_breaks(Epoch stored) {
+  if (broken_below != Epoch()) earlier.push_back({survived, broken_below});
+  const bool came_back = std::ranges::any_of(
+      earlier, [&](const Break& one) { return one.survived.epoch < stored && stored < one.below; });
+  if (came_back) return forget_breaks(stored);
+  std::erase_if(earlier, [&](const Break& one) { return stored < one.below; });
+  if (earlier.size() < kBreaksMax) return;
+  linear_from = std::max(linear_from, earlier.front().below);
+  earlier.erase(earlier.begin());
 }
 
 void ParticipantRecord::begin(const Enrolled& life, LogTime time, bool log_was_lost) {
   const bool broken = breaks(*this, life);
+  const Landmark is_left = survived_of(*this, life, log_was_lost);
   identity = life.identity;
   // The lost log may have issued more: epochs go on above the database's own.
   if (log_was_lost) epoch = std::max(epoch, life.stored_epoch);
   epoch = epoch.next();
   if (log_was_lost) quarantined_below = epoch;
+  if (life.tracks_history != Tracking::kEveryBreak) {
+    forget_breaks(Epoch());
+  } else if (tracks_history != Tracking::kEveryBreak || log_was_lost) {
+    forget_breaks(epoch);
+  } else if (broken) {
+    remember_breaks(life.stored_epoch);
+  }
   if (broken) {
     broken_below = epoch;
-    survived = landmark_of(life);
-    landmark = survived;
+    survived = is_left;
+    landmark = landmark_of(life);
     proven_position = 0;
     proven_epoch = life.stored_epoch;
-    if (life.tracks_history == Tracking::kLandmarks) broken_at = time;
+    if (life.tracks_history >= Tracking::kLandmarks) broken_at = time;
   }
   landmark = std::max(landmark, landmark_of(life));
   tracks_history = life.tracks_history;
@@ -123,7 +201,7 @@ void ParticipantRecord::prove(const DecidedBranch& branch) {
 
 // Of an earlier life it may be a landmark that a break has taken away.
 void ParticipantRecord::note(const Landmark& written) {
-  if (tracks_history != Tracking::kLandmarks || written.epoch != epoch) return;
+  if (tracks_history < Tracking::kLandmarks || written.epoch != epoch) return;
   landmark = std::max(landmark, written);
   proven_epoch = std::max(proven_epoch, epoch);
 }

@@ -3,12 +3,14 @@
 //
 // A database may lose what it has acknowledged: an asynchronous standby is promoted, an older copy
 // is restored. From then on its history is another one, and what earlier lives prepared and
-// committed may be missing in it. That is a break of the history.
+// committed may be missing in it. That is a break of the history. Lives between two breaks worked
+// in one history, on one timeline, so their WAL positions compare.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
@@ -17,7 +19,18 @@
 
 namespace assent::state {
 
+struct Break {
+  Landmark survived;  // what of the lives before is in the history since
+  Epoch below;        // lives of lower epochs worked before it
+
+  bool operator==(const Break&) const = default;
+};
+
 struct ParticipantRecord {
+  // So many breaks are remembered; what lies before the oldest of them counts as lost. An
+  // operator has let in each one that is no promotion.
+  static constexpr std::size_t kBreaksMax = 16;
+
   DatabaseIdentity identity;  // immutable (R16)
   Epoch epoch;
   Epoch proven_epoch;  // highest known to stand in the database itself; below `epoch` at enrolment
@@ -40,9 +53,13 @@ struct ParticipantRecord {
   // without a record nothing is presumed of them (R15). 0: it never was; kNotSinceRestore: no life
   // has enrolled since.
   Epoch quarantined_below;
+  // With Tracking::kEveryBreak. The breaks in the present history before the last one, the oldest
+  // first; fewer than kBreaksMax.
+  std::vector<Break> earlier;
+  // Between lives of lower epochs there may have been breaks of which nothing is known.
+  Epoch linear_from;
 
-  // Whether the database of now may lack this branch, which voted YES in an earlier history. Of the
-  // life of `survived` it has what that life prepared up to there.
+  // Whether the database of now may lack this branch, which voted YES in an earlier history.
   [[nodiscard]] bool may_have_lost(const DecidedBranch& branch) const;
 
   // Another life begins. Precondition: nothing speaks against it, and it is not the present one, or
@@ -54,6 +71,11 @@ struct ParticipantRecord {
   void note(const Landmark& written);
 
   bool operator==(const ParticipantRecord&) const = default;
+
+ private:
+  [[nodiscard]] bool is_in(const Break& one, const DecidedBranch& branch) const;
+  void forget_breaks(Epoch until);
+  void remember_breaks(Epoch stored);
 };
 
 Error enrolment_refusal(ErrorCode code, const Enrolled& life, std::string why);

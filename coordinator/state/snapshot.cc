@@ -122,6 +122,7 @@ Result<void> StateMachine::load_beginning(std::string_view chunk) {
   if (format >= kSnapshotFormatHistories) heuristics_ = read_heuristics(in, format);
   if (format >= kSnapshotFormatRestores) restoration_ = read_restoration(in);
   if (format >= kSnapshotFormatWithdrawals) withdrawals_ = read_withdrawals(in);
+  hold_records();
   in.require(executed_ != Slot(0) && floor_ <= time_);
   if (!in.finished()) return refuse("does not follow its format");
   return {};
@@ -134,7 +135,8 @@ Result<void> StateMachine::load_records(std::string_view chunk) {
     const TransactionId id = read_transaction(in);
     TransactionRecord record = read_record(in);
     in.require(record.decided_in <= executed_ && record.forgotten_in <= executed_ &&
-               record.decided_at <= time_ && (!record.forgotten() || floor_ < id.time()) &&
+               record.decided_at <= time_ &&
+               (!record.forgotten() || floor_ < id.time() || time_ < held_until_) &&
                !records_.contains(id));
     if (!in.ok()) break;
     (record.forgotten() ? forgotten_ : unforgotten_).insert(id);

@@ -72,8 +72,20 @@ void StateMachine::raise_floor(LogTime floor) {
 // ids' times, so those to leave are at its front.
 void StateMachine::drop_expired() {
   while (!forgotten_.empty() && forgotten_.begin()->time() <= floor_) {
+    if (time_ < held_until_ && forgotten_.size() <= options_.forgotten_max) return;
     drop(*forgotten_.begin());
     forgotten_.erase(forgotten_.begin());
+  }
+}
+
+// What may be lost with a break is owed a second finish, or is told to operators: who looks for it
+// needs the records that there were when the log learnt of the break. Records that have left
+// before cannot be had back; they are of the time before the retention.
+void StateMachine::hold_records() {
+  held_until_ = LogTime();
+  for (const auto& [name, record] : participants_) {
+    if (record.tracks_history != Tracking::kEveryBreak || record.broken_below == Epoch()) continue;
+    held_until_ = std::max(held_until_, record.broken_at + kHeldAfterBreak);
   }
 }
 
@@ -231,6 +243,8 @@ CommandResult StateMachine::on(Slot /*slot*/, const Enrolled& life) {
   ParticipantRecord& record = participants_[life.participant];
   // The same life asks again: it has its epoch.
   if (record.nonce != life.nonce || log_is_lost) record.begin(life, time_, log_is_lost);
+  hold_records();
+  drop_expired();
   return EpochIssued{record.epoch};
 }
 
@@ -390,7 +404,8 @@ void StateMachine::check_records() const {
              "the index agrees with the record");
     CHECK_EQ(unforgotten_.count(id), record.forgotten() ? 0u : 1u,
              "the index agrees with the record");
-    CHECK(!record.forgotten() || floor_ < id.time(), "a forgotten record left at the floor (R14)");
+    CHECK(!record.forgotten() || floor_ < id.time() || time_ < held_until_,
+          "a forgotten record left at the floor (R14)");
     CHECK_LE(record.decided_in, executed_, "records come from executed slots (R1)");
     CHECK_LE(record.decided_at, time_, "records come from executed slots (R1)");
   }
@@ -408,6 +423,15 @@ void StateMachine::check_participants() const {
     CHECK_LE(record.broken_below, record.epoch, "a life finds that what came before is broken");
     CHECK(record.broken_below == Epoch(0) || record.survived.epoch < record.broken_below,
           "what survived is of an earlier life");
+    CHECK_LT(record.earlier.size(), ParticipantRecord::kBreaksMax, "memory is bounded");
+    Epoch behind;
+    for (const Break& one : record.earlier) {
+      CHECK(behind <= one.survived.epoch && one.survived.epoch < one.below,
+            "breaks are in the order in which they were found");
+      behind = one.below;
+    }
+    CHECK(record.earlier.empty() || behind <= record.survived.epoch,
+          "only what is in the past of the present history is remembered");
   }
 }
 

@@ -39,6 +39,11 @@ struct TransactionRecord {
   }
 };
 
+// So long records stay, below the floor too, after the log has learnt of a break: until an office,
+// and the next one should that end, has asked after what may be lost with it (redrive.cc). As long
+// as there is room: StateOptions::forgotten_max.
+inline constexpr Millis kHeldAfterBreak{60'000};
+
 // Bounds of the state; equal on every replica (they are part of the cluster's configuration).
 struct StateOptions {
   Millis retention{600'000};  // how long outcomes are kept after their ids were made (R14)
@@ -149,6 +154,7 @@ class StateMachine {
   void advance_time(LogTime time);
   void raise_floor(LogTime floor);
   void drop_expired();
+  void hold_records();
   void drop(const TransactionId& transaction);
   [[nodiscard]] std::optional<CommandResult> undecidable(
       const TransactionId& transaction, const std::vector<DecidedBranch>& branches) const;
@@ -181,7 +187,9 @@ class StateMachine {
   // Every record's id stands in exactly one of the two, in order of the ids' times: ids compare by
   // their time first.
   std::set<TransactionId> unforgotten_;
-  std::set<TransactionId> forgotten_;  // all above the floor
+  // All above the floor, but for those that a break holds back.
+  std::set<TransactionId> forgotten_;
+  LogTime held_until_;  // follows from the participants' breaks
   std::map<std::string, ParticipantRecord> participants_;
   Membership membership_;
   Heuristics heuristics_;

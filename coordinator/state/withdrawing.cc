@@ -43,6 +43,8 @@ CommandResult StateMachine::on(Slot /*slot*/, const ParticipantRemoved& command)
   if (auto error = removal_objection(command.participant)) return ChangeRefused{std::move(*error)};
   withdrawals_.remove(time_, command);
   participants_.erase(command.participant);
+  hold_records();
+  drop_expired();
   return TookEffect{};
 }
 

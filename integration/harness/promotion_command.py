@@ -1,5 +1,6 @@
 """The command integration/faults/promotion: a server dies under load, and a copy of it takes its place."""
 
+import collections
 import time
 
 from . import assentctl, bank, bank_run, crash_report, receipts, waiting
@@ -8,6 +9,10 @@ from .errors import HarnessError
 RESTART = 1  # the exit code of an agent whose life is over and that is to be started again
 AGENT_SECONDS = 60
 TOLD_SECONDS = 120
+# Of the last life that claimed the database; 0: it left none.
+LANDMARK = """
+SELECT e.epoch, coalesce(l.wal_position, '0/0') - '0/0'::pg_lsn
+  FROM assent.epoch e LEFT JOIN assent.landmark l USING (epoch)"""
 
 DESCRIPTION = """\
 Starts PostgreSQL servers with agents and three replicas of the coordinator, moves money between the
@@ -25,9 +30,10 @@ connections, in every round (of restored: after its agent was started with --tak
 hold what clients were told of each transfer, once; no prepared transaction is left on any server, all
 replicas have executed the same, and all processes stopped in good order. With synchronous no branch was
 reported as ended by somebody else, and no money was lost or made. With the others every branch that a
-client was told has committed, and that is not there, is a hazard in assentctl heuristic list, and none
-that a copy which is still there had prepared is one (what was proven in a history that is gone, too, is
-proven no more: docs/operations.md); a lost commit in one phase is answered OUTCOME_UNKNOWN. With restored the agent without --takeover was refused."""
+client was told has committed, and that is not there, is a hazard in assentctl heuristic list; none that a
+copy which is still there had prepared is one, and none that lies before the landmark with which a copy
+began, in whatever round; a lost commit in one phase is answered OUTCOME_UNKNOWN. With restored the agent
+without --takeover was refused."""
 
 
 def main(arguments):
@@ -119,6 +125,7 @@ class _Lagging(_Promotion):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self._reappeared = {}  # gids of what each participant's latest copy had prepared
+        self._landmarks = collections.defaultdict(list)  # with which its copies began, in their order
         self._one_phase = None  # the lost one of this round
 
     def crash(self, number, meter):
@@ -161,6 +168,8 @@ class _Lagging(_Promotion):
         gids = copy.prepared_transactions()
         self._reappeared[copy.participant] = gids
         self._steps.say(f"   {copy.name} has {len(gids)} branches prepared")
+        epoch, position = copy.value(LANDMARK).split("\t")
+        self._landmarks[copy.participant].append((int(epoch), int(position)))
 
     def before_closing(self, path):
         """Waits until all that is lost is told; an operator ends what is listed, and left to him."""
@@ -189,8 +198,25 @@ class _Lagging(_Promotion):
                               if branch["result"] == "hazard"}
                 for transaction, told in assentctl.heuristics(self._cluster).items()}
 
+    def _proven(self):
+        """Branches that are told to be hazards, though a landmark proves that they are there.
+
+        The first copy that began after a branch's life decides: it has what is before its landmark.
+        """
+        found = []
+        for transaction, told in assentctl.heuristics(self._cluster).items():
+            for branch in told["branches"]:
+                copies = [position for epoch, position in self._landmarks[branch["participant"]]
+                          if branch["epoch"] <= epoch]
+                if branch["result"] != "hazard" or "evidence" not in branch or not copies:
+                    continue
+                if branch["evidence"]["wal_position"] <= copies[0]:
+                    found.append(transaction)
+        return found
+
     def audit(self, path, books, result):
         lost = self._lost()
+        proven = self._proven()
         branches = sum(len(participants) for participants in lost.values())
         reappeared = [(participant, gid) for participant, gids in self._reappeared.items()
                       for gid in gids]
@@ -201,6 +227,9 @@ class _Lagging(_Promotion):
         print(f"{'of them there after all':>34} {there:>12,}")
         print(f"{'branches that were prepared again':>34} {len(reappeared):>12,}")
         problems = receipts.problems(path, self._cluster.servers, lost)
+        if proven:
+            problems.append(f"{len(proven)} transactions are told to be lost in part that a landmark"
+                            f" proves to be there, for example {proven[0]}.")
         if there == branches:
             problems.append("Nothing is told to be lost: the copies lacked nothing.")
         if len(replayed) != len(reappeared):

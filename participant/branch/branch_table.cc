@@ -87,6 +87,10 @@ std::size_t BranchTable::live_count() const {
   return core_->memory().live_count();
 }
 
+std::size_t BranchTable::remembered() const {
+  return core_->remembered();
+}
+
 const BranchCounters& BranchTable::counters() const {
   return core_->counters();
 }

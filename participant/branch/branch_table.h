@@ -323,6 +323,9 @@ class BranchTable {
   [[nodiscard]] bool is_prepared(const BranchId& branch) const;
   // Branches that hold or wait for a connection, or are prepared.
   [[nodiscard]] std::size_t live_count() const;
+  // Entries that it keeps of single branches beside those that live or are being finished, and
+  // those that have ended, which leave with time. They are few, however many have ended.
+  [[nodiscard]] std::size_t remembered() const;
   [[nodiscard]] const BranchCounters& counters() const;
 
   // Aborts the process when an invariant is broken. Cost: linear.

@@ -26,6 +26,7 @@ class BranchTable::Core {
 
   [[nodiscard]] const BranchMemory& memory() const { return memory_; }
   [[nodiscard]] const std::set<TransactionId>& prepared() const { return prepared_; }
+  [[nodiscard]] std::size_t remembered() const { return serials_.size() + settles_.size(); }
   [[nodiscard]] Ballot ballot() const { return ballot_; }
   void observe(Ballot ballot);
   [[nodiscard]] const std::optional<Error>& refuses() const { return admission_.refuses; }

@@ -215,12 +215,12 @@ void Database::stored_epoch(Done<Epoch> done) {
                      [control = impl_->control()] { return postgres::stored_epoch(control); });
 }
 
-void Database::stored_landmark(Epoch epoch, Done<std::uint64_t> done) {
+void Database::stored_landmark(Epoch epoch, Done<StoredLandmark> done) {
   CHECK(impl_->context()->position.has_value(), "the database is identified first");
-  impl_->call<std::uint64_t>(std::move(done),
-                             [context = impl_->context(), control = impl_->control(), epoch] {
-                               return postgres::stored_landmark(context, control, epoch);
-                             });
+  impl_->call<StoredLandmark>(std::move(done),
+                              [context = impl_->context(), control = impl_->control(), epoch] {
+                                return postgres::stored_landmark(context, control, epoch);
+                              });
 }
 
 void Database::claim_epoch(Epoch previous, Epoch mine, Done<void> done) {

@@ -25,6 +25,12 @@ class io_context;
 
 namespace assent::postgres {
 
+// The landmark that a life left (landmarks.h), in bytes of WAL.
+struct StoredLandmark {
+  std::uint64_t wal_position = 0;  // 0: it left none
+  std::uint64_t left_at = 0;  // where a promoted standby left its timeline; 0: that is not known
+};
+
 struct DatabaseOptions {
   std::string cluster;
   std::string participant;
@@ -101,9 +107,9 @@ class Database {
   void identify(Done<Position> done);
   // The epoch in `assent.epoch`; 0 when none was ever set.
   void stored_epoch(Done<Epoch> done);
-  // The WAL position of the landmark that the life of this epoch left; 0: it left none. Brings it
-  // up to the promotion of a standby that has just taken that life's server's place.
-  void stored_landmark(Epoch epoch, Done<std::uint64_t> done);
+  // The landmark that the life of this epoch left. On a standby that has just taken the place of
+  // that life's server it notes where it left that life's timeline.
+  void stored_landmark(Epoch epoch, Done<StoredLandmark> done);
   // Sets the epoch by compare-and-set; kDisplaced when it is not `previous` any more. From now on
   // every new connection reads the epoch and closes when it is not `mine` (reported by
   // on_over).

@@ -19,6 +19,7 @@
 //    been deleted. Whether the branch was rolled back or lost it does not tell.
 #include "participant/postgres/missing_gid.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -106,7 +107,9 @@ XidStatus parse_status(const Value& status) {
 
 // Whether the PREPARE is in the history of `session`.
 // 1. It is before the position P of the evidence. The landmark of its life, if it is beyond P, was
-//    written behind P in the history of that life; who has the landmark has the PREPARE.
+//    written behind P in the history of that life; who has the landmark has the PREPARE. So does
+//    who has left that life's timeline behind P, unless the log says that it was perhaps another
+//    history of that timeline (landmarks.cc, 3).
 // 2. A branch of this life: the sessions of a life are all of one history (session.cc), and the WAL
 //    is beyond P.
 // 3. A branch of an older life, on the timeline on which it was prepared: what older lives prepared
@@ -125,8 +128,9 @@ bool is_proven(const Context& context, const Session& session, std::uint64_t wal
   const Evidence& evidence = *operation.evidence;
   const std::uint64_t p = evidence.wal_position;
   const bool same_timeline = session.timeline == evidence.timeline;
-  if (landmark && landmark->timeline == evidence.timeline && p <= landmark->wal_position) {
-    return true;
+  if (landmark && landmark->timeline == evidence.timeline) {
+    const std::uint64_t left_at = operation.maybe_lost ? 0 : landmark->left_at;
+    if (p <= std::max(landmark->wal_position, left_at)) return true;
   }
   const auto seen = context.seen.find(branch);
   if (seen != context.seen.end() && seen->second == evidence.xid) return true;

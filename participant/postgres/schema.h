@@ -11,7 +11,7 @@
 
 namespace assent::postgres {
 
-inline constexpr int kSchemaVersion = 4;
+inline constexpr int kSchemaVersion = 5;
 
 // participant/schema/schema.sql, as it was when this program was built.
 extern const std::string_view kSchemaSql;

@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS assent.landmark (
 );
 -- True: every branch that this life prepared writes its row of assent.branch_outcome.
 ALTER TABLE assent.landmark ADD COLUMN IF NOT EXISTS outcome_rows boolean NOT NULL DEFAULT false;
+-- Where a promoted standby left the timeline of that life, written by the first agent that came to
+-- it. NULL: none was promoted, or nobody could tell.
+ALTER TABLE assent.landmark ADD COLUMN IF NOT EXISTS left_at pg_lsn;
 
 -- Prepared branches that have committed here, where the agent is configured to have them write it
 -- (postgres.outcome_row). A branch inserts its row in its own transaction before it is prepared, so
@@ -93,4 +96,4 @@ GRANT EXECUTE ON FUNCTION assent.record_commit(text, text), assent.record_branch
 
 -- Last, so that it stands only when all of the above does.
 CREATE OR REPLACE FUNCTION assent.schema_version() RETURNS integer
-LANGUAGE sql IMMUTABLE AS 'SELECT 4';
+LANGUAGE sql IMMUTABLE AS 'SELECT 5';

@@ -63,10 +63,12 @@ void Agent::identify() {
 void Agent::find_stored(const postgres::Position& position) {
   database_.stored_epoch([this, position](Result<Epoch> stored) {
     if (!stored) return retry_or_fail(stored.error(), &Agent::identify);
-    database_.stored_landmark(*stored, [this, position, stored](Result<std::uint64_t> landmark) {
-      if (!landmark) return retry_or_fail(landmark.error(), &Agent::identify);
-      enrol({position, *stored, *landmark});
-    });
+    database_.stored_landmark(*stored,
+                              [this, position, stored](Result<postgres::StoredLandmark> landmark) {
+                                if (!landmark)
+                                  return retry_or_fail(landmark.error(), &Agent::identify);
+                                enrol({position, *stored, *landmark});
+                              });
   });
 }
 

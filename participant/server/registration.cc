@@ -112,7 +112,10 @@ class Registration::Impl : public std::enable_shared_from_this<Impl> {
     out.client_address = config_.advertised_client_address;
     out.peer_address = config_.advertised_peer_address;
     out.__set_one_phase(config_.one_phase);
-    out.__set_landmark(static_cast<std::int64_t>(found.landmark));
+    out.__set_landmark(static_cast<std::int64_t>(found.landmark.wal_position));
+    if (found.landmark.left_at > 0) {
+      out.__set_left_at(static_cast<std::int64_t>(found.landmark.left_at));
+    }
     if (config_.takeover) out.__set_takeover(true);
     return out;
   }

@@ -30,7 +30,7 @@ struct Enrolment {
 struct FoundDatabase {
   postgres::Position position;
   Epoch stored_epoch;
-  std::uint64_t landmark = 0;  // of `stored_epoch`, in bytes of WAL; 0: none
+  postgres::StoredLandmark landmark = {};  // of `stored_epoch`
 };
 
 class Registration {

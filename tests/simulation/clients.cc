@@ -97,7 +97,7 @@ state::Command Clients::forget_some() {
 state::Command Clients::enrol(std::uint64_t client) {
   const std::uint64_t number = client % kParticipants;
   state::Enrolled life;
-  life.tracks_history = state::Tracking::kLandmarks;
+  life.tracks_history = state::Tracking::kEveryBreak;
   life.participant = participant(number);
   life.nonce = std::to_string(client) + "." + std::to_string(++lives_);
   life.identity = {1'000 + number, 1};

@@ -32,12 +32,18 @@ void Decisions::decided(const TransactionId& transaction, Outcome asked,
   };
   if (std::holds_alternative<state::TookEffect>(result)) {
     if (known != nullptr) fail("is decided a second time");
+    if (lost_.contains(transaction)) {
+      violated(Checker::kPresumesNothing, to_string(transaction) +
+                                              " was decided by the log that was lost, and is"
+                                              " decided again");
+    }
     outcomes_.emplace(transaction, asked);
   } else if (const auto* already = std::get_if<state::AlreadyDecided>(&result)) {
     if (known == nullptr) fail("is said to be decided and never was");
     if (*known != already->outcome) fail("is said to have another outcome than it has");
   } else if (std::holds_alternative<state::BelowFloor>(result)) {
-    if (time_ - retention_ < transaction.time()) fail("is refused and stands above the floor");
+    const bool above = time_ - retention_ < transaction.time();
+    if (above && !restored_) fail("is refused and stands above the floor");
   } else if (std::holds_alternative<state::BranchLost>(result)) {
     if (known != nullptr || asked != Outcome::kCommitted) fail("is refused for no reason");
   } else {
@@ -64,6 +70,18 @@ void Decisions::told(const state::Command& command, const state::CommandResult& 
   if (first || found->second == outcome) return;
   violated(Checker::kExactlyOnce,
            to_string(asked->transaction) + " was told COMMITTED and ABORTED");
+}
+
+// The floor is above all that the lost log may have decided from now on, and epochs go on above
+// those that databases have stored.
+void Decisions::restore(const state::StateMachine& state) {
+  restored_ = true;
+  nonces_.clear();
+  std::erase_if(outcomes_, [&](const auto& one) {
+    if (state.find(one.first) != nullptr) return false;
+    lost_.insert(one.first);
+    return true;
+  });
 }
 
 const Outcome* Decisions::find(const TransactionId& transaction) const {

@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "coordinator/state/command.h"
+#include "coordinator/state/state_machine.h"
 
 namespace assent::simulation {
 
@@ -23,6 +25,10 @@ class Decisions {
   // A client was told this result of its command: never two outcomes of one transaction (R10).
   void told(const state::Command& command, const state::CommandResult& result);
 
+  // The log is lost, and goes on from this state: what it had decided since is not decided there,
+  // and must never be.
+  void restore(const state::StateMachine& state);
+
   // Null: undecided.
   [[nodiscard]] const Outcome* find(const TransactionId& transaction) const;
 
@@ -34,6 +40,8 @@ class Decisions {
   LogTime time_;
   std::unordered_map<TransactionId, Outcome> outcomes_;
   std::unordered_map<TransactionId, Outcome> told_;
+  std::unordered_set<TransactionId> lost_;  // decided by a log that was lost
+  bool restored_ = false;
   std::map<std::pair<std::string, Epoch>, std::string> nonces_;
 };
 

@@ -210,6 +210,14 @@ void Disk::wipe() {
   incarnation_ = DiskIncarnation(incarnation_.value + 1);
 }
 
+// What was sent from the lost disks is not heard any more.
+void Disk::begin_from(const StoredSnapshot& snapshot, std::uint32_t replicas) {
+  wipe();
+  begun_ = incarnation_;
+  for (std::uint32_t id = 1; id <= replicas; ++id) met_.emplace(ReplicaId(id), begun_);
+  shelf_.keep(snapshot);
+}
+
 // ── damage ──────────────────────────────────────────────────────────────────────────────────────
 
 // What lacks elsewhere than the record says, the life that wrote it still had, and counted on.

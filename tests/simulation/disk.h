@@ -79,7 +79,14 @@ class Disk final : public paxos::ChosenLog {
   // Everything is lost; what is there from now on is another disk.
   // Precondition: its replica is down.
   void wipe();
+  // Another directory, which begins with a snapshot; its replica has met the others' first ones.
+  // Precondition: its replica is down.
+  void begin_from(const StoredSnapshot& snapshot, std::uint32_t replicas);
   [[nodiscard]] DiskIncarnation incarnation() const { return incarnation_; }
+  // The one with which its replica began.
+  [[nodiscard]] DiskIncarnation begun() const { return begun_; }
+  // It was lost since its replica began.
+  [[nodiscard]] bool wiped() const { return incarnation_ != begun_; }
   // Nothing was ever told from it.
   [[nodiscard]] bool fresh() const {
     return gone_ == 0 && durable_.empty() && shelf_.newest() == nullptr;
@@ -150,6 +157,7 @@ class Disk final : public paxos::ChosenLog {
   std::size_t flushing_ = 0;         // records of the flush that is at work; 0: none is
   std::optional<std::size_t> room_;  // for so many records; none: there is enough
   DiskIncarnation incarnation_ = kFirstDisk;
+  DiskIncarnation begun_ = kFirstDisk;  // with it the replica began
   std::map<ReplicaId, DiskIncarnation> met_;
   Micros slow_until_ = 0;
   Micros stalled_until_ = 0;

@@ -17,6 +17,7 @@ Group::Group(Scheduler& scheduler, Trace& trace, const Setting& setting, Answere
             hosts[to.value - 1]->arrive(from, message);
           },
           [this](ReplicaId at, ReplicaId peer) { hosts[at.value - 1]->lose(peer); }),
+      setting_(setting),
       around_{
           scheduler,
           trace,
@@ -50,6 +51,25 @@ Group::Group(Scheduler& scheduler, Trace& trace, const Setting& setting, Answere
   for (std::uint32_t id = 1; id <= setting.hosts(); ++id) {
     hosts.push_back(std::make_unique<Host>(around_, setting, ReplicaId(id)));
   }
+}
+
+void Group::restore(const std::string& backup) {
+  for (const auto& host : hosts) host->crash();
+  const state::StateOptions& options = setting_.options.state;
+  const auto state = state_of(backup, options);
+  state->restore(id_of(backup));
+  StoredSnapshot snapshot;
+  std::string content;
+  state->begin_snapshot();
+  while (const auto chunk = state->next_chunk(setting_.snapshot_chunk_records)) {
+    add_chunk(content, *chunk);
+  }
+  snapshot.info = {state->executed(), id_of(content), content.size()};
+  snapshot.content = std::make_shared<const std::string>(std::move(content));
+  ledger.restore(state_of(*snapshot.content, options));
+  history.restore();
+  witness.restore(state->executed());
+  for (const auto& host : hosts) host->disk().begin_from(snapshot, setting_.hosts());
 }
 
 void Group::boot() {

@@ -31,6 +31,9 @@ class Group {
 
   // Founds it.
   void boot();
+  // Every replica and its disk are lost, and begin anew from a backup (Ledger::back_up). Nothing
+  // boots by that. Precondition: the group does not change, and no disk was lost alone.
+  void restore(const std::string& backup);
 
   Ledger ledger;
   Witness witness;
@@ -38,6 +41,7 @@ class Group {
   Network network;
 
  private:
+  const Setting& setting_;
   Surroundings around_;
 
  public:

@@ -69,6 +69,15 @@ void History::check_outcome(Checker checker, ReplicaId by, const TransactionId& 
                         to_string(transaction) + " as was told");
 }
 
+void History::restore() {
+  const auto lost = [this](const TransactionId& id) {
+    return ledger_.decisions().find(id) == nullptr;
+  };
+  told_through_ = std::min(told_through_, ledger_.executed());
+  std::erase_if(told_, lost);
+  std::erase_if(all_told_, lost);
+}
+
 void History::check_kept(ReplicaId by, const state::StateMachine& state) const {
   for (const TransactionId& transaction : all_told_) {
     check_outcome(Checker::kAcknowledgedIsKept, by, transaction, state);

@@ -33,6 +33,9 @@ class History {
   // The read is answered from this state.
   void read_done(ReplicaId by, const Horizon& asked, const state::StateMachine& state);
 
+  // The log is lost, and goes on from what the ledger has: of what was told only that is kept.
+  void restore();
+
   // Everything that was told is in this state, which has executed all that was.
   void check_kept(ReplicaId by, const state::StateMachine& state) const;
 

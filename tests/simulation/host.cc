@@ -84,6 +84,7 @@ void Host::take_part() {
   options.paxos.seed = dice_.next();
   options.state.formats = formats_;
   if (formats_ == kFirstVersion) options.founders.clear();
+  for (state::Member& founder : options.founders) founder.disk = disk_.begun().value;
   if (!is_founder()) {
     options.paxos.group = paxos::Group();
     options.founders.clear();

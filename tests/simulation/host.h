@@ -83,7 +83,7 @@ class Host {
   [[nodiscard]] bool switched_off() const { return switched_off_; }
   // All that was on its disk is lost. Precondition: it is down.
   void wipe();
-  [[nodiscard]] bool wiped() const { return disk_.incarnation() != kFirstDisk; }
+  [[nodiscard]] bool wiped() const { return disk_.wiped(); }
   // Nothing comes in until then. A time that is past ends a pause.
   void pause_until(Micros until);
   Disk& disk() { return disk_; }

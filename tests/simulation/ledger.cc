@@ -7,6 +7,7 @@
 
 #include "base/overloaded.h"
 #include "tests/simulation/clock.h"
+#include "tests/simulation/shelf.h"
 #include "tests/simulation/violation.h"
 
 namespace assent::simulation {
@@ -22,6 +23,8 @@ Millis retention_at_least(const state::StateOptions& options) {
   return options.forgotten_max < 1'000 ? std::min(options.retention, options.retention_min)
                                        : options.retention;
 }
+
+constexpr std::size_t kBackUpRecords = 50;  // in a chunk
 
 // The time of an entry is rounded down by each of two clocks.
 constexpr Millis kRounding(2);
@@ -63,8 +66,9 @@ Milestone milestone_of(const state::StateMachine& state) {
 
 Ledger::Ledger(const Scheduler& scheduler, std::uint32_t founders, state::StateOptions options)
     : scheduler_(scheduler),
+      founders_(founders),
       electorates_(founders),
-      state_(options),
+      state_(std::make_shared<state::StateMachine>(options)),
       decisions_(retention_at_least(options)),
       milestones_(1) {}
 
@@ -138,8 +142,8 @@ void Ledger::execute(Slot slot, const paxos::Value& value) {
     entry = *state::decode_entry(*value);
     check_time(slot, entry.time, value);
   }
-  const auto results = state_.execute(slot, entry);
-  electorates_.executed(slot, state_.membership());
+  const auto results = state_->execute(slot, entry);
+  electorates_.executed(slot, state_->membership());
   for (std::size_t i = 0; i < results.size(); ++i) {
     const state::Command& command = entry.commands[i];
     decisions_.executed(entry.time, command, results[i]);
@@ -150,8 +154,32 @@ void Ledger::execute(Slot slot, const paxos::Value& value) {
     if (!executions.empty()) ++repeated_;
     executions.push_back({slot, digest_of(results[i])});
   }
-  milestones_.push_back(milestone_of(state_));
-  if (slot.value % kHashEvery == 0) milestones_.back().hash = state_.state_hash();
+  milestones_.push_back(milestone_of(*state_));
+  if (slot.value % kHashEvery == 0) milestones_.back().hash = state_->state_hash();
+}
+
+// ── a restore ───────────────────────────────────────────────────────────────────────────────────
+
+std::string Ledger::back_up() {
+  std::string content;
+  state_->begin_snapshot();
+  while (const auto chunk = state_->next_chunk(kBackUpRecords)) add_chunk(content, *chunk);
+  return content;
+}
+
+// The configuration founds the group anew, and log time begins above that of the lost log.
+void Ledger::restore(std::shared_ptr<state::StateMachine> state) {
+  state_ = std::move(state);
+  const std::size_t slots = executed().value + 1;
+  slots_.resize(slots);
+  milestones_.resize(slots);
+  milestones_.back() = milestone_of(*state_);
+  electorates_ = Electorates(founders_);
+  electorates_.executed(executed(), state_->membership());
+  executions_.clear();
+  decisions_.restore(*state_);
+  first_time_.reset();
+  ahead_ = state::kIdsAhead;
 }
 
 // R17, from outside: no clock runs faster than drift allows, so since the first entry was made log
@@ -160,7 +188,7 @@ std::optional<LogTime> Ledger::time_bound(Micros at) const {
   if (!first_time_) return std::nullopt;
   const Micros elapsed = at - first_seen_;
   const Micros fastest = elapsed + elapsed * kDriftMax / kSecond;
-  return *first_time_ + Millis((fastest + fastest / 100) / kMillisecond) + kRounding;
+  return *first_time_ + Millis((fastest + fastest / 100) / kMillisecond) + kRounding + ahead_;
 }
 
 void Ledger::check_time(Slot slot, LogTime time, const paxos::Value& value) {
@@ -198,7 +226,7 @@ void Ledger::compare(ReplicaId by, const state::StateMachine& state, bool whole)
   const std::uint64_t hash = std::exchange(expected.hash, 0);
   if (slot > 0 && milestone_of(state) != expected) fail("time, floor, office or records");
   if (hash != 0 && state.state_hash() != hash) fail("the hash of all of it");
-  if (whole && state.executed() == executed() && state.state_hash() != state_.state_hash()) {
+  if (whole && state.executed() == executed() && state.state_hash() != state_->state_hash()) {
     fail("the hash of all of it, at the end");
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -54,6 +55,11 @@ class Ledger {
   // Replicas 1 to `founders` are the group until the log says otherwise.
   Ledger(const Scheduler& scheduler, std::uint32_t founders, state::StateOptions options);
 
+  // A backup of the log: the state after what is chosen by now, as a snapshot's content.
+  [[nodiscard]] std::string back_up();
+  // The log is lost, and goes on from this state, whose slots it had.
+  void restore(std::shared_ptr<state::StateMachine> state);
+
   // `observer` sees every command as it is executed, once chosen.
   using Observer = std::function<void(const state::Command&, const state::CommandResult&)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
@@ -73,8 +79,8 @@ class Ledger {
 
   // Null: not chosen.
   [[nodiscard]] const paxos::Value* chosen(Slot slot) const;
-  [[nodiscard]] Slot executed() const { return state_.executed(); }
-  [[nodiscard]] const state::StateMachine& state() const { return state_; }
+  [[nodiscard]] Slot executed() const { return state_->executed(); }
+  [[nodiscard]] const state::StateMachine& state() const { return *state_; }
   // Null: never executed.
   [[nodiscard]] const std::vector<Execution>* executions(CommandKey key) const;
   // Commands of clients that were executed, each counted once; and executions in all.
@@ -111,8 +117,9 @@ class Ledger {
   void check_time(Slot slot, LogTime time, const paxos::Value& value);
 
   const Scheduler& scheduler_;
+  const std::uint32_t founders_;
   Electorates electorates_;
-  state::StateMachine state_;
+  std::shared_ptr<state::StateMachine> state_;
   Decisions decisions_;
   std::vector<SlotState> slots_;  // by slot
   std::vector<Milestone> milestones_;
@@ -122,6 +129,7 @@ class Ledger {
   Observer observer_;
   std::optional<LogTime> first_time_;
   Micros first_seen_ = 0;
+  Millis ahead_{0};  // of the clocks, since a restore
 };
 
 }  // namespace assent::simulation

@@ -109,6 +109,12 @@ std::string_view name(Checker checker) {
       return "unbroken-is-trusted";
     case Checker::kLifeKeepsHistory:
       return "life-keeps-history";
+    case Checker::kPresumesNothing:
+      return "presumes-nothing";
+    case Checker::kBoundedMemory:
+      return "bounded-memory";
+    case Checker::kCloneIsRefused:
+      return "clone-is-refused";
     case Checker::kUnknownStatement:
       return "unknown-statement";
     case Checker::kTame:

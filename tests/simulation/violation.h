@@ -60,6 +60,9 @@ enum class Checker {
   kUnbrokenNoHazard,   // the log tells of a branch that nobody ended and nothing can have lost
   kUnbrokenIsTrusted,  // a database that lost nothing is taken for one that went back
   kLifeKeepsHistory,   // R6: a life of an agent works on in a history that it did not begin in
+  kPresumesNothing,    // R15: a restored coordinator ends, or decides, what the lost log may have
+  kBoundedMemory,      // an office or an agent keeps more of what is over than it may
+  kCloneIsRefused,     // R16: an agent serves a copy of its database that lacks what the log knows
 };
 
 std::string_view name(Checker checker);
@@ -72,6 +75,13 @@ struct Violation {
 
 [[noreturn]] inline void violated(Checker checker, std::string what) {
   throw Violation{checker, std::move(what)};
+}
+
+// What is over leaves the memory of `who`: it keeps so many entries of that.
+inline void check_memory(const std::string& who, std::size_t entries, std::size_t bound) {
+  if (entries <= bound) return;
+  violated(Checker::kBoundedMemory,
+           who + " keeps " + std::to_string(entries) + " entries of what is over");
 }
 
 }  // namespace assent::simulation

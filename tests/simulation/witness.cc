@@ -153,6 +153,15 @@ void Witness::kept(ReplicaId replica, Slot through) {
   of(replica).snapshot = std::max(of(replica).snapshot, through);
 }
 
+void Witness::restore(Slot through) {
+  for (Known& known : replicas_) {
+    const std::uint64_t life = known.life;
+    known = {};
+    known.life = life;
+    known.snapshot = through;
+  }
+}
+
 void Witness::led(ReplicaId replica, const Ballot& ballot) {
   const Life now = life(replica);
   if (ballot.replica == replica && leaders_.try_emplace(ballot, now).first->second == now) return;

@@ -34,6 +34,8 @@ class Witness {
                 const state::StateOptions& options) const;
   // It is durable at this replica.
   void kept(ReplicaId replica, Slot through);
+  // All disks are lost, and each replica begins with the state after this slot.
+  void restore(Slot through);
   // The replica leads under this ballot.
   void led(ReplicaId replica, const Ballot& ballot);
 

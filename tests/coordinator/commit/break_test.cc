@@ -265,6 +265,21 @@ TEST(OldLife, CommitsInOnePhaseWhereNothingWasLost) {
   EXPECT_EQ(s.committed("a"), "reply 1 COMMITTED in one phase");
 }
 
+// The first request may have reached the life that is over; the next one has no trace of it.
+TEST(OldLife, MayHaveCommittedInOnePhaseWhatTheNextOneDoesNotKnow) {
+  Stage s;
+  s.enrol("a", /*one_phase=*/true);
+  RequestedBranch branch = Stage::branch("a");
+  branch.epoch = Epoch(2);
+  s.commit(1, {branch});
+  s.prepare_lost("a");
+  s.restore("a");
+  s.pass(Millis(60));
+  EXPECT_EQ(s.no("a"), "settle a");
+  EXPECT_EQ(s.feed(SettleArrived{"a", s.t, false, Epoch(3)}),
+            "propose ABORTED a/2.1 because OUTCOME_UNKNOWN");
+}
+
 TEST(OldLife, ShowsNoInventory) {
   Stage s;
   s.enrol("a", false);

@@ -52,7 +52,7 @@ state::Enrolled Stage::life_of(const std::string& participant, bool one_phase) {
           "host:1",
           "host:2",
           one_phase,
-          state::Tracking::kLandmarks,
+          state::Tracking::kEveryBreak,
           /*landmark=*/0};
 }
 

@@ -56,6 +56,19 @@ Entry every_command() {
                 true},
        Enrolled{
            "orders", "nonce", Epoch(2), {7, 8}, 4, 99, "a:1", "b:2", false, Tracking::kLandmarks},
+       Enrolled{"orders",
+                "nonce",
+                Epoch(2),
+                {7, 8},
+                4,
+                99,
+                "a:1",
+                "b:2",
+                false,
+                Tracking::kEveryBreak,
+                77,
+                true,
+                88},
        LandmarkNoted{"orders", {Epoch(3), 1'000}},
        GroupFounded{{member(1), member(2)}},
        ReplicaAdded{member(3)},
@@ -88,8 +101,10 @@ TEST(EntryEncoding, IsWrittenInTheFirstFormatThatKnowsIt) {
   EXPECT_EQ(encode({LogTime(1), {committed_of_nobody(), ReplicaRemoved{ReplicaId(1)}}})[0], 2);
   EXPECT_EQ(encode({LogTime(1), {HeuristicForgotten{}}})[0], 3);
   Enrolled life;
-  for (const auto& [tracking, format] :
-       {std::pair{Tracking::kNone, 1}, {Tracking::kBreaks, 3}, {Tracking::kLandmarks, 4}}) {
+  for (const auto& [tracking, format] : {std::pair{Tracking::kNone, 1},
+                                         {Tracking::kBreaks, 3},
+                                         {Tracking::kLandmarks, 4},
+                                         {Tracking::kEveryBreak, 6}}) {
     life.tracks_history = tracking;
     EXPECT_EQ(encode({LogTime(1), {life}})[0], format);
   }
@@ -161,7 +176,7 @@ TEST(EntryEncoding, ANewerFormatIsRefusedByName) {
   ASSERT_FALSE(newer.has_value());
   EXPECT_EQ(newer.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(newer.error().message,
-            "log entry has format 6, this program reads up to 5: run the version that wrote it, or "
+            "log entry has format 7, this program reads up to 6: run the version that wrote it, or "
             "newer");
   bytes[0] = 0;  // of no version
   EXPECT_EQ(decode_entry(bytes).error().code, ErrorCode::kInternal);

@@ -56,8 +56,8 @@ TEST_F(EnrolmentTest, TheRecordIsOfThePresentLife) {
   next.one_phase = true;
   enrol(next);
   const ParticipantRecord expected{
-      {77, 16384}, Epoch(2),        Epoch(1), "b",      4,  200, "c:3", "d:4",
-      true,        Tracking::kNone, 0,        Epoch(0), {}, {},  {},    Epoch(0)};
+      {77, 16384},     Epoch(2), Epoch(1), "b", 4,  200, "c:3",    "d:4", true,
+      Tracking::kNone, 0,        Epoch(0), {},  {}, {},  Epoch(0), {},    Epoch(0)};
   EXPECT_EQ(*state_.participant("orders"), expected);
 }
 

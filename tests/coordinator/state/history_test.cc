@@ -22,11 +22,11 @@ class HistoryTest : public ::testing::Test {
   }
   // On timeline 3, at WAL position 100.
   static Enrolled life(std::string nonce, std::uint64_t stored_epoch,
-                       Tracking tracks = Tracking::kLandmarks) {
+                       Tracking tracks = Tracking::kEveryBreak) {
     Enrolled out{"orders", std::move(nonce), Epoch(stored_epoch), {77, 16384}, 3, 100, "a:1",
                  "b:2"};
     out.tracks_history = tracks;
-    if (tracks == Tracking::kLandmarks) out.landmark = 0;
+    if (tracks >= Tracking::kLandmarks) out.landmark = 0;
     return out;
   }
   // The epoch issued; 0 when refused.
@@ -204,16 +204,152 @@ TEST_F(Enrolling, ABranchCommitsAcrossARestart) {
   EXPECT_TRUE(commits(1, 499)) << "nothing was lost";
 }
 
-// Of lives before the one that is told of, nothing is known.
-TEST_F(Enrolling, OnlyTheLifeThatSurvivedIsProven) {
-  enrol(next(1, 3, 500, 450));
-  note(2, 600);
-  Enrolled promoted = next(2, 4, 900, 600);
-  promoted.nonce = "c";
-  enrol(promoted);
-  EXPECT_FALSE(commits(1, 10));
-  EXPECT_TRUE(commits(2, 600));
-  EXPECT_FALSE(commits(2, 601));
+// ── what of earlier lives is proven ─────────────────────────────────────────────────────────────
+
+// Lives of one history, and what their successors have found.
+class Lives : public HistoryTest {
+ protected:
+  // Returns the epoch issued.
+  std::uint64_t enrol_next(std::uint64_t stored_epoch, std::uint32_t timeline,
+                           std::uint64_t landmark, bool takeover = false,
+                           Tracking tracks = Tracking::kEveryBreak) {
+    Enrolled next = life("life " + std::to_string(++lives_), stored_epoch, tracks);
+    next.timeline = timeline;
+    next.wal_position = 10'000;
+    if (tracks >= Tracking::kLandmarks) next.landmark = landmark;
+    next.takeover = takeover;
+    next.left_at = left_at_;
+    return enrol(next);
+  }
+  [[nodiscard]] bool lost(std::uint64_t epoch, std::uint64_t wal_position) const {
+    return record().may_have_lost(
+        {"orders", Epoch(epoch), Attempt(1), Evidence{1, 77, 3, wal_position}});
+  }
+
+  std::optional<std::uint64_t> left_at_;
+
+ private:
+  int lives_ = 0;
+};
+
+// Life 2 has what life 1 did, and what survived of life 2 has it, too.
+TEST_F(Lives, WhatALaterLifeProvesItProvesOfTheLivesBeforeIt) {
+  enrol_next(0, 3, 0);
+  enrol_next(1, 3, 450);
+  enrol_next(2, 4, 600);
+  EXPECT_FALSE(lost(1, 10));
+  EXPECT_FALSE(lost(1, 600)) << "a PREPARE that came late, behind the next life's claim";
+  EXPECT_TRUE(lost(1, 601));
+  EXPECT_FALSE(lost(2, 600));
+  EXPECT_TRUE(lost(2, 601));
+  EXPECT_FALSE(lost(3, 601)) << "it is of the history of now";
+}
+
+TEST_F(Lives, WithoutEvidenceNothingIsProven) {
+  enrol_next(0, 3, 0);
+  enrol_next(1, 4, 400);
+  EXPECT_TRUE(record().may_have_lost({"orders", Epoch(1), Attempt(1), Evidence{}}));
+}
+
+TEST_F(Lives, EachBreakIsJudgedByWhatSurvivedIt) {
+  enrol_next(0, 3, 0);
+  enrol_next(1, 4, 400);
+  enrol_next(2, 4, 500);
+  enrol_next(3, 5, 900);
+  EXPECT_EQ(record().earlier, (std::vector<Break>{{{Epoch(1), 400}, Epoch(2)}}));
+  EXPECT_FALSE(lost(1, 400));
+  EXPECT_TRUE(lost(1, 401)) << "lost by the first break, however far the second history came";
+  EXPECT_FALSE(lost(2, 900));
+  EXPECT_FALSE(lost(3, 900));
+  EXPECT_TRUE(lost(3, 901));
+}
+
+// A life whose claim is gone has left nothing.
+TEST_F(Lives, ALifeThatIsLostAsAWholeIsLost) {
+  enrol_next(0, 3, 0);
+  enrol_next(1, 3, 400);
+  enrol_next(1, 3, 300, /*takeover=*/true);
+  EXPECT_FALSE(lost(1, 300));
+  EXPECT_TRUE(lost(1, 301));
+  EXPECT_TRUE(lost(2, 10));
+  EXPECT_FALSE(lost(3, 10));
+}
+
+// A copy from before an earlier break was restored: that break is not in its past.
+TEST_F(Lives, ACopyFromBeforeAnEarlierBreakTakesThatWithIt) {
+  enrol_next(0, 3, 0);
+  enrol_next(1, 3, 200);
+  enrol_next(2, 4, 400);
+  enrol_next(1, 3, 350, /*takeover=*/true);
+  EXPECT_TRUE(record().earlier.empty());
+  EXPECT_FALSE(lost(1, 350));
+  EXPECT_TRUE(lost(2, 300));
+  EXPECT_TRUE(lost(3, 300));
+  EXPECT_FALSE(lost(4, 300));
+}
+
+// The isolated primary of before a promotion is taken over: it has what its standby lacked.
+TEST_F(Lives, AHistoryThatComesBackProvesOnlyItsLastLife) {
+  enrol_next(0, 3, 0);
+  enrol_next(1, 3, 200);
+  enrol_next(1, 4, 250);                     // life 2 is lost with its claim
+  enrol_next(2, 3, 700, /*takeover=*/true);  // and is back
+  EXPECT_FALSE(lost(2, 700));
+  EXPECT_TRUE(lost(2, 701));
+  EXPECT_TRUE(lost(1, 10)) << "the breaks before life 2 are not remembered";
+  EXPECT_TRUE(lost(3, 10));
+  EXPECT_FALSE(lost(4, 10));
+}
+
+TEST_F(Lives, OfTheOldestOfManyBreaksNothingIsKept) {
+  constexpr std::uint64_t kBreaks = ParticipantRecord::kBreaksMax;
+  enrol_next(0, 3, 0);
+  std::uint64_t epoch = 1;
+  for (std::uint64_t i = 0; i <= kBreaks; ++i) {
+    note(epoch, 400);
+    epoch = enrol_next(epoch, static_cast<std::uint32_t>(4 + i), 400);
+  }
+  EXPECT_EQ(record().earlier.size(), ParticipantRecord::kBreaksMax - 1);
+  EXPECT_TRUE(lost(1, 10)) << "it is not remembered";
+  for (std::uint64_t life = 2; life < epoch; ++life) {
+    EXPECT_FALSE(lost(life, 400)) << life;
+    EXPECT_TRUE(lost(life, 401)) << life;
+  }
+}
+
+// ── where a promoted standby has left the timeline ──────────────────────────────────────────────
+
+TEST_F(Lives, WhereTheTimelineWasLeftProvesBeyondTheLandmark) {
+  enrol_next(0, 3, 0);
+  note(1, 400);
+  left_at_ = 480;
+  enrol_next(1, 4, 400);
+  EXPECT_EQ(record().survived, (Landmark{Epoch(1), 480}));
+  EXPECT_EQ(record().landmark, (Landmark{Epoch(1), 400})) << "the landmark stays what it is";
+  EXPECT_FALSE(lost(1, 480));
+  EXPECT_TRUE(lost(1, 481));
+  // The life that found it died before it had claimed its epoch: the next finds the same.
+  EXPECT_EQ(enrol_next(1, 4, 400), 3u);
+}
+
+// Its primary may have been a copy that was restored on the same timeline, and had grown.
+TEST_F(Lives, WhereTheTimelineWasLeftProvesNothingWhereALandmarkIsLost) {
+  enrol_next(0, 3, 0);
+  note(1, 400);
+  left_at_ = 900;
+  enrol_next(1, 4, 399);
+  EXPECT_EQ(record().survived, (Landmark{Epoch(1), 399}));
+  EXPECT_TRUE(lost(1, 400));
+}
+
+TEST_F(Lives, NorWhereAClaimIsLost) {
+  enrol_next(0, 3, 0);
+  note(1, 400);
+  enrol_next(1, 3, 400);
+  EXPECT_TRUE(commits(2, 450)) << "so life 2 has claimed the database";
+  left_at_ = 900;
+  enrol_next(1, 4, 400, /*takeover=*/true);
+  EXPECT_EQ(record().survived, (Landmark{Epoch(1), 400}));
 }
 
 TEST_F(Enrolling, WhatIsDecidedStaysSoWhateverIsLost) {
@@ -246,6 +382,22 @@ TEST_F(HistoryTest, EnrolmentsOfTheFirstVersionNoteNothing) {
   EXPECT_EQ(broken_below(), Epoch(0));
   EXPECT_EQ(record().proven_position, 0u);
   EXPECT_TRUE(commits(1, 600));
+}
+
+TEST_F(Lives, EnrolmentsOfTheVersionBeforeProveTheLastLifeAlone) {
+  enrol_next(0, 3, 0, false, Tracking::kLandmarks);
+  enrol_next(1, 3, 450, false, Tracking::kLandmarks);
+  enrol_next(2, 4, 600, false, Tracking::kLandmarks);
+  EXPECT_FALSE(lost(2, 600));
+  EXPECT_TRUE(lost(1, 10));
+  EXPECT_EQ(record().linear_from, Epoch(0));
+  enrol_next(3, 5, 700);
+  EXPECT_EQ(record().linear_from, Epoch(4)) << "earlier versions may have missed breaks";
+  EXPECT_FALSE(lost(3, 700));
+  EXPECT_TRUE(lost(2, 600)) << "that break was not remembered";
+  enrol_next(4, 5, 800, false, Tracking::kLandmarks);
+  EXPECT_TRUE(record().earlier.empty());
+  EXPECT_EQ(record().linear_from, Epoch(0));
 }
 
 TEST_F(HistoryTest, EnrolmentsWithoutLandmarksNoteBreaksAndForbidNothing) {

@@ -118,10 +118,11 @@ class Traffic {
     life.wal_position = static_cast<std::uint64_t>(now_ - kStart);
     life.client_address = "h:1";
     life.peer_address = "h:2";
-    life.tracks_history = static_cast<Tracking>(below(3));
-    if (life.tracks_history != Tracking::kLandmarks) return life;
+    life.tracks_history = static_cast<Tracking>(below(4));
+    if (life.tracks_history < Tracking::kLandmarks) return life;
     if (below(3) > 0) life.landmark = below(2'000);
     life.takeover = below(4) == 0;
+    if (life.tracks_history == Tracking::kEveryBreak && below(2) == 0) life.left_at = below(2'000);
     return life;
   }
 
@@ -230,7 +231,7 @@ TEST_F(SnapshotRefusal, ANewerFormatByName) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(
       refused.error().message,
-      "a snapshot's chunk has format 6, this program reads up to 5: run the version that wrote "
+      "a snapshot's chunk has format 7, this program reads up to 6: run the version that wrote "
       "it, or newer");
   EXPECT_EQ(target_.executed(), Slot(0)) << "nothing of it is taken in";
 }

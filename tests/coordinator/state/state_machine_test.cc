@@ -153,6 +153,53 @@ TEST_F(StateMachineTest, R14ThatFloorStaysBelowTheIdsOfTransactionsAtWork) {
   EXPECT_EQ(state.record_count(), 1u);
 }
 
+// ── records that a break holds back ─────────────────────────────────────────────────────────────
+
+// A life of a participant that was promoted since the last one.
+Enrolled promoted(std::string nonce, std::uint32_t timeline) {
+  const Epoch stored(timeline - 1);
+  Enrolled life{"orders", std::move(nonce), stored, {77, 5}, timeline, 100, "a:1", "b:2"};
+  life.tracks_history = Tracking::kEveryBreak;
+  life.landmark = 0;
+  return life;
+}
+
+TEST_F(StateMachineTest, RecordsStayForAMinuteAfterABreak) {
+  run(promoted("a", 1));
+  run(commit(t_));
+  run(Forgotten{{t_}});
+  run(promoted("b", 2), LogTime(10'500));
+  pass_to(LogTime(70'499));
+  state_.check_invariants();
+  EXPECT_NE(state_.find(t_), nullptr);
+  EXPECT_LT(t_.time(), state_.floor());
+  EXPECT_TRUE(is<BelowFloor>(run(commit(transaction(10'000, 2)), LogTime(70'499))))
+      << "the floor waits for nobody";
+  StateMachine copy(StateOptions{.retention = Millis(1'000)});
+  state_.begin_snapshot();
+  while (auto chunk = state_.next_chunk(10)) ASSERT_TRUE(copy.load(*chunk));
+  EXPECT_EQ(copy.state_hash(), state_.state_hash());
+  for (StateMachine* state : {&state_, &copy}) {
+    state->execute(state->executed().next(), Entry{LogTime(70'500), {}});
+    state->check_invariants();
+    EXPECT_EQ(state->find(t_), nullptr);
+  }
+}
+
+TEST_F(StateMachineTest, RecordsThatABreakHoldsBackAreBounded) {
+  StateMachine state{{.retention = Millis(1'000), .forgotten_max = 2}};
+  state.execute(Slot(1), {LogTime(10'000), {promoted("a", 1), promoted("b", 2)}});
+  Entry entry{LogTime(10'000), {}};
+  for (const std::int64_t time : {9'300, 9'100, 9'200}) {
+    entry.commands.push_back(abort(transaction(time)));
+    entry.commands.push_back(Forgotten{{transaction(time)}});
+  }
+  state.execute(Slot(2), entry);
+  state.execute(Slot(3), {LogTime(12'000), {}});
+  state.check_invariants();
+  EXPECT_EQ(state.record_count(), 2u);
+}
+
 TEST_F(StateMachineTest, ForgettingTwiceOrTheUnknownIsANoOp) {
   run(commit(t_));
   run(Forgotten{{t_, t_, transaction(10'000, 2)}});

@@ -84,8 +84,8 @@ Epoch Life::stored_epoch() {
   return call<Epoch>([this](auto done) { database.stored_epoch(std::move(done)); }).value();
 }
 
-std::uint64_t Life::stored_landmark(Epoch of) {
-  return call<std::uint64_t>([&](auto done) { database.stored_landmark(of, std::move(done)); })
+StoredLandmark Life::stored_landmark(Epoch of) {
+  return call<StoredLandmark>([&](auto done) { database.stored_landmark(of, std::move(done)); })
       .value();
 }
 

@@ -57,7 +57,7 @@ class Life {
   // The asynchronous calls of Database, waited for.
   Result<Position> identify();
   Epoch stored_epoch();
-  std::uint64_t stored_landmark(Epoch of);
+  StoredLandmark stored_landmark(Epoch of);
   Result<void> claim(Epoch previous, Epoch mine);
   Result<void> fence();
   Result<std::vector<BranchId>> list_prepared();

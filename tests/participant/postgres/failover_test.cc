@@ -164,7 +164,7 @@ TEST_F(Failover, CommitBehindTheLastLandmarkIsAHazardAfterAPromotion) {
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
 }
 
-// It knows where it left the old timeline.
+// It knows where it left the old timeline, which proves it unless the log knows better.
 TEST_F(Failover, AStandbyThatStreamedProvesAllThatItHad) {
   take_copy();
   const std::string from = "postgresql://postgres@/?host=" + server.socket_directory();
@@ -185,8 +185,12 @@ TEST_F(Failover, AStandbyThatStreamedProvesAllThatItHad) {
   options_there.socket_directory = copy->socket_directory();
   Life next(loop, options_there);
   ASSERT_TRUE(next.identify());
-  EXPECT_GE(next.stored_landmark(last), parse_lsn(sent));
+  const StoredLandmark left = next.stored_landmark(last);
+  EXPECT_EQ(left.wal_position, 1u) << "the landmark itself stays";
+  EXPECT_GE(left.left_at, parse_lsn(sent));
   next.enrol();
+  EXPECT_EQ(next.finish(id, Outcome::kCommitted, evidence, /*maybe_lost=*/true),
+            FinishResult::kHazard);
   EXPECT_EQ(next.finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
 }
 
@@ -207,7 +211,7 @@ TEST_F(Failover, WhereTheTimelineWasLeftIsWrittenDown) {
   const auto looked_at = [&] {
     Life life(loop, there);
     EXPECT_TRUE(life.identify());
-    return life.stored_landmark(last);
+    return life.stored_landmark(last).left_at;
   };
   const std::uint64_t switched = looked_at();
   EXPECT_GE(switched, parse_lsn(sent));

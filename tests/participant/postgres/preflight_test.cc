@@ -127,7 +127,7 @@ TEST_F(Preflight, AgentBringsAnOlderSchemaUpToDate) {
 
   const auto agent = enrolled();
 
-  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "4");
+  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "5");
   EXPECT_EQ(admin.value("SELECT owner.rolname FROM pg_class c JOIN pg_roles owner ON owner.oid = "
                         "c.relowner WHERE c.oid = 'assent.outcome'::regclass"),
             "assent_agent");
@@ -136,25 +136,39 @@ TEST_F(Preflight, AgentBringsAnOlderSchemaUpToDate) {
   EXPECT_TRUE(agent->vote({id, kBallot, true}).result) << "the work role may record commits";
 }
 
-// As an agent of the version before left it.
 TEST_F(Preflight, AgentBringsASchemaOfVersion3UpToDate) {
   admin.query(
       "CREATE OR REPLACE FUNCTION assent.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE "
       "AS "
       "'SELECT 3'; DROP FUNCTION assent.record_branch(text, text);"
       "DROP TABLE assent.branch_outcome, assent.branch_outcome_floor;"
-      "ALTER TABLE assent.landmark DROP COLUMN outcome_rows;"
+      "ALTER TABLE assent.landmark DROP COLUMN outcome_rows, DROP COLUMN left_at;"
       "INSERT INTO assent.landmark VALUES (9, '0/1', 1, 'then')");
   DatabaseOptions rows = options();
   rows.outcome_row = true;
 
   const auto agent = enrolled(rows);
 
-  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "4");
+  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "5");
   EXPECT_EQ(admin.value("SELECT outcome_rows FROM assent.landmark WHERE server_started = 'then'"),
             "f");
   const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
   EXPECT_EQ(agent->finish(id, Outcome::kCommitted, evidence), branch::FinishResult::kDone);
+}
+
+// As an agent of the version before left it.
+TEST_F(Preflight, AgentBringsASchemaOfVersion4UpToDate) {
+  admin.query(
+      "CREATE OR REPLACE FUNCTION assent.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE "
+      "AS 'SELECT 4'; ALTER TABLE assent.landmark DROP COLUMN left_at;"
+      "INSERT INTO assent.landmark VALUES (9, '0/7', 1, 'then')");
+
+  const auto agent = enrolled();
+
+  EXPECT_EQ(admin.value("SELECT assent.schema_version()"), "5");
+  const StoredLandmark kept = agent->stored_landmark(Epoch(9));
+  EXPECT_EQ(kept.wal_position, 7u);
+  EXPECT_EQ(kept.left_at, 0u);
 }
 
 TEST_F(Preflight, AgentThatMayNotMendItsSchemaSaysWhatToDo) {

@@ -111,7 +111,7 @@ class RegistrationTest : public testing::Test {
 
   Result<Enrolment> enrol(Registration& registration) {
     std::optional<Result<Enrolment>> answer;
-    registration.enrol({{77, 5, 1, 1'000}, Epoch(6), 900},
+    registration.enrol({{77, 5, 1, 1'000}, Epoch(6), {900, 950}},
                        [&](Result<Enrolment> done) { answer = std::move(done); });
     if (!run_until([&] { return answer.has_value(); })) {
       return failure(ErrorCode::kInternal, "the test waited in vain");
@@ -136,6 +136,7 @@ TEST_F(RegistrationTest, BringsBackEpochAndBallot) {
   EXPECT_EQ(coordinator_->enrolments.at(0).stored_epoch, 6);
   EXPECT_EQ(coordinator_->enrolments.at(0).identity.system_identifier, 77);
   EXPECT_EQ(coordinator_->enrolments.at(0).landmark, 900);
+  EXPECT_EQ(coordinator_->enrolments.at(0).left_at, 950);
   EXPECT_FALSE(coordinator_->enrolments.at(0).__isset.takeover);
 }
 

@@ -66,7 +66,10 @@ Server::Backup Server::back_up() const {
 }
 
 void Server::restore(const Backup& backup, bool new_timeline) {
-  const std::uint32_t timeline = instance_->store.timeline + (new_timeline ? 1 : 0);
+  begin_as(backup, instance_->store.timeline + (new_timeline ? 1 : 0));
+}
+
+void Server::begin_as(const Backup& backup, std::uint32_t timeline) {
   instance_->fall_to(*backup, "the server was replaced by an old copy of its data");
   instance_->store.timeline = timeline;
   start();

@@ -23,7 +23,7 @@ State initial_state(const Options& options) {
   state.tables["parent"]["1"] = {"1"};
   state.tables["assent.epoch"][""] = {std::to_string(options.epoch), std::nullopt, std::nullopt,
                                       options.outcome_key};
-  state.tables["assent.schema_version"][""] = {"4"};
+  state.tables["assent.schema_version"][""] = {"5"};
   return state;
 }
 

@@ -17,7 +17,7 @@ Step write_landmark(Backend& backend, const Values& values) {
   backend.store().assign_xid(backend.transaction());
   backend.store().write(
       backend.transaction(), backend.session.changes, row,
-      Row{values[0], position, values[1], backend.instance().postmaster, values[2]});
+      Row{values[0], position, values[1], backend.instance().postmaster, values[2], std::nullopt});
   return one_value("wal_position", kPgLsn, position);
 }
 
@@ -25,8 +25,10 @@ Step read_landmark(Backend& backend, const Values& values) {
   const RowId row{"assent.landmark", values[0].value_or("")};
   const auto found = backend.store().read(row, backend.transaction(), backend.session.changes);
   std::vector<Row> answer;
-  if (found) answer.push_back({found->at(1), found->at(2), found->at(3), found->at(4)});
-  return unnamed(std::move(answer), 4);
+  if (found) {
+    answer.push_back({found->at(1), found->at(2), found->at(3), found->at(4), found->at(5)});
+  }
+  return unnamed(std::move(answer), 5);
 }
 
 Lsn position_of(const Row& row) {
@@ -36,18 +38,19 @@ Lsn position_of(const Row& row) {
          std::stoull(text.substr(slash + 1), nullptr, 16);
 }
 
-Step move_landmark(Backend& backend, const Values& values) {
+Step note_switch(Backend& backend, const Values& values) {
   if (auto refusal = refuse_write(backend, "UPDATE")) return *refusal;
   if (!is_control(backend)) return refused("table landmark");
   const RowId id{"assent.landmark", values[0].value_or("")};
   const auto promoted = backend.instance().promoted_at;
   const auto row = backend.store().read(id, backend.transaction(), backend.session.changes);
-  if (!promoted || !row || position_of(*row) >= *promoted) return done("UPDATE 0");
+  if (!promoted || !row || row->at(5) || position_of(*row) >= *promoted) return done("UPDATE 0");
   if (std::to_string(std::stoull(row->at(2).value()) + 1) != values[1]) return done("UPDATE 0");
   if (auto blocked = backend.wait_for_row(id, true)) return *blocked;
   backend.store().assign_xid(backend.transaction());
-  backend.store().write(backend.transaction(), backend.session.changes, id,
-                        Row{row->at(0), lsn_text(*promoted), row->at(2), row->at(3), row->at(4)});
+  backend.store().write(
+      backend.transaction(), backend.session.changes, id,
+      Row{row->at(0), row->at(1), row->at(2), row->at(3), row->at(4), lsn_text(*promoted)});
   return done("UPDATE 1", 1);
 }
 
@@ -61,14 +64,12 @@ constexpr Rule kRules[] = {
      "server_started) VALUES (?::bigint, pg_current_wal_insert_lsn(), ?::integer, ?::boolean, % "
      "RETURNING wal_position",
      write_landmark},
-    {"UPDATE assent.landmark SET wal_position = pg_last_wal_replay_lsn() WHERE epoch = ?::bigint "
-     "AND "
-     "timeline + 1 = ?::integer AND pg_last_wal_receive_lsn() IS NOT NULL AND wal_position < "
-     "pg_last_wal_replay_lsn()",
-     move_landmark},
-    {"SELECT wal_position, timeline, server_started, outcome_rows FROM assent.landmark WHERE epoch "
-     "= "
-     "?::bigint",
+    {"UPDATE assent.landmark SET left_at = pg_last_wal_replay_lsn() WHERE epoch = ?::bigint AND "
+     "timeline + 1 = ?::integer AND left_at IS NULL AND pg_last_wal_receive_lsn() IS NOT NULL AND "
+     "wal_position < pg_last_wal_replay_lsn()",
+     note_switch},
+    {"SELECT wal_position, timeline, server_started, outcome_rows, left_at FROM assent.landmark "
+     "WHERE epoch = ?::bigint",
      read_landmark},
     {"DELETE FROM assent.landmark WHERE epoch < ?::bigint", drop_landmarks},
 };

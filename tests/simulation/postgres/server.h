@@ -38,7 +38,7 @@ class Server {
   // and did not answer may have taken effect or not.
   using Lost = std::function<void(const std::string& why)>;
 
-  // The scheduler outlives the server. It begins started, with the schema assent in version 4 and
+  // The scheduler outlives the server. It begins started, with the schema assent in version 5 and
   // epoch 0.
   Server(simulation::Scheduler& scheduler, simulation::Dice dice, Options options);
   ~Server();
@@ -82,6 +82,8 @@ class Server {
   using Backup = std::shared_ptr<const Wal>;
   [[nodiscard]] Backup back_up() const;
   void restore(const Backup& backup, bool new_timeline);
+  // It is such a copy from the beginning, of a server on that timeline.
+  void begin_as(const Backup& backup, std::uint32_t timeline);
   // pg_xact_status forgets what is below.
   void forget_xids_before(Xid xid);
 

@@ -20,6 +20,7 @@ namespace {
 
 // As in production: participant/server's config.cc, agent.cc and registration.cc.
 constexpr int kLooksMax = 10;
+constexpr std::size_t kRememberedMax = 40;  // gaps between one-shots that came, and settles
 constexpr Micros kRetryEvery = 200 * kMillisecond;
 constexpr Micros kEnrolRetryEvery = 50 * kMillisecond;
 constexpr Micros kEnrolPatience = 2 * kSecond;
@@ -49,18 +50,6 @@ concept IsVote = requires(const Answer& answer) {
 };
 
 }  // namespace
-
-std::vector<std::string> addresses_of(const Neighbours& around) {
-  std::vector<std::string> out;
-  for (const auto& coordinator : around.coordinators) {
-    out.push_back(std::to_string(coordinator->place()));
-  }
-  return out;
-}
-
-Coordinator& coordinator_at(const Neighbours& around, const std::string& address) {
-  return *around.coordinators[std::stoul(address) - 1];
-}
 
 struct Agent::Life {
   using Waiter = std::variant<Done<Vote>, Done<FinishResult>, Done<branch::Settled>,
@@ -182,19 +171,19 @@ void Agent::identify() {
     if (!position) return retry_or_fail(position.error(), &Agent::identify);
     life_->database->stored_epoch([this, position](Result<Epoch> stored) {
       if (!stored) return retry_or_fail(stored.error(), &Agent::identify);
-      life_->database->stored_landmark(*stored,
-                                       [this, position, stored](Result<std::uint64_t> landmark) {
-                                         if (!landmark)
-                                           return retry_or_fail(landmark.error(), &Agent::identify);
-                                         enrol(*position, *stored, *landmark);
-                                       });
+      life_->database->stored_landmark(
+          *stored, [this, position, stored](Result<postgres::StoredLandmark> landmark) {
+            if (!landmark) return retry_or_fail(landmark.error(), &Agent::identify);
+            enrol(*position, *stored, *landmark);
+          });
     });
   });
 }
 
-void Agent::enrol(const postgres::Position& position, Epoch stored, std::uint64_t landmark) {
+void Agent::enrol(const postgres::Position& position, Epoch stored,
+                  const postgres::StoredLandmark& landmark) {
   state::Enrolled request;
-  request.tracks_history = state::Tracking::kLandmarks;
+  request.tracks_history = state::Tracking::kEveryBreak;
   request.participant = participant_;
   request.nonce = life_->nonce;
   request.stored_epoch = stored;
@@ -203,7 +192,8 @@ void Agent::enrol(const postgres::Position& position, Epoch stored, std::uint64_
   request.wal_position = position.wal_position;
   request.client_address = request.peer_address = address_;
   request.one_phase = true;
-  request.landmark = landmark;
+  request.landmark = landmark.wal_position;
+  if (landmark.left_at > 0) request.left_at = landmark.left_at;
   request.takeover = life_->takes_over;
   ask_to_enrol(request, stored, mono() + kDisplacedWait);
 }
@@ -248,6 +238,9 @@ void Agent::claim(Epoch stored, Epoch epoch, Ballot ballot) {
 }
 
 void Agent::serve(Epoch epoch, Ballot ballot) {
+  if (clone_of_ && around_.book.record_of(participant_)->broken_below == *clone_of_) {
+    violated(Checker::kCloneIsRefused, address_ + " serves an old copy of its database");
+  }
   around_.trace.event(place_, "agent serves", epoch.value, 0, [&] { return address_; });
   refused_ = false;
   life_->epoch = epoch;
@@ -307,7 +300,9 @@ void Agent::on_beat(const std::string& asked, bool told, const Result<LogTime>& 
     return beat_after(life_->recovered ? 0 : kHeartbeatEvery);
   }
   life_->recovered = life_->recovered || told;
-  if (floor.error().code == ErrorCode::kDisplaced) return end(floor.error());
+  const ErrorCode code = floor.error().code;
+  const bool over = code == ErrorCode::kDisplaced || code == ErrorCode::kUnknownParticipant;
+  if (over) return end(floor.error());
   (void)coordinators_->failed(asked, floor.error().leader);
   beat_after(kEnrolRetryEvery);
 }
@@ -442,6 +437,7 @@ void Agent::cancel(branch::CancelAsked asked, Done<branch::Cancelled> done) {
 
 void Agent::feed(const branch::Input& input) {
   branch::Effects effects = life_->table->step(mono(), input);
+  check_memory(address_, life_->table->remembered(), kRememberedMax);
   life_->table->check_invariants();
   for (const branch::Operation& operation : effects.operations) {
     life_->database->carry_out(operation);

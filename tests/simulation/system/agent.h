@@ -17,26 +17,10 @@
 #include "runtime/rpc/replicas.h"
 #include "tests/simulation/clock.h"
 #include "tests/simulation/postgres/server.h"
+#include "tests/simulation/system/neighbours.h"
 #include "tests/simulation/system/wire.h"
-#include "tests/simulation/trace.h"
 
 namespace assent::simulation::system {
-
-class Book;
-class Coordinator;
-
-// What is around an agent; all of it outlives it.
-struct Neighbours {
-  Scheduler& scheduler;
-  Trace& trace;
-  Wire& wire;
-  Book& book;
-  std::vector<std::unique_ptr<Coordinator>>& coordinators;
-};
-
-// Coordinators are named by their places.
-std::vector<std::string> addresses_of(const Neighbours& around);
-Coordinator& coordinator_at(const Neighbours& around, const std::string& address);
 
 class Agent {
  public:
@@ -57,6 +41,15 @@ class Agent {
     takes_over_ = takes_over_ || refused_;
     refused_ = false;
   }
+
+  // `server` finds a copy of the database from now on that lacks what the log knows of it, as long
+  // as the log does not learn of another break than this last one; or none does any more.
+  // Precondition: it is down.
+  void stand_behind_clone(std::optional<Epoch> broken_below) {
+    clone_of_ = broken_below;
+    displaced_ = refused_ = takes_over_ = false;
+  }
+  [[nodiscard]] bool behind_clone() const { return clone_of_.has_value(); }
 
   // Runs an act in the process, now or after the pause; not when it is down.
   void enter(std::function<void()> act);
@@ -79,7 +72,7 @@ class Agent {
   // Another life has displaced it: it is not started again by itself (R16).
   [[nodiscard]] bool displaced() const { return displaced_; }
   // Its database went back, and it is started again and again in vain.
-  [[nodiscard]] bool refused() const { return refused_; }
+  [[nodiscard]] bool refused() const { return refused_ && !behind_clone(); }
   [[nodiscard]] std::size_t live_branches() const;
   // Names its present life; precondition: it is up.
   [[nodiscard]] const std::string& nonce() const;
@@ -94,7 +87,8 @@ class Agent {
   void later(Micros delay, std::function<void()> act);
 
   void identify();
-  void enrol(const postgres::Position& position, Epoch stored, std::uint64_t landmark);
+  void enrol(const postgres::Position& position, Epoch stored,
+             const postgres::StoredLandmark& landmark);
   void ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime give_way_at);
   void claim(Epoch stored, Epoch epoch, Ballot ballot);
   void serve(Epoch epoch, Ballot ballot);
@@ -132,6 +126,7 @@ class Agent {
   bool displaced_ = false;
   bool refused_ = false;     // since its database was found to have gone back nobody has looked
   bool takes_over_ = false;  // for one start
+  std::optional<Epoch> clone_of_;  // it stands behind a clone; the last break when that was made
   Micros paused_until_ = 0;
   std::deque<std::function<void()>> inbox_;
 };

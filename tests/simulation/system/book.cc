@@ -136,6 +136,7 @@ void Book::executed(const state::Command& command, const state::CommandResult& r
 // COMMITTED implies that every listed branch was prepared, and that every writer is listed.
 void Book::decided(const state::Committed& command) {
   Entry& one = entry(command.transaction);
+  one.outcome_lost = false;
   one.decided = Outcome::kCommitted;
   one.request_hash = command.request_hash;
   std::set<std::string> participants;
@@ -203,6 +204,7 @@ void Book::finish_sent(const commit::SendFinish& finish) {
 void Book::check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,
                         const char* what) const {
   const bool listed = entry.listed.contains(branch);
+  check_quarantine(entry, branch);
   if (outcome == Outcome::kCommitted) {
     if (entry.decided == Outcome::kCommitted && listed) return;
     violated(Checker::kDecidedFirst,

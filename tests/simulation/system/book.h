@@ -76,6 +76,11 @@ class Book {
   // What somebody else rolled back against the decision, and what was lost, is told; and nothing
   // else.
   void check_heuristics() const;
+  // The log was lost, and goes on from a backup.
+  void log_restored();
+  // What an operator knows of a transaction whose outcome was lost with the log: what its clients
+  // and its databases say, or nothing, and then that it is to abort.
+  [[nodiscard]] Outcome outcome_known(const TransactionId& transaction) const;
   // The log says that nobody knows how the branch is to end: it has no record, and tells a hazard
   // of a branch that no commit lists.
   [[nodiscard]] bool left_to_operators(const BranchId& branch) const;
@@ -83,8 +88,8 @@ class Book {
   void check_nothing_prepared(const std::string& participant,
                               const std::vector<std::string>& gids) const;
 
-  // Up to where the log knows the participant's database by a landmark; 0: not at all.
-  [[nodiscard]] std::uint64_t landmark_of(const std::string& participant) const;
+  // What the log knows of the participant. Null: it has not enrolled.
+  [[nodiscard]] const state::ParticipantRecord* record_of(const std::string& participant) const;
 
   [[nodiscard]] std::uint64_t committed() const { return committed_; }
   [[nodiscard]] std::uint64_t aborted() const { return aborted_; }
@@ -138,6 +143,8 @@ class Book {
     std::set<BranchId> ever_by_hand;  // in whatever history
     std::set<BranchId> yes;           // voted so
     std::set<BranchId> never;         // their own lives voted NO
+    std::set<BranchId> quarantined;   // prepared when the log was restored
+    bool outcome_lost = false;        // decided by a log that was lost
     std::set<BranchId> gone;          // confirmed to have rolled back
   };
 
@@ -161,6 +168,7 @@ class Book {
   void check_lost(const TransactionId& transaction, const Entry& entry) const;
   void check_no_false_alarm(const TransactionId& transaction, const Entry& entry) const;
   void check_life(const BranchId& branch) const;
+  void check_quarantine(const Entry& entry, const BranchId& branch) const;
   void check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,
                     const char* what) const;
   void check_agree(const TransactionId& transaction, const Entry& entry) const;

@@ -7,9 +7,9 @@
 namespace assent::simulation::system {
 namespace {
 
-// So long an office may take to look for what a database may have lost, changes of the leader
-// included.
-constexpr Micros kLookMax = 15 * kSecond;
+// So long records are there for offices to look for what a database may have lost.
+constexpr Micros kHeld =
+    state::kHeldAfterBreak.value * kMillisecond * 99 / 100;  // log time may be fast
 
 }  // namespace
 
@@ -27,6 +27,35 @@ void Book::history_changes(const std::string& participant, const model::Server& 
   find_lost_one_phase(participant, server.one_phase_commits(), lossy);
   if (losing_.told || server.timeline() != timeline) history.over_until = history.served_until;
   losing_ = {};
+}
+
+// ── the coordinator's log ───────────────────────────────────────────────────────────────────────
+
+void Book::log_restored() {
+  for (auto& [transaction, one] : entries_) {
+    one.outcome_lost = one.decided && ledger_.state().find(transaction) == nullptr;
+    for (const auto& [branch, fate] : one.branches) {
+      if (fate == Fate::kPrepared) one.quarantined.insert(branch);
+    }
+  }
+}
+
+Outcome Book::outcome_known(const TransactionId& transaction) const {
+  const auto found = entries_.find(transaction);
+  if (found == entries_.end()) return Outcome::kAborted;
+  return found->second.decided.value_or(Outcome::kAborted);
+}
+
+// R15. The lost log may have decided otherwise, whatever there is to be seen now.
+void Book::check_quarantine(const Entry& entry, const BranchId& branch) const {
+  if (!entry.quarantined.contains(branch)) return;
+  if (ledger_.state().find(branch.transaction) != nullptr) return;
+  const state::Heuristic* told = ledger_.state().heuristics().find(branch.transaction);
+  if (told != nullptr && told->resolution) return;
+  violated(Checker::kPresumesNothing,
+           to_string(branch) +
+               " was prepared before the log was restored, which knows nothing of "
+               "its transaction, and is ended without an operator's word");
 }
 
 void Book::server_crashes(const std::string& participant, const model::Server& server) {
@@ -57,17 +86,17 @@ void Book::learn_of_break(const std::string& participant) {
   }
 }
 
-// Nor where it leaves while it is looked for: an office that ends meanwhile takes its driver with
-// it, and the next one finds no record.
+// Nor where it leaves when it was looked for long enough: an office that ends then takes its driver
+// with it, and the next one finds no record.
 void Book::watch_records() {
   std::erase_if(looked_for_, [this](const auto& one) {
     const auto& [transaction, since] = one;
     Entry& entry = entries_.at(transaction);
     const bool left = entry.decided && ledger_.state().find(transaction) == nullptr;
-    if (left) {
+    if (left && trace_.now() - since >= kHeld) {
       for (auto& [branch, undone] : entry.undone) undone.recorded = false;
     }
-    return left || trace_.now() - since > kLookMax;
+    return left;
   });
 }
 
@@ -108,9 +137,8 @@ bool Book::known_to_be_lost(const Entry& entry) const {
   return *entry.one_phase_lost < histories_.at(*entry.one_phase).broken_below;
 }
 
-std::uint64_t Book::landmark_of(const std::string& participant) const {
-  const state::ParticipantRecord* record = ledger_.state().participant(participant);
-  return record == nullptr ? 0 : record->landmark.wal_position;
+const state::ParticipantRecord* Book::record_of(const std::string& participant) const {
+  return ledger_.state().participant(participant);
 }
 
 std::uint64_t Book::lost() const {
@@ -144,7 +172,7 @@ void Book::check_heuristics() const {
     if (told != nullptr) check_no_false_alarm(transaction, one);
     if (one.decided != Outcome::kCommitted) continue;
     for (const BranchId& branch : one.rolled_back_by_hand) {
-      if (!one.listed.contains(branch)) continue;
+      if (!one.listed.contains(branch) || one.outcome_lost) continue;
       // It had been committed, and was prepared again when the log had no record of it any more.
       const auto undone = one.undone.find(branch);
       if (undone != one.undone.end() && !undone->second.recorded && is_broken(branch)) continue;
@@ -184,7 +212,7 @@ void Book::check_no_false_alarm(const TransactionId& transaction, const Entry& e
     if (found.result == FinishResult::kDone) continue;
     const BranchId branch{transaction, found.branch.participant, found.branch.epoch,
                           found.branch.attempt};
-    if (entry.ever_by_hand.contains(branch)) continue;
+    if (entry.ever_by_hand.contains(branch) || entry.quarantined.contains(branch)) continue;
     const auto history = histories_.find(branch.participant);
     if (history != histories_.end() && branch.epoch <= history->second.served_until) continue;
     if (history != histories_.end() && branch.epoch <= history->second.crashed_under) continue;

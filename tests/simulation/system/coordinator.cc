@@ -21,6 +21,15 @@ constexpr Micros kInquiryMax = 500 * kMillisecond;
 constexpr Micros kInventoryEvery = kSecond;
 constexpr Millis kTimeEntryEvery{10'000};
 constexpr Millis kSilence{1'500};
+constexpr std::size_t kFinishesRemembered = 64;  // by an office
+constexpr std::size_t kToForgetMax = 300;        // finished within what it waits for more of them
+constexpr std::size_t kEntriesOfDriven = 6;      // a timer, and a serial for each branch
+
+commit::OfficeOptions office_options() {
+  commit::OfficeOptions out;
+  out.finishes_remembered = kFinishesRemembered;
+  return out;
+}
 
 // An answer, and the life of the agent that gives it.
 template <class T>
@@ -105,7 +114,8 @@ class Coordinator::Log final : public state::ReplicatedLog {
 
 struct Coordinator::Term {
   Term(Log& log, MonoTime now, coordinator::Enrolment::Callbacks callbacks)
-      : office(log.state(), {}), enrolment(log, kSilence, now, std::move(callbacks)) {}
+      : office(log.state(), office_options()),
+        enrolment(log, kSilence, now, std::move(callbacks)) {}
 
   commit::Office office;
   coordinator::Enrolment enrolment;
@@ -185,7 +195,11 @@ void Coordinator::feed(const commit::Input& input) {
   carry_out(term_->office.step({mono(), log_->now()}, input));
 }
 
+// Beside what it drives an office remembers its last finishes, and what is to be forgotten at once.
 void Coordinator::carry_out(commit::Effects effects) {
+  const std::size_t driven = term_->office.driven_count();
+  check_memory("an office", term_->office.remembered(),
+               kFinishesRemembered + kToForgetMax + kEntriesOfDriven * driven);
   term_->office.check_invariants();
   for (state::Command& command : effects.propose) propose(std::move(command));
   for (const commit::SendPrepare& prepare : effects.prepares) send(prepare);

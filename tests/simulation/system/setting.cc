@@ -60,6 +60,25 @@ void add_losses(std::uint64_t seed, std::vector<Trouble>& troubles) {
   if (dice.percent(60)) troubles.push_back(Trouble::kRestore);
 }
 
+// In the runs of these seeds the coordinator is lost, and restored from a backup. Everything else
+// is as usual, but that its group stays what it is.
+constexpr std::uint64_t kRestoredFrom = 20'001;
+constexpr std::uint64_t kRestoredTo = 30'000;
+
+void add_restore(std::uint64_t seed, SystemSetting& out) {
+  if (seed < kRestoredFrom || kRestoredTo < seed) return;
+  Dice dice(seed, 909);
+  out.backed_up_at = dice.between(3'000, 9'000) * kMillisecond;
+  out.restored_after = dice.skewed(50 * kMillisecond, 6 * kSecond);
+  out.relentless = false;
+  out.group.spares = 0;
+  std::erase(out.group.faults, Fault::kWipe);
+}
+
+void add_clones(std::uint64_t seed, std::vector<Trouble>& troubles) {
+  if (Dice(seed, 908).percent(20)) troubles.push_back(Trouble::kClone);
+}
+
 Weather choose_weather(Dice& dice) {
   Weather out;
   if (dice.percent(30)) return out;
@@ -89,8 +108,10 @@ SystemSetting system_setting_of(std::uint64_t seed) {
   out.weather = choose_weather(dice);
   out.troubles = choose_troubles(dice);
   add_losses(seed, out.troubles);
+  add_clones(seed, out.troubles);
   out.relentless = dice.percent(5);
   out.trouble_gap_max = dice.between(400, 2'000) * kMillisecond;
+  add_restore(seed, out);
   return out;
 }
 

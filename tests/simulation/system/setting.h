@@ -24,6 +24,10 @@ struct SystemSetting {
   // So far do the clocks of clients run wrong at times; 0: never.
   Millis client_clock_max{};
   bool relentless = false;  // faults never end: only what may never happen is checked
+  // All replicas of the coordinator are lost so long after a backup of their log, which is made
+  // then, and restored from it; 0: never.
+  Micros backed_up_at = 0;
+  Micros restored_after = 0;
 };
 
 SystemSetting system_setting_of(std::uint64_t seed);

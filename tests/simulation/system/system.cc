@@ -90,7 +90,7 @@ void System::make_sites() {
       const auto place = static_cast<Place>(kFirstAgent + 2 * i + site.agents.size());
       site.agents.push_back(std::make_unique<Agent>(
           around, site.participant, site.participant + "." + where, place,
-          [&site] { return site.server->is_up() ? site.server.get() : nullptr; }, seed));
+          [&site, at = site.agents.size()] { return site.server_of(at); }, seed));
     }
   }
   troubles_.emplace(around, setting_, sites_, [this] {
@@ -153,6 +153,7 @@ void System::run() {
   group_.operators.start();
   troubles_->start();
   change_group();
+  if (setting_.backed_up_at > 0) lose_the_log();
   break_things();
   if (setting_.relentless) return;
   settle();
@@ -162,12 +163,27 @@ void System::run() {
 // Operators ask whoever leads for the next change, again and again.
 void System::change_group() {
   scheduler_.after(kChangeEvery, [this] { change_group(); });
-  auto change = group_.operators.next_change();
-  if (!change) return;
-  const auto command = std::make_shared<const state::Command>(std::move(*change));
+  if (auto change = group_.operators.next_change()) propose(std::move(*change));
+}
+
+void System::propose(state::Command command) {
+  const auto shared = std::make_shared<const state::Command>(std::move(command));
   for (const auto& host : group_.hosts) {
-    if (host->serving()) host->ask({++changes_, command});
+    if (host->serving()) host->ask({++asked_, shared});
   }
+}
+
+// Everything of the coordinator is lost at once, and it goes on from a backup (R15).
+void System::lose_the_log() {
+  scheduler_.at(setting_.backed_up_at, [this] {
+    trace_.event(0, "backs up", group_.ledger.executed().value);
+    scheduler_.after(setting_.restored_after, [this, backup = group_.ledger.back_up()] {
+      group_.restore(backup);
+      book_.log_restored();
+      trace_.event(0, "restores", group_.ledger.executed().value);
+      for (const auto& host : group_.hosts) host->boot();
+    });
+  });
 }
 
 void System::break_things() {
@@ -209,6 +225,28 @@ void System::settle() {
       },
       [&] { return busy(); });
   rest_after_heal_ = scheduler_.now() - healed;
+  if (setting_.backed_up_at > 0) resolve_what_is_left();
+}
+
+// They know what became of each transaction elsewhere.
+void System::resolve_what_is_left() {
+  for (const auto& [transaction, told] : group_.ledger.state().heuristics().kept()) {
+    if (told.listed > 0 || told.resolution) continue;
+    propose(state::HeuristicResolved{transaction, book_.outcome_known(transaction), "somebody",
+                                     "restore"});
+  }
+  await(
+      Checker::kNothingPrepared, kRestWithin, [&] { return left_to_operators().empty(); },
+      [&] { return left_to_operators() + " is prepared though operators have decided,"; });
+}
+
+std::string System::left_to_operators() const {
+  for (const Site& site : sites_) {
+    for (const auto& prepared : site.server->prepared()) {
+      if (prepared.gid.starts_with("assent:sim:")) return prepared.gid;
+    }
+  }
+  return "";
 }
 
 template <class Condition, class Words>

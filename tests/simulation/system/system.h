@@ -42,13 +42,18 @@ class System {
   void read_outcome_rows();
   void executed(const state::Command& command, const state::CommandResult& result);
   void change_group();
+  void lose_the_log();
   void break_things();
   void settle();
+  // Operators decide about what the coordinator leaves to them since it was restored.
+  void resolve_what_is_left();
   void check_end();
   template <class Condition, class Words>
   void await(Checker checker, Micros patience, Condition condition, Words words);
   [[nodiscard]] Agent* find_agent(const std::string& address) const;
   [[nodiscard]] std::vector<std::string> left_prepared(const Site& site) const;
+  [[nodiscard]] std::string left_to_operators() const;
+  void propose(state::Command command);
   [[nodiscard]] std::string busy() const;
   void fill(SystemFigures& out) const;
 
@@ -64,7 +69,7 @@ class System {
   std::vector<Site> sites_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::optional<Troubles> troubles_;
-  std::uint64_t changes_ = 0;  // of the group that were asked for
+  std::uint64_t asked_ = 0;  // of the log by operators
   Micros rest_after_heal_ = 0;
 };
 

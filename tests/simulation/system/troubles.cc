@@ -56,8 +56,16 @@ std::string_view name(Trouble trouble) {
       return "lagging-promotion";
     case Trouble::kRestore:
       return "restore";
+    case Trouble::kClone:
+      return "clone";
   }
   return "?";
+}
+
+model::Server* Site::server_of(std::size_t place) const {
+  model::Server* const found =
+      place == 1 && agents[1]->behind_clone() ? clones.back().get() : server.get();
+  return found->is_up() ? found : nullptr;
 }
 
 Troubles::Troubles(Neighbours around, const SystemSetting& setting, std::vector<Site>& sites,
@@ -72,7 +80,10 @@ void Troubles::start() {
   around_.wire.set_weather(setting_.weather);
   next();
   look_after_agents();
-  if (std::ranges::find(setting_.troubles, Trouble::kRestore) != setting_.troubles.end()) back_up();
+  const auto copies = [](Trouble one) {
+    return one == Trouble::kRestore || one == Trouble::kClone;
+  };
+  if (std::ranges::any_of(setting_.troubles, copies)) back_up();
 }
 
 // An agent that was displaced is not started again by itself; somebody sees it in the end.
@@ -143,6 +154,8 @@ void Troubles::strike(Trouble trouble) {
       return lagging_promotion(site);
     case Trouble::kRestore:
       return restore(site);
+    case Trouble::kClone:
+      return clone(site);
   }
 }
 
@@ -165,6 +178,7 @@ void Troubles::crash(Agent& agent) {
 
 // It is displaced, or displaces the first when that is silent.
 void Troubles::second_agent(Site& site) {
+  end_clone(site);
   Agent& first = agent_of(site);
   Agent& second = *site.agents[&first == site.agents[0].get() ? 1 : 0];
   second.repair();
@@ -245,6 +259,7 @@ void Troubles::stranger(Site& site) {
 // What was acknowledged is on the standby; what was not may be gone.
 void Troubles::promote(Site& site) {
   if (!site.server->is_up() || !site.synchronous) return;
+  end_clone(site);
   site.backup = nullptr;
   around_.book.history_changes(site.participant, *site.server, /*lossy=*/false,
                                [&site] { site.server->promote(); });
@@ -257,17 +272,24 @@ void Troubles::lagging_promotion(Site& site) {
   lose(site, [&site, records] { site.server->promote_without(records); });
 }
 
+// The copy of this site lacks a landmark of the present history that the log knows.
+bool Troubles::lacks_landmark(const Site& site) const {
+  const state::ParticipantRecord* known = around_.book.record_of(site.participant);
+  return known != nullptr && site.backup->flushed() < known->landmark.wal_position;
+}
+
 void Troubles::restore(Site& site) {
   if (!site.server->is_up() || site.backup == nullptr) return;
   // On the same timeline a copy is known by what it lacks of landmarks, which follow within
   // seconds.
-  const bool known = site.backup->flushed() < around_.book.landmark_of(site.participant);
+  const bool known = lacks_landmark(site);
   const bool new_timeline = dice_.percent(50) || !known;
   lose(site, [&site, new_timeline] { site.server->restore(site.backup, new_timeline); });
 }
 
 // Strangers lose theirs, too.
 void Troubles::lose(Site& site, const std::function<void()>& change) {
+  end_clone(site);
   const std::string from = words(*site.server);
   around_.book.history_changes(site.participant, *site.server, /*lossy=*/true, change);
   around_.trace.event(0, "loses data", 0, 0, [&] {
@@ -279,6 +301,34 @@ void Troubles::lose(Site& site, const std::function<void()>& change) {
     return std::none_of(prepared.begin(), prepared.end(),
                         [&](const auto& one) { return one.gid == gid; });
   });
+}
+
+// Somebody starts an old copy of the machine, its agent with it. That one may come while the right
+// one is silent, and must be refused all the same: the copy lacks what the log knows.
+void Troubles::clone(Site& site) {
+  Agent& second = *site.agents[1];
+  if (site.backup == nullptr || !lacks_landmark(site)) return;
+  const state::ParticipantRecord& known = *around_.book.record_of(site.participant);
+  if (known.timeline != site.server->timeline() || second.behind_clone() || second.open()) return;
+  second.crash();
+  const auto number = static_cast<std::size_t>(&site - sites_.data());
+  site.clones.push_back(std::make_unique<model::Server>(
+      around_.scheduler, Dice(setting_.group.seed, 930 + 100 * number + site.clones.size()),
+      setting_.databases[number]));
+  site.clones.back()->begin_as(site.backup, site.server->timeline());
+  second.stand_behind_clone(known.broken_below);
+  second.boot();
+  if (dice_.percent(70)) {
+    site.agents[0]->pause_until(around_.scheduler.now() + dice_.between(2, 8) * kSecond);
+  }
+  later(dice_.between(3, 10) * kSecond, [this, &site] { end_clone(site); });
+}
+
+void Troubles::end_clone(Site& site) {
+  Agent& second = *site.agents[1];
+  if (!second.behind_clone()) return;
+  second.crash();
+  second.stand_behind_clone(std::nullopt);
 }
 
 void Troubles::back_up() {
@@ -327,6 +377,7 @@ void Troubles::heal() {
   around_.wire.set_weather({});
   for (const auto& [a, b] : std::exchange(cuts_, {})) around_.wire.mend(a, b);
   for (Site& site : sites_) {
+    end_clone(site);
     site.server->stall_flushes(false);
     if (!site.server->is_up()) site.server->start();
     for (const model::SessionId session : site.server->sessions()) site.server->go_on(session);

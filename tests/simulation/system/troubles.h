@@ -38,8 +38,9 @@ enum class Trouble {
   kByHand,            // somebody commits or rolls back a prepared transaction of ours
   kLaggingPromotion,  // an asynchronous standby takes the server's place, without the latest
   kRestore,           // an old copy of the data does, on the same timeline or on a new one
+  kClone,             // another agent is started for an old copy of the server, which goes on
 };
-inline constexpr std::size_t kTroubleKinds = 16;
+inline constexpr std::size_t kTroubleKinds = 17;
 // Those that lose nothing that was acknowledged come first.
 inline constexpr std::size_t kLosslessTroubleKinds = 14;
 
@@ -51,10 +52,16 @@ using TroubleCounts = std::array<std::uint64_t, kTroubleKinds>;
 struct Site {
   std::string participant;
   std::unique_ptr<model::Server> server;
+  // Copies of the server, which nobody told that they are; the agent in the second place stands
+  // behind the last one as long as its behind_clone() says so.
+  std::vector<std::unique_ptr<model::Server>> clones;
   std::vector<std::unique_ptr<Agent>> agents;
   std::vector<std::string> strangers;      // gids, prepared by others
   bool synchronous = false;                // it has a synchronous standby
   model::Server::Backup backup = nullptr;  // of the history that it has now
+
+  // Who answers at the address that the agent in this place was given; null: nobody does.
+  [[nodiscard]] model::Server* server_of(std::size_t place) const;
 };
 
 class Troubles {
@@ -95,6 +102,9 @@ class Troubles {
   void promote(Site& site);
   void lagging_promotion(Site& site);
   void restore(Site& site);
+  [[nodiscard]] bool lacks_landmark(const Site& site) const;
+  void clone(Site& site);
+  void end_clone(Site& site);
   void lose(Site& site, const std::function<void()>& change);
   void back_up();
   void by_hand(Site& site);
