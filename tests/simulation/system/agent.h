@@ -38,7 +38,7 @@ class Agent {
   // database lost data, with that database (--takeover).
   void repair() {
     displaced_ = false;
-    takes_over_ = takes_over_ || refused_;
+    takes_over_ = takes_over_ || refused();
     refused_ = false;
   }
 
