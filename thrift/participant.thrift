@@ -165,6 +165,12 @@ struct FinishRequest {
    * has kept it. That the server's timeline and WAL position fit the evidence then proves nothing.
    */
   6: optional bool maybe_lost
+  /**
+   * The database was promoted or restored since the branch voted, and the log proves that its PREPARE
+   * is in the history which the agent of this epoch has found: an agent of another epoch is told
+   * nothing by it. Its COMMIT PREPARED may be lost all the same. Absent: the log proves no such thing.
+   */
+  7: optional i64 kept_in
 }
 
 struct FinishReply {

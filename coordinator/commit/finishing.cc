@@ -156,8 +156,12 @@ void Driver::send_finish(Turn& turn, Branch& branch) {
   const state::ParticipantRecord* record = turn.state.participant(branch.id.participant);
   const state::DecidedBranch decided{branch.id.participant, branch.id.epoch, branch.id.attempt,
                                      branch.evidence.value_or(Evidence{})};
-  const bool maybe_lost = record != nullptr && record->may_have_lost(decided);
-  turn.effects.finishes.push_back({branch.id, outcome_of(branch), branch.evidence, maybe_lost});
+  SendFinish finish{branch.id, outcome_of(branch), branch.evidence};
+  if (record != nullptr && record->is_older(decided)) {
+    finish.maybe_lost = record->may_have_lost(decided);
+    if (!finish.maybe_lost) finish.kept_in = record->epoch;
+  }
+  turn.effects.finishes.push_back(std::move(finish));
 }
 
 void Driver::send_again(Turn& turn, Branch& branch) {

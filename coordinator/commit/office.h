@@ -175,6 +175,7 @@ struct SendFinish {
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;  // absent: the branch never voted YES to this office
   bool maybe_lost = false;           // with its database's history, as the log knows it
+  Epoch kept_in = {};  // the life whose history has its PREPARE, as the log proves; 0: it does not
 };
 struct BranchResults {
   std::string participant;

@@ -5,7 +5,10 @@
 //    branch, the branch is owed the commit: T is COMMITTED for ever (R10).
 // 2. What it has is found out by sending the finish again, with the record's evidence: the branch
 //    is prepared again, and commits; or it is committed, and the evidence proves it; or it is lost,
-//    and what the agent answers is kept as heuristic (log_heuristic).
+//    and what the agent answers is kept as heuristic (log_heuristic). That goes for every branch of
+//    the lives before, whatever the log proves of its PREPARE: a COMMIT PREPARED lies behind that,
+//    nobody knows how far, and may be lost alone. Then the branch is prepared again, and somebody
+//    may have ended it by hand before the agent came.
 // 3. Branches that commit after the break was executed are of the new history, or survived the
 //    break (StateMachine, loser_of): one sweep over the records finds all others.
 // 4. Should the office end before its sweep, the next one begins anew. A finish may be repeated,
@@ -79,7 +82,7 @@ bool Office::Impl::drive_again(Turn& turn, const std::string& participant,
   const state::Heuristic* const told = state_.heuristics().find(transaction);
   std::vector<FoundBranch> branches;
   for (const state::DecidedBranch& branch : record.branches) {
-    if (branch.participant != participant || !present->may_have_lost(branch)) continue;
+    if (branch.participant != participant || !present->is_older(branch)) continue;
     if (told != nullptr && told->result_of(branch) != FinishResult::kDone) continue;
     branches.push_back({{transaction, participant, branch.epoch, branch.attempt}});
   }

@@ -202,6 +202,9 @@ void AgentLinks::send(const commit::SendFinish& finish) {
   request.outcome = rpc::to_wire(finish.outcome);
   if (finish.evidence) request.__set_evidence(rpc::to_wire(*finish.evidence));
   if (finish.maybe_lost) request.__set_maybe_lost(true);
+  if (finish.kept_in != Epoch()) {
+    request.__set_kept_in(static_cast<std::int64_t>(finish.kept_in.value));
+  }
   ++link->in_flight;
   ASSENT_CALL(wire::Participant, finish, wire::FinishReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::FinishReply> reply) {

@@ -126,10 +126,14 @@ bool ParticipantRecord::is_in(const Break& one, const DecidedBranch& branch) con
          branch.epoch < one.survived.epoch;
 }
 
+bool ParticipantRecord::is_older(const DecidedBranch& branch) const {
+  return tracks_history >= Tracking::kLandmarks && branch.epoch < broken_below;
+}
+
 // A branch can be lost only at the first break behind it: what is in the history behind that one is
 // before the claim of the life that found it, and so before what survived of every later one.
 bool ParticipantRecord::may_have_lost(const DecidedBranch& branch) const {
-  if (tracks_history < Tracking::kLandmarks || branch.epoch >= broken_below) return false;
+  if (!is_older(branch)) return false;
   for (const Break& one : earlier) {
     if (branch.epoch < one.below) return !is_in(one, branch);
   }

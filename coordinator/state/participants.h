@@ -59,6 +59,8 @@ struct ParticipantRecord {
   // Between lives of lower epochs there may have been breaks of which nothing is known.
   Epoch linear_from;
 
+  // Whether a life before the last break prepared this branch: what ended it may be lost.
+  [[nodiscard]] bool is_older(const DecidedBranch& branch) const;
   // Whether the database of now may lack this branch, which voted YES in an earlier history.
   [[nodiscard]] bool may_have_lost(const DecidedBranch& branch) const;
 

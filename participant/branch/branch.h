@@ -53,6 +53,7 @@ struct FinishRun {
   std::optional<Evidence> evidence;
   Callers callers;
   bool maybe_lost = false;
+  Epoch kept_in = {};
 };
 
 // ── states ──────────────────────────────────────────────────────────────────────────────────────

@@ -80,6 +80,9 @@ struct FinishAsked {
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;
   bool maybe_lost = false;  // with its database's history, as the log knows it
+  // The log proves that its PREPARE is in the history that the life of this epoch has found. 0:
+  // not.
+  Epoch kept_in = {};
 };
 
 // ── inputs from PostgreSQL, through the shell ───────────────────────────────────────────────────
@@ -198,6 +201,7 @@ struct RunFinish {
   Outcome outcome = Outcome::kAborted;
   std::optional<Evidence> evidence;
   bool maybe_lost = false;
+  Epoch kept_in = {};
 };
 // The branch no longer needs its connection; the shell resets it and puts it back into the pool.
 // Comes exactly once for every ConnectionGranted that no ConnectionLost has taken back.

@@ -6,6 +6,14 @@
 #include "participant/branch/core.h"
 
 namespace assent::branch {
+namespace {
+
+RunFinish to_run(const BranchId& branch, const FinishRun& finish) {
+  return {branch,          finish.ballot,     finish.outcome,
+          finish.evidence, finish.maybe_lost, finish.kept_in};
+}
+
+}  // namespace
 
 void BranchTable::Core::on(const FinishAsked& asked) {
   if (const auto why = inadmissible(asked.ballot, asked.branch)) {
@@ -77,12 +85,10 @@ void BranchTable::Core::finish_without_branch(const FinishAsked& asked) {
     return refuse(asked.token, ErrorCode::kOverloaded,
                   std::to_string(finishing_.size()) + " unknown branches are being finished");
   }
-  FinishRun finish{asked.outcome,
-                   asked.ballot,
-                   asked.evidence,
-                   {Caller{asked.token, asked.ballot}},
-                   asked.maybe_lost};
-  run(RunFinish{asked.branch, finish.ballot, finish.outcome, finish.evidence, finish.maybe_lost});
+  FinishRun finish{asked.outcome,    asked.ballot,
+                   asked.evidence,   {Caller{asked.token, asked.ballot}},
+                   asked.maybe_lost, asked.kept_in};
+  run(to_run(asked.branch, finish));
   finishing_.emplace(asked.branch, std::move(finish));
 }
 
@@ -165,8 +171,7 @@ BranchTable::Core::Progress BranchTable::Core::conclude(FinishRun& finish, const
     refuse_stale(finish.callers, why);
     if (!finish.callers.empty()) {
       finish.ballot = highest(finish.callers);
-      run(RunFinish{done.branch, finish.ballot, finish.outcome, finish.evidence,
-                    finish.maybe_lost});
+      run(to_run(done.branch, finish));
       return Progress::kSentAgain;
     }
   }

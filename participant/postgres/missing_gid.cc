@@ -122,6 +122,9 @@ XidStatus parse_status(const Value& status) {
 //    log knows of such a restore, because the life before was further than what it finds (R16), and
 //    then says that the branch may be lost: this rule does not hold.
 // 4. A branch of an older life that this life has seen prepared, as transaction X: it is the same.
+// 5. The log proves it of the history that this life has found (ParticipantRecord::may_have_lost),
+//    by landmarks of lives after the branch's own. What it proves of another life's history says
+//    nothing: between the two may lie a break.
 bool is_proven(const Context& context, const Session& session, std::uint64_t wal_position,
                const std::optional<Landmark>& landmark, const branch::RunFinish& operation) {
   const BranchId& branch = operation.branch;
@@ -132,6 +135,7 @@ bool is_proven(const Context& context, const Session& session, std::uint64_t wal
     const std::uint64_t left_at = operation.maybe_lost ? 0 : landmark->left_at;
     if (p <= std::max(landmark->wal_position, left_at)) return true;
   }
+  if (operation.kept_in == context.epoch) return true;
   const auto seen = context.seen.find(branch);
   if (seen != context.seen.end() && seen->second == evidence.xid) return true;
   if (branch.epoch == context.epoch) return same_timeline && p <= wal_position;

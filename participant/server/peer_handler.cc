@@ -227,6 +227,9 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     branch::FinishAsked out{{}, *ballot, std::move(*branch), *outcome, std::nullopt};
     if (request.__isset.evidence) out.evidence = rpc::from_wire(request.evidence);
     out.maybe_lost = request.__isset.maybe_lost && request.maybe_lost;
+    if (request.__isset.kept_in && request.kept_in > 0) {
+      out.kept_in = Epoch(static_cast<std::uint64_t>(request.kept_in));
+    }
     return out;
   }
 

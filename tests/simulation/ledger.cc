@@ -69,8 +69,13 @@ Ledger::Ledger(const Scheduler& scheduler, std::uint32_t founders, state::StateO
       founders_(founders),
       electorates_(founders),
       state_(std::make_shared<state::StateMachine>(options)),
+      forgotten_max_(options.forgotten_max),
       decisions_(retention_at_least(options)),
       milestones_(1) {}
+
+bool Ledger::out_of_room() const {
+  return state_->record_count() - state_->unforgotten().size() >= forgotten_max_;
+}
 
 Ledger::SlotState& Ledger::slot(Slot slot) {
   if (slots_.size() <= slot.value) slots_.resize(slot.value + 1);

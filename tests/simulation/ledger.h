@@ -88,6 +88,8 @@ class Ledger {
   [[nodiscard]] std::uint64_t repeated() const { return repeated_; }
   [[nodiscard]] const Decisions& decisions() const { return decisions_; }
   [[nodiscard]] const Electorates& electorates() const { return electorates_; }
+  // Records leave before their time, because so many are forgotten.
+  [[nodiscard]] bool out_of_room() const;
   // A client was told this result.
   void told(const state::Command& command, const state::CommandResult& result) {
     decisions_.told(command, result);
@@ -120,6 +122,7 @@ class Ledger {
   const std::uint32_t founders_;
   Electorates electorates_;
   std::shared_ptr<state::StateMachine> state_;
+  std::size_t forgotten_max_;
   Decisions decisions_;
   std::vector<SlotState> slots_;  // by slot
   std::vector<Milestone> milestones_;

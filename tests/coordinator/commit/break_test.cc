@@ -48,7 +48,7 @@ TEST(Break, AVoteThatSurvivedCommits) {
   s.yes("a");
   s.yes("b");
   s.restore("b", /*landmark=*/77);
-  EXPECT_EQ(s.execute(), "finish a COMMIT; finish b COMMIT");
+  EXPECT_EQ(s.execute(), "finish a COMMIT; finish b COMMIT kept");
 }
 
 TEST(Break, AVoteOutlivesARestartOfItsAgent) {
@@ -90,11 +90,15 @@ TEST(Break, WhatIsToldAlreadyIsNotAskedAboutAgain) {
       << "of the other branch nothing is told";
 }
 
-TEST(Break, OneThatSurvivedIsNot) {
+// Its PREPARE is there. Its COMMIT PREPARED may be lost alone, and somebody have rolled it back.
+TEST(Break, OneWhosePrepareSurvivedIsCarriedOutOnceMoreToo) {
   Stage s;
   commit_and_forget(s);
   s.restore("a", /*landmark=*/77);
-  EXPECT_EQ(s.feed(AgentUp{"a"}), "");
+  EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT kept");
+  EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback),
+            "propose HEURISTIC a HEURISTIC_ROLLBACK; warn");
+  s.execute();
   s.restore("b", /*landmark=*/76);
   EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT maybe lost");
 }
@@ -227,7 +231,7 @@ TEST(OldLife, DoesNotConfirm) {
   s.finished("a");
   s.restore("b", /*landmark=*/77);
   EXPECT_EQ(s.feed(FinishArrived{s.id(s.t, "b"), FinishResult::kDone, Epoch(1)}), "");
-  EXPECT_EQ(s.pass(Millis(50)), "finish b COMMIT");
+  EXPECT_EQ(s.pass(Millis(50)), "finish b COMMIT kept");
   EXPECT_EQ(s.feed(FinishArrived{s.id(s.t, "b"), FinishResult::kDone, Epoch(2)}),
             "reply 1 COMMITTED");
 }

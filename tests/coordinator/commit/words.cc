@@ -92,7 +92,8 @@ std::string word(const SendSettle& settle) {
 std::string word(const SendFinish& finish) {
   return "finish " + branch_word(finish.branch) +
          (finish.outcome == Outcome::kCommitted ? " COMMIT" : " ROLLBACK") +
-         (finish.evidence ? "" : "?") + (finish.maybe_lost ? " maybe lost" : "");
+         (finish.evidence ? "" : "?") + (finish.maybe_lost ? " maybe lost" : "") +
+         (finish.kept_in != Epoch() ? " kept" : "");
 }
 
 std::string word(const CommitAnswer& answer) {

@@ -161,12 +161,13 @@ TEST(Finish, OfACommitWhoseBranchRolledBackIsACertainHeuristicRollback) {
 
 TEST(Finish, OfAnOlderLifeGoesByGidAndEvidence) {
   Table t;
-  const Effects effects =
-      t.effects(FinishAsked{Token(1), ballot(1), kOlder, Outcome::kCommitted, kEvidence, true});
+  const Effects effects = t.effects(
+      FinishAsked{Token(1), ballot(1), kOlder, Outcome::kCommitted, kEvidence, true, Epoch(9)});
 
   EXPECT_EQ(shown(effects), "RunFinish b1 COMMITTED");
   EXPECT_EQ(std::get<RunFinish>(effects.operations.at(0)).evidence, kEvidence);
   EXPECT_TRUE(std::get<RunFinish>(effects.operations.at(0)).maybe_lost);
+  EXPECT_EQ(std::get<RunFinish>(effects.operations.at(0)).kept_in, Epoch(9));
   EXPECT_EQ(t.finish(kOlder, 2, Outcome::kCommitted), "nothing");
   EXPECT_EQ(t.finish(kOlder, 3, Outcome::kAborted), "t3=error INTERNAL");
   EXPECT_EQ(t.finished(kOlder, FinishResult::kDone), "t1=DONE; t2=DONE");

@@ -194,8 +194,9 @@ void Life::roll_back(const BranchId& id) {
 }
 
 Result<branch::FinishResult> Life::finish(const BranchId& id, Outcome outcome,
-                                          std::optional<Evidence> evidence, bool maybe_lost) {
-  database.carry_out(branch::RunFinish{id, kBallot, outcome, evidence, maybe_lost});
+                                          std::optional<Evidence> evidence, bool maybe_lost,
+                                          Epoch kept_in) {
+  database.carry_out(branch::RunFinish{id, kBallot, outcome, evidence, maybe_lost, kept_in});
   return await<branch::FinishDone>(id).result;
 }
 

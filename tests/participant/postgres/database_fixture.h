@@ -80,7 +80,8 @@ class Life {
   Result<bool> settle(const TransactionId& transaction);
   void roll_back(const BranchId& id);
   Result<branch::FinishResult> finish(const BranchId& id, Outcome outcome,
-                                      std::optional<Evidence> evidence, bool maybe_lost = false);
+                                      std::optional<Evidence> evidence, bool maybe_lost = false,
+                                      Epoch kept_in = {});
   // A branch of one statement, prepared and released.
   std::pair<BranchId, Evidence> prepared(const std::string& sql);
 

@@ -162,6 +162,29 @@ TEST_F(Failover, CommitBehindTheLastLandmarkIsAHazardAfterAPromotion) {
   const auto next = life_on_promoted_copy();
 
   EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence), FinishResult::kHazard);
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, false, Epoch(next->epoch.value - 1)),
+            FinishResult::kHazard)
+      << "what the log proves of another life's history proves nothing of this one";
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, false, next->epoch),
+            FinishResult::kDone);
+}
+
+// Its COMMIT PREPARED is lost, and an operator ends what he finds prepared before an agent comes.
+TEST_F(Failover, RollbackByHandOfACommitThatWasLostIsAHeuristicRollback) {
+  const auto [id, evidence] = agent->prepared("INSERT INTO t VALUES (1, 1)");
+  take_copy();
+  ASSERT_EQ(agent->finish(id, Outcome::kCommitted, evidence), FinishResult::kDone);
+  copy->start_as_standby();
+  copy->promote();
+  copy->admin(name).query("ROLLBACK PREPARED '" + gid(id) + "'");
+  DatabaseOptions there = options();
+  there.socket_directory = copy->socket_directory();
+  agent.reset();
+
+  const auto next = enrolled(there);
+
+  EXPECT_EQ(next->finish(id, Outcome::kCommitted, evidence, false, next->epoch),
+            FinishResult::kHeuristicRollback);
 }
 
 // It knows where it left the old timeline, which proves it unless the log knows better.

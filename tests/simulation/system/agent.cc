@@ -242,7 +242,7 @@ void Agent::serve(Epoch epoch, Ballot ballot) {
     violated(Checker::kCloneIsRefused, address_ + " serves an old copy of its database");
   }
   around_.trace.event(place_, "agent serves", epoch.value, 0, [&] { return address_; });
-  refused_ = false;
+  refused_ = takes_over_ = false;
   life_->epoch = epoch;
   life_->table = std::make_unique<branch::BranchTable>(
       branch::BranchTableOptions{.participant = participant_, .epoch = epoch}, ballot);

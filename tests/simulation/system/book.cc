@@ -194,6 +194,10 @@ void Book::prepare_sent(const commit::SendPrepare& prepare) {
   }
 }
 
+void Book::one_phase_maybe_told(const BranchId& branch) {
+  entry(branch.transaction).maybe_told_one_phase.insert(branch);
+}
+
 void Book::finish_sent(const commit::SendFinish& finish) {
   const auto found = entries_.find(finish.branch.transaction);
   if (found == entries_.end()) return;

@@ -49,6 +49,8 @@ class Book {
   // ── the coordinator
   void prepare_sent(const commit::SendPrepare& prepare);
   void finish_sent(const commit::SendFinish& finish);
+  // A prepare in one phase has perhaps reached an agent: it, or a copy of it, may be carried out.
+  void one_phase_maybe_told(const BranchId& branch);
 
   // ── agents: a vote leaves, of a life with this epoch
   void voted(const BranchId& branch, const commit::Vote& vote, Epoch life);
@@ -135,6 +137,7 @@ class Book {
     bool one_phase_voted = false;          // an agent has told so
     std::optional<Epoch> one_phase_lost;   // and lost; lives up to this one began before
     std::set<std::string> sent_one_phase;
+    std::set<BranchId> maybe_told_one_phase;
     std::optional<Outcome> told;
     std::map<BranchId, Fate> branches;  // that were ever prepared, in a history that is not lost
     std::map<BranchId, Undone> undone;

@@ -380,12 +380,13 @@ void Coordinator::send(const commit::SendPrepare& prepare) {
   ask<commit::Vote>(
       prepare.branch.participant,
       [asked](Agent& agent, Done<commit::Vote> done) { agent.prepare(asked, std::move(done)); },
-      [this, branch = prepare.branch](Result<commit::Vote> vote) {
+      [this, branch = prepare.branch, one_phase = prepare.one_phase](Result<commit::Vote> vote) {
         note("hears the vote", branch.transaction,
              [&] { return to_string(branch) + " " + words(vote); });
         if (vote) return feed(commit::VoteArrived{branch, std::move(*vote)});
         const bool unsent =
             vote.error().code == ErrorCode::kUnavailable && vote.error().participant.empty();
+        if (one_phase && !unsent) book_.one_phase_maybe_told(branch);
         feed(commit::PrepareLost{branch, vote.error(), unsent});
       });
 }
@@ -393,8 +394,13 @@ void Coordinator::send(const commit::SendPrepare& prepare) {
 void Coordinator::send(const commit::SendFinish& finish) {
   note("sends the outcome", finish.branch.transaction, [&] { return words(finish); });
   book_.finish_sent(finish);
-  const branch::FinishAsked asked{
-      {}, log_->ballot(), finish.branch, finish.outcome, finish.evidence, finish.maybe_lost};
+  const branch::FinishAsked asked{{},
+                                  log_->ballot(),
+                                  finish.branch,
+                                  finish.outcome,
+                                  finish.evidence,
+                                  finish.maybe_lost,
+                                  finish.kept_in};
   using Finished = OfLife<FinishResult>;
   ask<Finished>(
       finish.branch.participant,
