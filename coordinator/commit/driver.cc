@@ -209,7 +209,7 @@ void Driver::on(Turn& turn, const DecisionExecuted& executed) {
       Overloaded{
           [&](const state::TookEffect&) { follow_record(turn); },
           [&](const state::AlreadyDecided&) { follow_record(turn); },
-          [&](const state::BelowFloor&) { become_expired(turn); },
+          [&](const state::BelowFloor&) { refused(turn); },
           [&](const state::BranchLost& lost) { abandon(turn, lost.participant); },
           [](const state::EpochIssued&) { CHECK(false, "not the answer to a decision"); },
           [](const state::EnrolmentRefused&) { CHECK(false, "not the answer to a decision"); },
@@ -226,8 +226,24 @@ void Driver::follow_record(Turn& turn) {
     adopt(*record);
     return become_finishing(turn, {record->outcome, record->reason});
   }
-  // It has left, so its branches have confirmed. Which they were is not known any more: what may
-  // still be prepared is left to an inventory.
+  // It has left, so its branches have confirmed. Which they were is not known any more.
+  leave_to_inventories(turn);
+}
+
+// No record is made of T with the branches that were proposed.
+// 1. At or below the floor none will be made with any others: T can never commit, and what is
+//    prepared rolls back (R14).
+// 2. Above it, one of them is of before the coordinator was restored from a backup (R15). A record
+//    of T can still be made, by whoever does not name that branch. So a rollback that was sent now
+//    would not be the log's (R3), and might meet what the log commits later.
+// 3. Therefore nothing is sent. Inventories show what is prepared: of before the restore it is an
+//    operator's, and for any other branch an abort is proposed, with that branch alone.
+void Driver::refused(Turn& turn) {
+  if (transaction_.time() <= turn.state.floor()) return become_expired(turn);
+  leave_to_inventories(turn);
+}
+
+void Driver::leave_to_inventories(Turn& turn) {
   release(turn.serials);
   branches_.clear();
   become_expired(turn);

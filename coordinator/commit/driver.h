@@ -220,6 +220,8 @@ class Driver {
   void abandon(Turn& turn, const std::string& loser);
   void become_finishing(Turn& turn, Finishing state);
   void become_expired(Turn& turn);
+  void refused(Turn& turn);
+  void leave_to_inventories(Turn& turn);
   void follow_record(Turn& turn);
   void adopt(const state::TransactionRecord& record);
   [[nodiscard]] BranchView view(const Branch& branch, MonoTime now) const;

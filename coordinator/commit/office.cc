@@ -71,7 +71,7 @@ void Office::Impl::on(Turn& turn, const CommitAsked& asked) {
   CommitCaller caller = caller_of(turn, asked);
   const auto driven = drivers_.find(asked.transaction);
   if (driven != drivers_.end()) {
-    driven->second.driver.join(turn, caller, branch_ids(asked.transaction, asked.branches));
+    driven->second.driver.join(turn, caller, drivable(asked.transaction, asked.branches));
     return after_event(driven, turn.now);
   }
   if (const auto* record = state_.find(asked.transaction)) return answer(turn, asked, *record);
@@ -115,7 +115,7 @@ void Office::Impl::on(Turn& turn, const AbortAsked& asked) {
   const AbortCaller caller{asked.token, turn.now.mono + kAbortPatience + options_.settle_grace};
   const auto driven = drivers_.find(asked.transaction);
   if (driven != drivers_.end()) {
-    driven->second.driver.join(turn, caller, branch_ids(asked.transaction, asked.branches));
+    driven->second.driver.join(turn, caller, drivable(asked.transaction, asked.branches));
     return after_event(driven, turn.now);
   }
   if (const auto* record = state_.find(asked.transaction)) return answer(turn, asked, *record);

@@ -86,6 +86,8 @@ class Office::Impl {
   [[nodiscard]] bool is_strangers(const FoundBranch& one) const;
   void leave_alone(Turn& turn, const BranchId& branch);
   [[nodiscard]] bool nobody_knows(const BranchId& branch) const;
+  [[nodiscard]] std::vector<BranchId> drivable(const TransactionId& transaction,
+                                               const std::vector<RequestedBranch>& branches) const;
   void leave_to_operator(Turn& turn, const FoundBranch& one);
   [[nodiscard]] bool is_before_break(const BranchId& branch) const;
   [[nodiscard]] bool of_another_life(const std::string& participant, Epoch life) const;

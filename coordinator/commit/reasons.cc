@@ -55,6 +55,23 @@ Error expired(const TransactionId& transaction) {
                "is older than outcomes are kept, and has no record");
 }
 
+Error of_lost_log(const TransactionId& transaction, const std::string& participant) {
+  Error error = about(ErrorCode::kExpired, transaction,
+                      "has a branch at participant '" + participant +
+                          "' of before the coordinator was restored from a backup, and the log "
+                          "that was lost may have decided it; see what became of it in the "
+                          "databases before it is run again under a new id");
+  error.participant = participant;
+  return error;
+}
+
+Error not_since_restore(const std::string& participant) {
+  return Error{ErrorCode::kUnavailable,
+               "the coordinator was restored from a backup, and participant '" + participant +
+                   "' has not enrolled since; try again when its agent has been started again",
+               participant};
+}
+
 Error id_reused(const TransactionId& transaction) {
   return about(ErrorCode::kIdReused, transaction,
                "was used for a request with other branches; nothing of this request was done");

@@ -19,6 +19,10 @@ Error invalid(std::string why);
 Error unknown_participant(const std::string& participant);
 Error clock(const TransactionId& transaction, LogTime now);
 Error expired(const TransactionId& transaction);
+// It names a branch of before the coordinator was restored from a backup (R15).
+Error of_lost_log(const TransactionId& transaction, const std::string& participant);
+// No agent of the participant has enrolled since then.
+Error not_since_restore(const std::string& participant);
 Error id_reused(const TransactionId& transaction);
 Error overloaded(std::string_view what, std::size_t limit);
 // An operator has drained the participant.

@@ -7,6 +7,7 @@
 #include "base/canary.h"
 #include "coordinator/commit/office_impl.h"
 #include "coordinator/commit/reasons.h"
+#include "coordinator/commit/request.h"
 
 namespace assent::commit {
 
@@ -99,7 +100,9 @@ bool Office::Impl::is_strangers(const FoundBranch& one) const {
 //    d. Of an epoch below, nobody knows. It stays prepared, and the log tells operators of it.
 // 6. Of an epoch of before the coordinator was restored from a backup, without a record: the lost
 //    log may have decided T in any way (R15). It stays prepared like 5d, whatever T's time.
-// What an operator has decided about 5d and 6 is carried out.
+// 7. What an operator has decided about 5d and 6 is carried out, for the branches that he knew. No
+//    driver takes in another one: T's might abort, or carry out what was decided of its own alone.
+//    When that driver is done the next inventory shows the branch, and what is right then.
 void Office::Impl::found(Turn& turn, const FoundBranch& one, MonoTime asked) {
   const BranchId& branch = one.branch;
   const TransactionId& transaction = branch.transaction;
@@ -107,9 +110,9 @@ void Office::Impl::found(Turn& turn, const FoundBranch& one, MonoTime asked) {
   if (participant == nullptr || participant->epoch < branch.epoch) return leave_alone(turn, branch);
   if (finishes_.finished_since(transaction, asked)) return;
   const auto driven = drivers_.find(transaction);
-  // A driver that only rolls back what is safe to roll back does not take in what is not.
-  if (nobody_knows(branch) && (driven == drivers_.end() || driven->second.driver.expired())) {
-    return leave_to_operator(turn, one);
+  if (nobody_knows(branch)) {
+    if (driven == drivers_.end() || driven->second.driver.expired()) leave_to_operator(turn, one);
+    return;
   }
   if (driven != drivers_.end()) {
     driven->second.driver.on_found(turn, one, asked);
@@ -137,6 +140,19 @@ bool Office::Impl::nobody_knows(const BranchId& branch) const {
   if (quarantined && !canary(Canary::kQuarantineIgnored)) return true;
   const bool below_floor = branch.transaction.time() <= state_.floor();
   return below_floor && branch.epoch < participant.broken_below;
+}
+
+// What a client names and a driver may take in: without a record, no branch of before the
+// coordinator was restored (found, 7).
+std::vector<BranchId> Office::Impl::drivable(const TransactionId& transaction,
+                                             const std::vector<RequestedBranch>& branches) const {
+  std::vector<BranchId> out = branch_ids(transaction, branches);
+  if (state_.find(transaction) != nullptr) return out;
+  std::erase_if(out, [&](const BranchId& branch) {
+    const state::ParticipantRecord* known = state_.participant(branch.participant);
+    return known != nullptr && branch.epoch < known->quarantined_below;
+  });
+  return out;
 }
 
 // With its evidence, so that its end is settled by that when somebody else ends it before (R7).

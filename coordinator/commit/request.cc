@@ -106,8 +106,11 @@ std::optional<Error> refusal(const TransactionId& transaction,
   const bool ahead = now + skew_max < transaction.time();
   if (ahead && !canary(Canary::kClockUnchecked)) return reasons::clock(transaction, now);
   for (const RequestedBranch& branch : branches) {
-    if (state.participant(branch.participant) == nullptr) {
-      return reasons::unknown_participant(branch.participant);
+    const state::ParticipantRecord* known = state.participant(branch.participant);
+    if (known == nullptr) return reasons::unknown_participant(branch.participant);
+    // No decision may list it (R15).
+    if (!branch.one_shot && branch.epoch < known->quarantined_below) {
+      return reasons::of_lost_log(transaction, branch.participant);
     }
   }
   return std::nullopt;

@@ -20,6 +20,11 @@ std::optional<Error> Office::Impl::refuses(const std::string& participant) const
 std::optional<Error> Office::Impl::not_taken(const std::vector<RequestedBranch>& branches) const {
   for (const RequestedBranch& branch : branches) {
     if (!branch.one_shot) continue;
+    // It would be of an epoch that no decision may list (R15).
+    const state::ParticipantRecord* known = state_.participant(branch.participant);
+    if (known != nullptr && known->quarantined_below == state::kNotSinceRestore) {
+      return reasons::not_since_restore(branch.participant);
+    }
     if (std::optional<Error> error = refuses(branch.participant)) return error;
   }
   return std::nullopt;

@@ -57,13 +57,15 @@ Result<void> Core::restore(Now now, const paxos::Record& record) {
 
 // Log time goes on from the last entry; the first entry of all takes the wall clock's: there is
 // nothing yet that it could expire. The first leader after a restore goes on from the wall clock,
-// too: the lost log has gone on after its backup, and its ids must lie below the floor (R15).
+// too: the lost log has gone on after its backup, and its ids must lie below the floor (R15). Which
+// replica that is, its entries tell: where they have come from another one, log time goes on from
+// theirs (R17), however far ahead the clock on this one's wall is.
 void Core::start(Now now) {
   const bool fresh = state_->executed() == Slot(0);
   const state::Restoration& restoration = state_->restoration();
   LogTime start = fresh ? now.wall : state_->time();
   if (!restoration.begun) start = std::max(start, now.wall + restoration.ahead);
-  clock_ = LogClock(start, now.mono, fresh);
+  clock_ = LogClock(start, now.mono, fresh || !restoration.begun);
   consensus_.start(now.mono);
 }
 

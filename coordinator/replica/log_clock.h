@@ -14,15 +14,16 @@ namespace assent::replica {
 // ahead come of age all the same.
 class LogClock {
  public:
-  // `start`: the time of the last entry in the log; in a new log, what the wall clock says.
-  // `fresh`: the log is new, so the first entry that is seen tells the time instead.
+  // `start`: the time of the last entry in the log; in a new log, or a restored one that has not
+  // gone on yet, what the wall clock says.
+  // `fresh`: it is such a log, so the first entry that is seen tells the time instead.
   LogClock(LogTime start, MonoTime now, bool fresh);
 
   // An entry of this time has been executed. It was made no later than now, so log time may go on
   // from it.
   void observe(LogTime entry, MonoTime now);
 
-  // No entry was seen yet, in a new log.
+  // No entry was seen yet, in a new log or since the log was restored.
   [[nodiscard]] bool fresh() const { return fresh_; }
 
   // The log's time when the clocks say this; monotone over calls.

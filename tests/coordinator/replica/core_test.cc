@@ -101,6 +101,25 @@ TEST(Core, AfterARestoreTheFloorIsAboveTheWallClock) {
   EXPECT_LT(replica.core_.state().floor(), replica.core_.log_time(replica.now_));
 }
 
+// R17: its wall clock is an hour ahead of that of the one that has led since the restore.
+TEST(Core, AfterARestoreLogTimeGoesOnFromTheFirstLeaders) {
+  const LogTime wall(90'000'000);
+  const LogTime leaders(wall.value - 3'600'000);
+  auto state = std::make_shared<state::StateMachine>(state::StateOptions{});
+  state->execute(Slot(1), {LogTime(1'000'000), {}});
+  state->restore(/*backup=*/7);
+  const std::vector<ReplicaId> three{ReplicaId(1), ReplicaId(2), ReplicaId(3)};
+  Replica replica(three, Replica::options_of(), state, wall);
+  const Ballot ballot{Incarnation(2), Round(1), ReplicaId(3)};
+  const auto value = paxos::make_value(state::encode({leaders, {state::OfficeTaken{ballot}}}));
+
+  replica.step(paxos::Arrived{ReplicaId(3),
+                              paxos::Accept{ballot, Slot(2), {value}, Slot(2), paxos::Probe(1)}});
+
+  ASSERT_EQ(replica.core_.state().executed(), Slot(2));
+  EXPECT_EQ(replica.core_.log_time(replica.now_), leaders + state::kIdsAhead);
+}
+
 TEST(Core, ServesWhenItsOwnNoOpIsExecuted) {
   Replica replica = alone();
   replica.now_.mono = replica.now_.mono + Millis(1'000);

@@ -201,14 +201,16 @@ void Book::one_phase_maybe_told(const BranchId& branch) {
 void Book::finish_sent(const commit::SendFinish& finish) {
   const auto found = entries_.find(finish.branch.transaction);
   if (found == entries_.end()) return;
-  check_finish(found->second, finish.branch, finish.outcome, "is sent");
+  Entry& one = found->second;
+  check_quarantine(one, finish.branch, finish.outcome, "is sent");
+  check_finish(one, finish.branch, finish.outcome, "is sent");
+  one.sent.insert({finish.branch, finish.outcome});
 }
 
 // R1, R3, R5: nothing is finished before, or otherwise than, the log says.
 void Book::check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,
                         const char* what) const {
   const bool listed = entry.listed.contains(branch);
-  check_quarantine(entry, branch);
   if (outcome == Outcome::kCommitted) {
     if (entry.decided == Outcome::kCommitted && listed) return;
     violated(Checker::kDecidedFirst,
@@ -326,7 +328,11 @@ void Book::prepared(Entry& entry, const BranchId& branch) {
 }
 
 void Book::finished(Entry& entry, const BranchId& branch, bool committed) {
-  check_finish(entry, branch, committed ? Outcome::kCommitted : Outcome::kAborted, "is done");
+  const Outcome outcome = committed ? Outcome::kCommitted : Outcome::kAborted;
+  if (!entry.sent_before_restore.contains({branch, outcome})) {
+    check_quarantine(entry, branch, outcome, "is done");
+  }
+  check_finish(entry, branch, outcome, "is done");
   entry.branches[branch] = committed ? Fate::kCommitted : Fate::kRolledBack;
   entry.rolled_back_by_hand.erase(branch);
 }

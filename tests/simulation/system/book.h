@@ -126,6 +126,7 @@ class Book {
     std::int64_t account;
     std::int64_t amount;
   };
+  using Finish = std::pair<BranchId, Outcome>;
   struct Entry {
     std::vector<Delta> deltas;
     std::set<std::string> writers;
@@ -147,8 +148,10 @@ class Book {
     std::set<BranchId> yes;           // voted so
     std::set<BranchId> never;         // their own lives voted NO
     std::set<BranchId> quarantined;   // prepared when the log was restored
-    bool outcome_lost = false;        // decided by a log that was lost
-    std::set<BranchId> gone;          // confirmed to have rolled back
+    std::set<Finish> sent;            // by offices of the log as it is
+    std::set<Finish> sent_before_restore;
+    bool outcome_lost = false;  // decided by a log that was lost
+    std::set<BranchId> gone;    // confirmed to have rolled back
   };
 
   Entry& entry(const TransactionId& transaction) { return entries_[transaction]; }
@@ -171,7 +174,8 @@ class Book {
   void check_lost(const TransactionId& transaction, const Entry& entry) const;
   void check_no_false_alarm(const TransactionId& transaction, const Entry& entry) const;
   void check_life(const BranchId& branch) const;
-  void check_quarantine(const Entry& entry, const BranchId& branch) const;
+  void check_quarantine(const Entry& entry, const BranchId& branch, Outcome outcome,
+                        const char* what) const;
   void check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,
                     const char* what) const;
   void check_agree(const TransactionId& transaction, const Entry& entry) const;

@@ -34,6 +34,7 @@ void Book::history_changes(const std::string& participant, const model::Server& 
 void Book::log_restored() {
   for (auto& [transaction, one] : entries_) {
     one.outcome_lost = one.decided && ledger_.state().find(transaction) == nullptr;
+    one.sent_before_restore = std::exchange(one.sent, {});
     for (const auto& [branch, fate] : one.branches) {
       if (fate == Fate::kPrepared) one.quarantined.insert(branch);
     }
@@ -46,16 +47,21 @@ Outcome Book::outcome_known(const TransactionId& transaction) const {
   return found->second.decided.value_or(Outcome::kAborted);
 }
 
-// R15. The lost log may have decided otherwise, whatever there is to be seen now.
-void Book::check_quarantine(const Entry& entry, const BranchId& branch) const {
+// R15. The lost log may have decided otherwise, whatever there is to be seen now. It is not
+// presumed where that log itself has decided it, and its office has told an agent: the message may
+// be on its way when the log is lost, and the agent, in a life of before, carries it out. A later
+// life heeds nobody of before (kBallotsFence).
+void Book::check_quarantine(const Entry& entry, const BranchId& branch, Outcome outcome,
+                            const char* what) const {
   if (!entry.quarantined.contains(branch)) return;
   if (ledger_.state().find(branch.transaction) != nullptr) return;
   const state::Heuristic* told = ledger_.state().heuristics().find(branch.transaction);
-  if (told != nullptr && told->resolution) return;
+  const state::DecidedBranch named{branch.participant, branch.epoch, branch.attempt, {}};
+  if (told != nullptr && told->resolved(named) == outcome) return;
   violated(Checker::kPresumesNothing,
-           to_string(branch) +
-               " was prepared before the log was restored, which knows nothing of "
-               "its transaction, and is ended without an operator's word");
+           "that " + to_string(branch) + " is " + std::string(name(outcome)) + " " + what +
+               ": it was prepared before the log was restored, which knows nothing of its "
+               "transaction, and no operator has decided so");
 }
 
 void Book::server_crashes(const std::string& participant, const model::Server& server) {

@@ -256,6 +256,7 @@ void Client::take_commit(const RunPtr& run, const std::string& asked,
   }
   const Error error = heard ? heard->error() : heard.error();
   if (error.code == ErrorCode::kOutcomeUnknown && !std::exchange(run->unknown, true)) ++unknown_;
+  if (error.code == ErrorCode::kExpired) run->expired = true;
   const bool acted =
       heard ? client::may_have_acted(error.code) : error.code != ErrorCode::kUnavailable;
   if (acted) run->first = false;
@@ -271,7 +272,8 @@ void Client::take_commit(const RunPtr& run, const std::string& asked,
 }
 
 // It knows nothing, and asks until somebody knows; for ever, if it must. T is undecided for as long
-// as its own commit was not acted upon: it asks for that again.
+// as its own commit was not acted upon: it asks for that again, unless that was refused as EXPIRED,
+// which it is for good.
 void Client::ask_status(const RunPtr& run) {
   run->doing = "asks for the status of";
   Coordinator& to = coordinator();
@@ -292,6 +294,7 @@ void Client::take_status(const RunPtr& run, const std::string& asked, Result<Sta
     (void)coordinators_.failed(asked, status.error().leader);
     return again(run, &Client::ask_status);
   }
+  if (run->expired) return end(run, std::nullopt);
   run->give_up_at = around_.scheduler.now() + kCommitGiveUp;
   again(run, &Client::send_commit);
 }

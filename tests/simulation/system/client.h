@@ -54,6 +54,7 @@ class Client {
     std::size_t statement = 0;
     commit::CommitAsked asked;
     bool unknown = false;  // it was told so
+    bool expired = false;  // its commit was refused so
     bool first = true;     // no earlier copy of the commit can have been acted upon
     bool asked_to_commit = false;
     Micros give_up_at = 0;
