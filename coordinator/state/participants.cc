@@ -147,25 +147,39 @@ void ParticipantRecord::forget_breaks(Epoch until) {
   linear_from = until;
 }
 
-// The present history is that of the life `stored`, which has ended in another break.
+// The present history is that of the life `stored`, which has ended in another break, and has it up
+// to `is_left`, as far as that life goes. Returns what of that is proven.
 // 1. Of the breaks that the log knows those are in it which were before that life began.
 // 2. Each other break was behind that life, and is not in the past of the present history: a copy
 //    from before it was restored. Or that life itself was lost by it, and its database is back. Of
 //    the breaks before that life nothing is known then: some may have been dropped with it.
-void ParticipantRecord::remember_breaks(Epoch stored) {
+// 3. Or the life that found a break of this same life's history has left no claim. The present
+//    history may be the one behind that break, which has grown since, or another one from before
+//    it: only what is in both is proven.
+Landmark ParticipantRecord::remember_breaks(Epoch stored, Landmark is_left) {
   if (broken_below != Epoch()) earlier.push_back({survived, broken_below});
+  for (const Break& one : earlier) {
+    if (one.survived.epoch == stored && stored < one.below) {
+      is_left = std::min(is_left, one.survived);
+    }
+  }
   const bool came_back = std::ranges::any_of(
       earlier, [&](const Break& one) { return one.survived.epoch < stored && stored < one.below; });
-  if (came_back) return forget_breaks(stored);
+  if (came_back) {
+    forget_breaks(stored);
+    return is_left;
+  }
   std::erase_if(earlier, [&](const Break& one) { return stored < one.below; });
-  if (earlier.size() < kBreaksMax) return;
-  linear_from = std::max(linear_from, earlier.front().below);
-  earlier.erase(earlier.begin());
+  if (earlier.size() == kBreaksMax) {
+    linear_from = std::max(linear_from, earlier.front().below);
+    earlier.erase(earlier.begin());
+  }
+  return is_left;
 }
 
 void ParticipantRecord::begin(const Enrolled& life, LogTime time, bool log_was_lost) {
   const bool broken = breaks(*this, life);
-  const Landmark is_left = survived_of(*this, life, log_was_lost);
+  Landmark is_left = survived_of(*this, life, log_was_lost);
   identity = life.identity;
   // The lost log may have issued more: epochs go on above the database's own.
   if (log_was_lost) epoch = std::max(epoch, life.stored_epoch);
@@ -176,7 +190,7 @@ void ParticipantRecord::begin(const Enrolled& life, LogTime time, bool log_was_l
   } else if (tracks_history != Tracking::kEveryBreak || log_was_lost) {
     forget_breaks(epoch);
   } else if (broken) {
-    remember_breaks(life.stored_epoch);
+    is_left = remember_breaks(life.stored_epoch, is_left);
   }
   if (broken) {
     broken_below = epoch;

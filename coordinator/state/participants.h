@@ -77,7 +77,7 @@ struct ParticipantRecord {
  private:
   [[nodiscard]] bool is_in(const Break& one, const DecidedBranch& branch) const;
   void forget_breaks(Epoch until);
-  void remember_breaks(Epoch stored);
+  [[nodiscard]] Landmark remember_breaks(Epoch stored, Landmark is_left);
 };
 
 Error enrolment_refusal(ErrorCode code, const Enrolled& life, std::string why);

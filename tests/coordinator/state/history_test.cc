@@ -342,6 +342,18 @@ TEST_F(Lives, WhereTheTimelineWasLeftProvesNothingWhereALandmarkIsLost) {
   EXPECT_TRUE(lost(1, 400));
 }
 
+// The copy of before was let in, by a life that claimed nothing; then a standby of it is promoted.
+TEST_F(Lives, NorWhereThatWasFoundByALifeWithoutAClaim) {
+  enrol_next(0, 3, 0);
+  note(1, 400);
+  EXPECT_EQ(enrol_next(1, 3, 300, /*takeover=*/true), 2u);
+  left_at_ = 900;
+  EXPECT_EQ(enrol_next(1, 4, 300), 3u);
+  EXPECT_EQ(record().survived, (Landmark{Epoch(1), 300}));
+  EXPECT_FALSE(lost(1, 300));
+  EXPECT_TRUE(lost(1, 301));
+}
+
 TEST_F(Lives, NorWhereAClaimIsLost) {
   enrol_next(0, 3, 0);
   note(1, 400);
