@@ -68,7 +68,6 @@ enum class Canary {
   kRefusedIsAborted,        // R10: a client takes every refusal for an abort
   kCommittedOverBreak,      // R14: a YES that may be lost with its database's history commits
   kBreakNotRedriven,        // R14: nobody looks for commits that may be lost with a history
-  kOldLifeAnswers,          // R16: what an agent says whose life is over counts
   kIdReusedUnchecked,       // R9: whoever asks under a known id is told its outcome
   kClockUnchecked,          // R17: ids may be ahead of every clock
   kSessionIgnoresTimeline,  // R6: a life goes on with a server that was promoted
@@ -77,7 +76,6 @@ enum class Canary {
   kQuarantineIgnored,  // R15: a restored coordinator presumes what the lost log has not told it
   kCloneLetIn,         // R16: a copy may serve that lacks what the log knows of its landmarks
   kFinishesKept,       // an office remembers every transaction that it has finished
-  kLowWaterIgnored,    // an agent remembers every one-shot that it has seen
 };
 
 #ifdef ASSENT_CANARIES

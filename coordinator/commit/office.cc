@@ -352,7 +352,8 @@ void Office::Impl::check_invariants() const {
   }
   CHECK_EQ(timers_.size(), timers, "no timer outlives its driver");
   CHECK(!drivers_.empty() || serials_.live_count() == 0, "no serial outlives its driver (R5)");
-  CHECK_LE(finishes_.size(), options_.finishes_remembered, "memory is bounded");
+  CHECK(finishes_.size() <= options_.finishes_remembered || canary(Canary::kFinishesKept),
+        "memory is bounded");
   CHECK_LE(strangers_.size(), kStrangersMax, "memory is bounded");
   CHECK_EQ(sweeps_.empty(), !sweep_due_.has_value(), "a sweep that is under way goes on");
   CHECK_LE(counters_.presumed_aborted, counters_.aborted, "presumed aborts are aborts");

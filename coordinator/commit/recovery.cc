@@ -32,14 +32,13 @@ Effects Office::Impl::take_office(Now now) {
 // An agent that was displaced, and does not know it yet, may serve a database that was replaced: an
 // isolated primary, whose standby was promoted. It is still asked, and its answer may come late.
 bool Office::Impl::of_another_life(const std::string& participant, Epoch life) const {
-  if (life == Epoch(0) || canary(Canary::kOldLifeAnswers)) return false;
+  if (life == Epoch(0)) return false;
   const state::ParticipantRecord* record = state_.participant(participant);
   return record != nullptr && record->epoch != life;
 }
 
 // Its life worked in a history that may be lost.
 bool Office::Impl::is_before_break(const BranchId& branch) const {
-  if (canary(Canary::kOldLifeAnswers)) return false;
   const state::ParticipantRecord* record = state_.participant(branch.participant);
   return record != nullptr && branch.epoch < record->broken_below;
 }

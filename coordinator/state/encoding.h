@@ -23,7 +23,7 @@ inline constexpr std::uint8_t kSnapshotFormatGroups = 2;
 inline constexpr std::uint8_t kSnapshotFormatHistories = 3;    // heuristics, and broken histories
 inline constexpr std::uint8_t kSnapshotFormatRestores = 4;     // restores, resolutions, landmarks
 inline constexpr std::uint8_t kSnapshotFormatWithdrawals = 5;  // participants taken out
-inline constexpr std::uint8_t kSnapshotFormatEveryBreak = 6;    // and records held back
+inline constexpr std::uint8_t kSnapshotFormatEveryBreak = 6;   // and records held back
 
 void put_time(Encoder& out, LogTime time);
 void put(Encoder& out, const TransactionId& id);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "base/canary.h"
 #include "base/check.h"
 
 namespace assent::branch {
@@ -16,7 +15,7 @@ bool SerialMemory::see(OneShotSerial serial, std::uint64_t low_water) {
     *this = {};
     office_ = serial.office;
   }
-  if (!canary(Canary::kLowWaterIgnored)) raise(low_water);
+  raise(low_water);
   if (!unseen(serial)) {
     return false;
   }

@@ -97,7 +97,7 @@ TEST(Break, OneWhosePrepareSurvivedIsCarriedOutOnceMoreToo) {
   s.restore("a", /*landmark=*/77);
   EXPECT_EQ(s.feed(AgentUp{"a"}), "finish a COMMIT kept");
   EXPECT_EQ(s.finished("a", FinishResult::kHeuristicRollback),
-            "propose HEURISTIC a HEURISTIC_ROLLBACK; warn");
+            "propose HEURISTIC a ROLLBACK; warn");
   s.execute();
   s.restore("b", /*landmark=*/76);
   EXPECT_EQ(s.feed(AgentUp{"b"}), "finish b COMMIT maybe lost");

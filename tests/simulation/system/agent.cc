@@ -225,7 +225,11 @@ void Agent::ask_to_enrol(const state::Enrolled& request, Epoch stored, MonoTime 
 }
 
 void Agent::enrolment_refused(const Error& why) {
-  if (why.code != ErrorCode::kIdentityMismatch || life_->looks == kLooksMax) return end(why);
+  const bool went_back = why.code == ErrorCode::kIdentityMismatch;
+  if (!went_back || life_->looks == kLooksMax) {
+    refused_ = went_back;
+    return end(why);
+  }
   ++life_->looks;
   identify();
 }
@@ -318,9 +322,7 @@ void Agent::end(const Error& why) {
                       [&] { return address_ + ": " + why.message; });
   displaced_ = why.code == ErrorCode::kDisplaced;
   const bool went_back = why.code == ErrorCode::kIdentityMismatch;
-  const bool served = life_->table != nullptr;
-  refused_ = went_back && !served;
-  if (went_back && served) around_.book.life_went_back(participant_, why);
+  if (went_back && life_->table != nullptr) around_.book.life_went_back(participant_, why);
   around_.scheduler.after(0, [this, life = lives_] {
     if (life == lives_) crash();
   });

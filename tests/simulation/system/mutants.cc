@@ -41,14 +41,12 @@ const std::vector<CanaryRecord>& mutants() {
       {Canary::kSessionIgnoresTimeline, "session-ignores-timeline", 12, Checker::kLifeKeepsHistory,
        "R6"},
       {Canary::kLandmarkReadLate, "landmark-read-late", 1, Checker::kUnbrokenIsTrusted, "R6"},
-      {Canary::kCommittedOverBreak, "committed-over-break", 10'001, Checker::kCommittedWasPrepared,
+      {Canary::kCommittedOverBreak, "committed-over-break", 10'064, Checker::kCommittedWasPrepared,
        "R14"},
-      {Canary::kOldLifeAnswers, "old-life-answers", 10'001, Checker::kLostIsTold, "R16"},
-      {Canary::kSwitchBelieved, "switch-believed", 10'127, Checker::kLostIsTold, "R7"},
+      {Canary::kSwitchBelieved, "switch-believed", 10'013, Checker::kConfirmedIsTrue, "R7"},
       {Canary::kQuarantineIgnored, "quarantine-ignored", 20'001, Checker::kPresumesNothing, "R15"},
-      {Canary::kCloneLetIn, "clone-let-in", 1, Checker::kCloneIsRefused, "R16"},
+      {Canary::kCloneLetIn, "clone-let-in", 23, Checker::kCloneIsRefused, "R16"},
       {Canary::kFinishesKept, "finishes-kept", 1, Checker::kBoundedMemory, "R14"},
-      {Canary::kLowWaterIgnored, "low-water-ignored", 1, Checker::kBoundedMemory, "R5"},
   };
   return all;
 }
