@@ -90,7 +90,9 @@ std::optional<Outcome> Heuristics::resolve(LogTime time, const HeuristicResolved
   const auto found = kept_.find(command.transaction);
   if (found == kept_.end()) return std::nullopt;
   Heuristic& one = found->second;
-  if (one.listed > 0) return one.outcome;
+  // The record has left, and its outcome stands: it may be confirmed, for a branch that the record
+  // did not know.
+  if (one.listed > 0 && command.outcome != one.outcome) return one.outcome;
   if (!one.resolution) {
     one.resolution = {command.outcome, command.operator_name, command.reason, time,
                       one.branches.size()};

@@ -6,6 +6,9 @@
 namespace assent::commit {
 namespace {
 
+// Of the first life since the restore; the one before had epoch 1.
+constexpr Epoch kSince{502};
+
 TEST(Restored, R15NothingIsPresumedOfWhatWasPreparedBefore) {
   Stage s;
   s.restore_coordinator({"a", "b"});
@@ -14,8 +17,8 @@ TEST(Restored, R15NothingIsPresumedOfWhatWasPreparedBefore) {
       << "whatever its time is";
   s.execute();
   EXPECT_EQ(s.inventory("a", {s.id(lost, "a")}), "") << "it is told once";
-  EXPECT_EQ(s.inventory("b", {{lost, "b", Epoch(2), Attempt(1)}}),
-            "propose ABORTED b/2.1 because UNAVAILABLE")
+  EXPECT_EQ(s.inventory("b", {{lost, "b", kSince, Attempt(1)}}),
+            "propose ABORTED b/502.1 because UNAVAILABLE")
       << "a life that enrolled since is as any other";
 }
 
@@ -122,11 +125,11 @@ TEST(Restored, R15ADriverTakesInNoBranchOfBefore) {
   Stage s;
   s.restore_coordinator({"a", "b"});
   const TransactionId fresh = s.transaction(2, s.now.log + Millis(10));
-  const BranchId found{fresh, "b", Epoch(2), Attempt(1)};
-  ASSERT_EQ(s.inventory("b", {found}), "propose ABORTED b/2.1 because UNAVAILABLE");
+  const BranchId found{fresh, "b", kSince, Attempt(1)};
+  ASSERT_EQ(s.inventory("b", {found}), "propose ABORTED b/502.1 because UNAVAILABLE");
   EXPECT_EQ(s.inventory("a", {s.id(fresh, "a")}), "");
   EXPECT_EQ(s.feed(AbortAsked{Token(1), fresh, {Stage::branch("a")}}), "");
-  EXPECT_EQ(s.execute(), "finish b/2.1 ROLLBACK?; reply 1 abort: ABORTED");
+  EXPECT_EQ(s.execute(), "finish b/502.1 ROLLBACK?; reply 1 abort: ABORTED");
   EXPECT_EQ(s.inventory("a", {s.id(fresh, "a")}), "finish a ROLLBACK?")
       << "now the log says how it ends";
 }

@@ -14,6 +14,9 @@ constexpr std::uint64_t kBackup = 0xabcdef;
 constexpr Ballot kBefore{Incarnation(1), Round(9), ReplicaId(1)};
 constexpr Ballot kAfter{Incarnation(2), Round(1), ReplicaId(2)};
 
+// As docs/adr/0008 has it.
+constexpr std::uint64_t kEpochsLostMax = 500;
+
 class RestoreTest : public ::testing::Test {
  protected:
   RestoreTest() {
@@ -121,32 +124,35 @@ TEST_F(RestoreTest, WhatTheBackupKnowsStaysDecided) {
   EXPECT_EQ(state_->unforgotten().size(), 1u) << "its branches are told again";
 }
 
-TEST_F(RestoreTest, EpochsGoOnAboveTheDatabasesOwn) {
+// The database has epoch 40 when the life looks; the lost log may have issued 41 and more to
+// others.
+TEST_F(RestoreTest, EpochsGoOnAboveAllThatTheLostLogMayHaveIssued) {
   take_office();
   EXPECT_EQ(quarantined_below(), kNotSinceRestore);
-  EXPECT_EQ(enrol(life("orders", "second", 40)), 41u);
-  EXPECT_EQ(quarantined_below(), Epoch(41));
-  EXPECT_EQ(enrol(life("orders", "third", 41)), 42u);
-  EXPECT_EQ(quarantined_below(), Epoch(41)) << "once for each restore";
+  const std::uint64_t next = 40 + kEpochsLostMax + 1;
+  EXPECT_EQ(enrol(life("orders", "second", 40)), next);
+  EXPECT_EQ(quarantined_below(), Epoch(next));
+  EXPECT_EQ(enrol(life("orders", "third", next)), next + 1);
+  EXPECT_EQ(quarantined_below(), Epoch(next)) << "once for each restore";
 }
 
 TEST_F(RestoreTest, ALifeThatTheBackupKnowsHasToEnrolAnew) {
   take_office();
-  EXPECT_EQ(enrol(life("orders", "first", 1)), 2u);
+  EXPECT_EQ(enrol(life("orders", "first", 1)), 1 + kEpochsLostMax + 1);
 }
 
 TEST_F(RestoreTest, AParticipantThatTheBackupDoesNotKnowMayHaveWorked) {
   take_office();
   Enrolled later = life("stock", "one", 7);
   later.identity = {78, 16384};
-  EXPECT_EQ(enrol(later), 8u);
-  EXPECT_EQ(state_->participant("stock")->quarantined_below, Epoch(8));
+  EXPECT_EQ(enrol(later), 7 + kEpochsLostMax + 1);
+  EXPECT_EQ(state_->participant("stock")->quarantined_below, Epoch(7 + kEpochsLostMax + 1));
 }
 
 TEST_F(RestoreTest, AnotherClustersDatabaseIsStillRefusedOnceItHasEnrolled) {
   take_office();
   enrol(life("orders", "second", 40));
-  EXPECT_EQ(enrol(life("orders", "third", 50)), 0u);
+  EXPECT_EQ(enrol(life("orders", "third", 50 + kEpochsLostMax)), 0u);
 }
 
 // Whatever the clocks say: its branches may have been decided otherwise.
@@ -156,8 +162,8 @@ TEST_F(RestoreTest, NothingIsDecidedAboutBranchesOfBefore) {
   const TransactionId late = make_transaction_id(state_->time() + Millis(1), 8, 1, 1);
   EXPECT_TRUE(
       std::holds_alternative<BelowFloor>(run(kRestored, committed(late, "orders", Epoch(40)))));
-  EXPECT_TRUE(
-      std::holds_alternative<TookEffect>(run(kRestored, committed(late, "orders", Epoch(41)))));
+  EXPECT_TRUE(std::holds_alternative<TookEffect>(
+      run(kRestored, committed(late, "orders", Epoch(41 + kEpochsLostMax)))));
 }
 
 // ── what an operator decides ────────────────────────────────────────────────────────────────────
@@ -223,6 +229,17 @@ TEST_F(ResolveTest, OfARecordThatHasLeftTheRecordsOutcomeStands) {
                                 {"orders", Epoch(1), Attempt(1), {}},
                                 FinishResult::kHeuristicRollback});
   EXPECT_TRUE(std::holds_alternative<AlreadyDecided>(resolve(lost_, Outcome::kAborted)));
+  EXPECT_EQ(resolved("orders"), std::nullopt);
+}
+
+// An abort of which one branch was told otherwise, and another branch is found after the restore.
+TEST_F(ResolveTest, OfARecordThatHasLeftTheOutcomeIsConfirmedForABranchItDidNotKnow) {
+  const DecidedBranch stock{"stock", Epoch(1), Attempt(1), {}};
+  run(kRestored,
+      HeuristicFound{lost_, Outcome::kAborted, 1, stock, FinishResult::kHeuristicCommit});
+  leave_to_operator("orders");
+  EXPECT_TRUE(std::holds_alternative<TookEffect>(resolve(lost_, Outcome::kAborted)));
+  EXPECT_EQ(resolved("orders"), Outcome::kAborted);
 }
 
 }  // namespace

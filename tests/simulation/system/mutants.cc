@@ -44,7 +44,7 @@ const std::vector<CanaryRecord>& mutants() {
       {Canary::kCommittedOverBreak, "committed-over-break", 10'064, Checker::kCommittedWasPrepared,
        "R14"},
       {Canary::kSwitchBelieved, "switch-believed", 10'013, Checker::kConfirmedIsTrue, "R7"},
-      {Canary::kQuarantineIgnored, "quarantine-ignored", 20'001, Checker::kPresumesNothing, "R15"},
+      {Canary::kQuarantineIgnored, "quarantine-ignored", 20'002, Checker::kPresumesNothing, "R15"},
       {Canary::kCloneLetIn, "clone-let-in", 23, Checker::kCloneIsRefused, "R16"},
       {Canary::kFinishesKept, "finishes-kept", 1, Checker::kBoundedMemory, "R14"},
   };

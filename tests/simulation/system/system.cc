@@ -228,12 +228,12 @@ void System::settle() {
   if (setting_.backed_up_at > 0) resolve_what_is_left();
 }
 
-// They know what became of each transaction elsewhere.
+// They know what became of each transaction elsewhere; of some the log still tells it.
 void System::resolve_what_is_left() {
   for (const auto& [transaction, told] : group_.ledger.state().heuristics().kept()) {
-    if (told.listed > 0 || told.resolution) continue;
-    propose(state::HeuristicResolved{transaction, book_.outcome_known(transaction), "somebody",
-                                     "restore"});
+    if (told.resolution || group_.ledger.state().find(transaction) != nullptr) continue;
+    const Outcome outcome = told.listed > 0 ? told.outcome : book_.outcome_known(transaction);
+    propose(state::HeuristicResolved{transaction, outcome, "somebody", "restore"});
   }
   await(
       Checker::kNothingPrepared, kRestWithin, [&] { return left_to_operators().empty(); },
