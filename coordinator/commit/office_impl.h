@@ -32,8 +32,7 @@ class Office::Impl {
   [[nodiscard]] std::optional<TransactionId> next_driven(const TransactionId& after) const;
   [[nodiscard]] std::size_t driven_count() const { return drivers_.size(); }
   [[nodiscard]] std::size_t remembered() const {
-    return finishes_.size() + to_forget_.size() + strangers_.size() + timers_.size() +
-           serials_.live_count();
+    return finishes_.size() + strangers_.size() + timers_.size() + serials_.live_count();
   }
   [[nodiscard]] const OfficeCounters& counters() const { return counters_; }
   [[nodiscard]] std::size_t driven_at(const std::string& participant) const;

@@ -22,7 +22,6 @@ constexpr Micros kInventoryEvery = kSecond;
 constexpr Millis kTimeEntryEvery{10'000};
 constexpr Millis kSilence{1'500};
 constexpr std::size_t kFinishesRemembered = 64;  // by an office
-constexpr std::size_t kToForgetMax = 300;        // finished within what it waits for more of them
 constexpr std::size_t kEntriesOfDriven = 6;      // a timer, and a serial for each branch
 
 commit::OfficeOptions office_options() {
@@ -195,11 +194,11 @@ void Coordinator::feed(const commit::Input& input) {
   carry_out(term_->office.step({mono(), log_->now()}, input));
 }
 
-// Beside what it drives an office remembers its last finishes, and what is to be forgotten at once.
+// Beside what it drives an office remembers its last finishes.
 void Coordinator::carry_out(commit::Effects effects) {
   const std::size_t driven = term_->office.driven_count();
   check_memory("an office", term_->office.remembered(),
-               kFinishesRemembered + kToForgetMax + kEntriesOfDriven * driven);
+               kFinishesRemembered + kEntriesOfDriven * driven);
   term_->office.check_invariants();
   for (state::Command& command : effects.propose) propose(std::move(command));
   for (const commit::SendPrepare& prepare : effects.prepares) send(prepare);
