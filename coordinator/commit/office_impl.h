@@ -51,8 +51,9 @@ class Office::Impl {
   // Looks for commits that may be lost with a participant's history.
   struct Sweep {
     std::string participant;
-    TransactionId after;                  // all up to this one have been looked at
-    std::set<TransactionId> driven = {};  // of these not all are known to have ended
+    TransactionId after = {};  // all up to this one have been looked at
+    bool of_kept = false;      // the second pass: of branches that are proven to be there
+    std::set<TransactionId> driven = {};  // of these not all are known to have ended there
   };
 
   Turn begin(Now now) { return Turn{now, state_, options_, counters_, serials_}; }
@@ -95,7 +96,7 @@ class Office::Impl {
                       const state::ParticipantRecord& record);
   void sweep(Turn& turn);
   bool sweep_through(Turn& turn, Sweep& one, std::size_t& looked_at);
-  bool drive_again(Turn& turn, const std::string& participant, const TransactionId& transaction);
+  bool drive_again(Turn& turn, const Sweep& one, const TransactionId& transaction);
 
   template <class Event>
   void bring(Turn& turn, const TransactionId& transaction, const Event& event);

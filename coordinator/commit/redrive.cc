@@ -18,11 +18,13 @@
 //    the branch's number, which only the first life after the restore can tell from the branch's.
 //    Should it be prepared in the new history, an inventory shows it.
 // 6. A record that was there when the break was executed stays for state::kHeldAfterBreak more,
-//    whatever its age: the sweep, or that of the next office, finds it. Later it is with a driver
-//    that waits for the participant, or has been answered.
+//    whatever its age: the sweep, or that of the next office, finds it.
 // A record that left before the break was executed is not found. That takes a participant that was
-// away for longer than outcomes are kept. Nor is one whose participant does not answer for longer
-// than 6 while the office changes, or that has no room (StateOptions::forgotten_max).
+// away for longer than outcomes are kept, or a coordinator that was restored from a backup, whose
+// first office raises the floor over all that had been forgotten (ADR 0008). Nor is one whose turn
+// does not come within 6 because the participant is away again or its sweep is long, or that has no
+// room (StateOptions::forgotten_max). What is prepared again is not lost by that: an inventory
+// shows it.
 #include "base/canary.h"
 #include "coordinator/commit/office_impl.h"
 
@@ -31,8 +33,11 @@ namespace {
 
 // A turn looks at so many records.
 constexpr std::size_t kLookedAtMax = 1'000;
-// So many transactions of a sweep wait for their participant at once.
+// So many transactions of a sweep wait for their participant at once: few of those that it is
+// proven to have prepared, of which nearly all are committed. They share the agent's connections
+// with what is decided now.
 constexpr std::size_t kAtOnceMax = 64;
+constexpr std::size_t kKeptAtOnceMax = 4;
 constexpr Millis kPause(10);
 
 }  // namespace
@@ -47,7 +52,7 @@ void Office::Impl::look_for_break(Turn& turn, const std::string& participant,
   swept = record.broken_below;
   const bool held = state_.time() < record.broken_at + state::kHeldAfterBreak;
   if (!held && record.broken_at + options_.clock_skew_max <= state_.floor()) return;
-  sweeps_.push_back({participant, TransactionId()});
+  sweeps_.push_back({participant});
   if (!sweep_due_) sweep(turn);
 }
 
@@ -58,24 +63,33 @@ void Office::Impl::sweep(Turn& turn) {
   if (!sweeps_.empty()) sweep_due_ = turn.now.mono + kPause;
 }
 
-// Answers whether it is at its end. Clients' transactions keep half of the room, and the branches
-// that are prepared, which an inventory shows, do not wait behind thousands that are not.
+// Answers whether it is at its end. What may be lost comes first. Clients' transactions keep half
+// of the room; the branches that are prepared, which an inventory shows, do not wait behind
+// thousands that are not; and who waits for another participant holds nobody up.
 bool Office::Impl::sweep_through(Turn& turn, Sweep& one, std::size_t& looked_at) {
-  std::erase_if(one.driven, [this](const TransactionId& t) { return !drivers_.contains(t); });
-  while (one.driven.size() < kAtOnceMax && looked_at < kLookedAtMax &&
-         drivers_.size() < options_.transactions_max / 2) {
+  std::erase_if(one.driven, [&](const TransactionId& t) {
+    const auto driven = drivers_.find(t);
+    return driven == drivers_.end() || driven->second.driver.unended_at(one.participant) == 0;
+  });
+  while (one.driven.size() < (one.of_kept ? kKeptAtOnceMax : kAtOnceMax) &&
+         looked_at < kLookedAtMax && drivers_.size() < options_.transactions_max / 2) {
     const std::optional<TransactionId> next = state_.next_record(one.after);
-    if (!next) return true;
+    if (!next && one.of_kept) return true;
+    if (!next) {
+      one.of_kept = true;
+      one.after = TransactionId();
+      continue;
+    }
     one.after = *next;
     ++looked_at;
-    if (drive_again(turn, one.participant, *next)) one.driven.insert(*next);
+    if (drive_again(turn, one, *next)) one.driven.insert(*next);
   }
   return false;
 }
 
 // Answers whether finishes are sent.
-bool Office::Impl::drive_again(Turn& turn, const std::string& participant,
-                               const TransactionId& transaction) {
+bool Office::Impl::drive_again(Turn& turn, const Sweep& one, const TransactionId& transaction) {
+  const std::string& participant = one.participant;
   const state::TransactionRecord& record = *state_.find(transaction);
   const state::ParticipantRecord* const present = state_.participant(participant);
   if (present == nullptr || record.outcome != Outcome::kCommitted) return false;
@@ -83,6 +97,7 @@ bool Office::Impl::drive_again(Turn& turn, const std::string& participant,
   std::vector<FoundBranch> branches;
   for (const state::DecidedBranch& branch : record.branches) {
     if (branch.participant != participant || !present->is_older(branch)) continue;
+    if (present->may_have_lost(branch) == one.of_kept) continue;
     if (told != nullptr && told->result_of(branch) != FinishResult::kDone) continue;
     branches.push_back({{transaction, participant, branch.epoch, branch.attempt}});
   }
@@ -92,8 +107,8 @@ bool Office::Impl::drive_again(Turn& turn, const std::string& participant,
     drive(transaction, Driver::finish(turn, transaction, record, branches), turn.now);
     return true;
   }
-  for (const FoundBranch& one : branches) {
-    driven->second.driver.finish_again(turn, one.branch);
+  for (const FoundBranch& branch : branches) {
+    driven->second.driver.finish_again(turn, branch.branch);
   }
   after_event(driven, turn.now);
   return true;

@@ -90,9 +90,10 @@ std::optional<Outcome> Heuristics::resolve(LogTime time, const HeuristicResolved
   const auto found = kept_.find(command.transaction);
   if (found == kept_.end()) return std::nullopt;
   Heuristic& one = found->second;
-  // The record has left, and its outcome stands: it may be confirmed, for a branch that the record
-  // did not know.
-  if (one.listed > 0 && command.outcome != one.outcome) return one.outcome;
+  // The record has left, and its outcome stands. An abort may be confirmed, for a branch that the
+  // record did not know: a commit listed all that it meant (R5).
+  const bool confirms = command.outcome == Outcome::kAborted && one.outcome == Outcome::kAborted;
+  if (one.listed > 0 && !confirms) return one.outcome;
   if (!one.resolution) {
     one.resolution = {command.outcome, command.operator_name, command.reason, time,
                       one.branches.size()};

@@ -192,7 +192,11 @@ void ParticipantRecord::begin(const Enrolled& life, LogTime time, bool log_was_l
   const bool broken = breaks(*this, life);
   Landmark is_left = survived_of(*this, life, log_was_lost);
   identity = life.identity;
-  if (log_was_lost) epoch = Epoch(std::max(epoch, life.stored_epoch).value + kEpochsLostMax);
+  if (log_was_lost) epoch = std::max(epoch, life.stored_epoch);
+  // Enrolments of earlier versions are executed as they were.
+  if (log_was_lost && life.tracks_history == Tracking::kEveryBreak) {
+    epoch = Epoch(epoch.value + kEpochsLostMax);
+  }
   epoch = epoch.next();
   if (log_was_lost) quarantined_below = epoch;
   if (life.tracks_history != Tracking::kEveryBreak) {

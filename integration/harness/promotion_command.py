@@ -71,7 +71,7 @@ class _Promotion(crash_report.CrashAct):
         up = max(up, lives[-1]) if lives else up
         self._wait_until_settled(agent, lives, lambda: meter.is_settled(up, up))
         found = meter.crash(killed, up)
-        agent.wait_ready()
+        self._wait_ready(agent)
         self._steps.say(f"round {number:>3}: {copy.name} took the place"
                         f" {(up - killed) * 1000:,.0f} ms after the death of {primary.name},"
                         f" {agent.name} {'started again' if lives else 'went on'};"
@@ -107,6 +107,17 @@ class _Promotion(crash_report.CrashAct):
             waiting.until(tended, crash_report.PATIENCE_SECONDS, "all branches to be settled")
         except waiting.WaitedInVain:
             pass  # the meter tells what is left
+
+    def _wait_ready(self, agent):
+        """Where nothing was in doubt, all may be settled before its life has met the copy, and ended."""
+        try:
+            agent.wait_ready()
+        except HarnessError:
+            if agent.is_running():
+                raise
+            self.expect_end(agent)
+            self._cluster.spawn(agent)
+            agent.wait_ready()
 
     @staticmethod
     def expect_end(agent):
@@ -208,7 +219,7 @@ class _Lagging(_Promotion):
             for branch in told["branches"]:
                 copies = [position for epoch, position in self._landmarks[branch["participant"]]
                           if branch["epoch"] <= epoch]
-                if branch["result"] != "hazard" or "evidence" not in branch or not copies:
+                if branch["result"] != "hazard" or not branch.get("evidence") or not copies:
                     continue
                 if branch["evidence"]["wal_position"] <= copies[0]:
                     found.append(transaction)

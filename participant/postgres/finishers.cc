@@ -92,17 +92,17 @@ asio::awaitable<Result<branch::FinishResult>> Finishers::finish(Worker& worker, 
 asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job& job) {
   if (buggify(Point::kPauseBeforeFinish)) co_await pause(context_->loop, kPauseMax);
   if (auto refused = co_await connect(worker)) co_return Retry{std::move(*refused)};
-  auto of_stranger = co_await is_strangers(worker, job);
-  if (!of_stranger) co_return Retry{of_stranger.error()};
-  if (*of_stranger) co_return co_await settle(worker, job, {context_->fenced});
+  // Taken before the gid is looked for: a fence that is complete only afterwards says nothing of
+  // it.
+  const bool fenced = context_->fenced;
+  auto held = co_await look_for(worker, job);
+  if (!held) co_return Retry{held.error()};
+  if (*held != Held::kOurs) co_return co_await settle(worker, job, {fenced});
   const Ballot ballot = job.operation.ballot;
   if (!context_->may_send(ballot)) {
     co_return failure(ErrorCode::kStaleBallot,
                       "ballot " + to_string(ballot) + " was over before the outcome was sent");
   }
-  // Taken before the gid is looked for: a fence that is complete only afterwards says nothing of
-  // it.
-  const bool fenced = context_->fenced;
   Batch batch{{finish_sql(job.operation.outcome, job.gid)}};
   failpoint("agent.finish.sending");
   auto answers = co_await run(*worker.session->connection, std::move(batch));
@@ -110,22 +110,23 @@ asio::awaitable<Finishers::Attempt> Finishers::attempt(Worker& worker, const Job
   co_return co_await conclude(worker, job, answers->front(), fenced);
 }
 
-// Whether a stranger's transaction stands under the gid, in our role: its xid is not the branch's
-// (R8). Only looked for at a branch of an older life. Of this life's the inventory compares the
-// xids, and the hot path pays nothing.
-asio::awaitable<Result<bool>> Finishers::is_strangers(const Worker& worker, const Job& job) {
+// In our role, a stranger's xid is not the branch's (R8). Only looked for at a branch of an older
+// life. Of this life's the inventory compares the xids, and the hot path pays nothing. Where none
+// stands nothing is sent that could only fail: after a break the log asks for thousands that have
+// long committed, and each would be an ERROR in the server's log.
+asio::awaitable<Result<Finishers::Held>> Finishers::look_for(const Worker& worker, const Job& job) {
   const auto& evidence = job.operation.evidence;
-  if (!evidence || job.operation.branch.epoch == context_->epoch) co_return false;
+  if (!evidence || job.operation.branch.epoch == context_->epoch) co_return Held::kOurs;
   Batch batch{{kXidOfGid, {job.gid, context_->options.work_role}}};
   auto answers = co_await run(*worker.session->connection, std::move(batch));
   if (!answers) co_return tl::unexpected(answers.error());
   if (!answers->front().ok()) co_return tl::unexpected(to_error(answers->front()));
   const StatementResult found = to_result(answers->front());
-  if (found.rows.empty()) co_return false;
+  if (found.rows.empty()) co_return Held::kNobodys;
   const bool same = to_u64(found.rows.front().at(0)) == static_cast<std::uint32_t>(evidence->xid);
   // It is asked for once more when the log learns of the break before this life, and is gone then.
   if (same) context_->saw_prepared(job.operation.branch, evidence->xid);
-  co_return !same;
+  co_return same ? Held::kOurs : Held::kStrangers;
 }
 
 asio::awaitable<std::optional<Error>> Finishers::connect(Worker& worker) {

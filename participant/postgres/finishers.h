@@ -67,7 +67,9 @@ class Finishers : public std::enable_shared_from_this<Finishers> {
   boost::asio::awaitable<Result<FinishResult>> finish(Worker& worker, const Job& job);
   boost::asio::awaitable<Attempt> attempt(Worker& worker, const Job& job);
   boost::asio::awaitable<std::optional<Error>> connect(Worker& worker);
-  boost::asio::awaitable<Result<bool>> is_strangers(const Worker& worker, const Job& job);
+  // Whose transaction stands under the gid of a branch of an older life.
+  enum class Held { kNobodys, kStrangers, kOurs };
+  boost::asio::awaitable<Result<Held>> look_for(const Worker& worker, const Job& job);
   boost::asio::awaitable<Attempt> conclude(const Worker& worker, const Job& job,
                                            const Answer& answer, bool fenced);
   boost::asio::awaitable<Attempt> settle(const Worker& worker, const Job& job, Gone gone);

@@ -26,7 +26,7 @@ const std::vector<CanaryRecord>& log_canaries() {
       {Canary::kAcceptBelowPromise, "accept-below-promise", 5, Checker::kPromiseKept},
       {Canary::kChosenOverOtherBallot, "chosen-over-other-ballot", 2, Checker::kLearnedIsChosen},
       {Canary::kSkippedHole, "skipped-hole", 8, Checker::kProgressAfterHeal},
-      {Canary::kStaleRead, "stale-read", 14, Checker::kLinearizableReads},
+      {Canary::kStaleRead, "stale-read", 37, Checker::kLinearizableReads},
       {Canary::kServeBeforeOwnNoOp, "serve-before-own-no-op", 15, Checker::kLinearizableReads},
       {Canary::kAnswerWhenProposed, "answer-when-proposed", 1, Checker::kAcknowledged},
       {Canary::kAnswerAfterOfficeLost, "answer-after-office-lost", 2, Checker::kAcknowledged},

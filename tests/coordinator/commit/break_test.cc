@@ -207,6 +207,42 @@ TEST_F(ManyCommits, OfOneParticipantDoNotKeepAnotherWaiting) {
   EXPECT_EQ(s.pass(Millis(10)), "finish b COMMIT maybe lost");
 }
 
+// They wait for b, whose agent is away: a has answered.
+TEST_F(ManyCommits, ThatWaitForAnotherParticipantHoldNobodyUp) {
+  Stage s;
+  for (std::uint64_t number = 1; number <= 70; ++number) {
+    s.execute_other(state::Committed{s.transaction(number),
+                                     1,
+                                     {{"a", Epoch(1), Attempt(number), Stage::evidence("a")},
+                                      {"b", Epoch(1), Attempt(number), Stage::evidence("b")}}});
+  }
+  const TransactionId last = s.transaction(71);
+  s.execute_other(state::Committed{last, 1, {{"a", Epoch(1), Attempt(71), Stage::evidence("a")}}});
+  s.execute_other(state::Forgotten{{last}});
+  s.restart();
+  s.restore("a");
+  s.feed(AgentUp{"a"});
+  for (std::uint64_t number = 1; number <= 70; ++number) {
+    s.feed(FinishArrived{s.id(s.transaction(number), "a", number), FinishResult::kDone});
+  }
+  EXPECT_EQ(count(s.pass(Millis(10)), "a/1.71 COMMIT maybe lost"), 1u);
+  EXPECT_EQ(s.office->driven_count(), 71u);
+}
+
+TEST_F(ManyCommits, OfWhichThePreparesSurvivedComeLastAndFewAtATime) {
+  Stage s;
+  make(s, 20);
+  const TransactionId lost = s.transaction(99);
+  Evidence later = Stage::evidence("a");
+  later.wal_position = 100;
+  s.execute_other(state::Committed{lost, 1, {{"a", Epoch(1), Attempt(99), later}}});
+  s.execute_other(state::Forgotten{{lost}});
+  s.restore("a", /*landmark=*/77);
+  const std::string sent = s.feed(AgentUp{"a"});
+  EXPECT_EQ(sent.find("finish a/1.99 COMMIT maybe lost"), 0u) << sent;
+  EXPECT_EQ(count(sent, "kept"), 3u) << sent;
+}
+
 TEST_F(ManyCommits, LeaveRoomForClients) {
   OfficeOptions options;
   options.transactions_max = 20;

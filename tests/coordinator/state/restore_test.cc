@@ -56,7 +56,7 @@ class RestoreTest : public ::testing::Test {
             "a:1",
             "b:2",
             false,
-            Tracking::kBreaks};
+            Tracking::kEveryBreak};
   }
   // The epoch issued; 0 when refused.
   std::uint64_t enrol(const Enrolled& life) {
@@ -134,6 +134,14 @@ TEST_F(RestoreTest, EpochsGoOnAboveAllThatTheLostLogMayHaveIssued) {
   EXPECT_EQ(quarantined_below(), Epoch(next));
   EXPECT_EQ(enrol(life("orders", "third", next)), next + 1);
   EXPECT_EQ(quarantined_below(), Epoch(next)) << "once for each restore";
+}
+
+TEST_F(RestoreTest, EnrolmentsOfEarlierVersionsAreExecutedAsTheyWere) {
+  take_office();
+  Enrolled older = life("orders", "second", 40);
+  older.tracks_history = Tracking::kLandmarks;
+  EXPECT_EQ(enrol(older), 41u);
+  EXPECT_EQ(quarantined_below(), Epoch(41));
 }
 
 TEST_F(RestoreTest, ALifeThatTheBackupKnowsHasToEnrolAnew) {
@@ -240,6 +248,16 @@ TEST_F(ResolveTest, OfARecordThatHasLeftTheOutcomeIsConfirmedForABranchItDidNotK
   leave_to_operator("orders");
   EXPECT_TRUE(std::holds_alternative<TookEffect>(resolve(lost_, Outcome::kAborted)));
   EXPECT_EQ(resolved("orders"), Outcome::kAborted);
+}
+
+// It listed all that it meant (R5).
+TEST_F(ResolveTest, OfARecordThatHasLeftNoCommitIsConfirmed) {
+  const DecidedBranch stock{"stock", Epoch(1), Attempt(1), {}};
+  run(kRestored,
+      HeuristicFound{lost_, Outcome::kCommitted, 2, stock, FinishResult::kHeuristicRollback});
+  leave_to_operator("orders");
+  resolve(lost_, Outcome::kCommitted);
+  EXPECT_EQ(resolved("orders"), std::nullopt) << "it says so already, and means the others";
 }
 
 }  // namespace
