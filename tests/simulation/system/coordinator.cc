@@ -142,10 +142,11 @@ void Coordinator::office_changed(const replica::OfficeChange& change) {
   if (const auto* taken = std::get_if<replica::OfficeTaken>(&change)) {
     ++terms_;
     log_->begin(taken->ballot);
-    term_ = std::make_unique<Term>(*log_, mono(), callbacks());
-    // Not from inside the step that took the office: the office may propose.
+    // Not from inside the step that took the office: the office may propose. Until then there is
+    // none: what was waiting while the process stood still is not for it.
     host_.later(0, [this, term = terms_] {
-      if (term != terms_ || !term_) return;
+      if (term != terms_) return;
+      term_ = std::make_unique<Term>(*log_, mono(), callbacks());
       carry_out(term_->office.take_office({mono(), log_->now()}));
       for (const auto& [name, record] : log_->state().participants()) {
         follow(name, record.peer_address);
