@@ -280,9 +280,9 @@ class Office {
   [[nodiscard]] std::optional<TransactionId> next_driven(const TransactionId& after) const;
 
   [[nodiscard]] std::size_t driven_count() const;
-  // Entries that it keeps of single transactions beside those that it drives and those that are to
-  // be forgotten, which the log's records bound. It has a bound, which
-  // `finishes_remembered` and those that are driven give, however many have finished.
+  // Entries that it keeps of single transactions beside those that it drives, and those that are to
+  // be forgotten, which the log's records bound. `finishes_remembered` and the number of those that
+  // are driven bound them, however many have finished.
   [[nodiscard]] std::size_t remembered() const;
   // Branches at this participant of driven transactions that have not ended. Cost: linear.
   [[nodiscard]] std::size_t driven_at(const std::string& participant) const;

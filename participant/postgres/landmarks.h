@@ -52,11 +52,10 @@ class Landmarks : public std::enable_shared_from_this<Landmarks> {
 
  private:
   boost::asio::awaitable<void> write();
+  boost::asio::awaitable<void> wait();
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Control> control_;
-  boost::asio::awaitable<void> wait();
-
   int due_ = 0;
   int behind_ = 0;  // so many branches were prepared or have ended since the last write
   bool writing_ = false;

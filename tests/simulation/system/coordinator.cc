@@ -24,12 +24,6 @@ constexpr Millis kSilence{1'500};
 constexpr std::size_t kFinishesRemembered = 64;  // by an office
 constexpr std::size_t kEntriesOfDriven = 6;      // a timer, and a serial for each branch
 
-commit::OfficeOptions office_options() {
-  commit::OfficeOptions out;
-  out.finishes_remembered = kFinishesRemembered;
-  return out;
-}
-
 // An answer, and the life of the agent that gives it.
 template <class T>
 struct OfLife {
@@ -113,7 +107,7 @@ class Coordinator::Log final : public state::ReplicatedLog {
 
 struct Coordinator::Term {
   Term(Log& log, MonoTime now, coordinator::Enrolment::Callbacks callbacks)
-      : office(log.state(), office_options()),
+      : office(log.state(), {.finishes_remembered = kFinishesRemembered, .budget = {}}),
         enrolment(log, kSilence, now, std::move(callbacks)) {}
 
   commit::Office office;
@@ -394,13 +388,9 @@ void Coordinator::send(const commit::SendPrepare& prepare) {
 void Coordinator::send(const commit::SendFinish& finish) {
   note("sends the outcome", finish.branch.transaction, [&] { return words(finish); });
   book_.finish_sent(finish);
-  const branch::FinishAsked asked{{},
-                                  log_->ballot(),
-                                  finish.branch,
-                                  finish.outcome,
-                                  finish.evidence,
-                                  finish.maybe_lost,
-                                  finish.kept_in};
+  branch::FinishAsked asked{{}, log_->ballot(), finish.branch, finish.outcome, finish.evidence};
+  asked.maybe_lost = finish.maybe_lost;
+  asked.kept_in = finish.kept_in;
   using Finished = OfLife<FinishResult>;
   ask<Finished>(
       finish.branch.participant,
