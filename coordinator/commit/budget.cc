@@ -81,7 +81,8 @@ std::string Budget::describe(const std::string& participant, const Standing& sta
   if (standing.level == BudgetLevel::kWithin) return {};
   const InDoubt& seen = standing.seen;
   std::string out = "participant '" + participant + "' is over its in-doubt budget: ";
-  out += std::to_string(seen.number) + " branches are prepared for more than a second";
+  out += std::to_string(seen.number) + (seen.number == 1 ? " branch is" : " branches are");
+  out += " prepared for more than a second";
   if (reached(seen.number, limits_.number.alarm) || reached(seen.number, limits_.number.refuse)) {
     out += " (" + of_limit(seen.number, limits_.number, "") + ")";
   }

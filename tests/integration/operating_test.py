@@ -13,12 +13,15 @@ OWN = 160  # an account of these tests
 WHY = "PostgreSQL 17"
 BY_HAND = ("--operator", "somebody", "--reason", WHY)
 ALARM_MS, REFUSE_MS = 2_000, 4_000
+ALARM_XIDS, REFUSE_XIDS = 500, 1_000
+BURN = """
+    DO $$ BEGIN
+      FOR one IN 1 .. {number} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP;
+    END $$"""
 
 
-class Operating(BankTest):
+class Operators(BankTest):
     """A group of three; each test leaves all of it running, and nobody drained."""
-
-    settings = {"in_doubt": {"age_alarm_ms": ALARM_MS, "age_refuse_ms": REFUSE_MS}}
 
     def told(self, verb, *words):
         """What a verb tells machines."""
@@ -70,6 +73,23 @@ class Operating(BankTest):
         told = self.told("participants resume", name)
         self.assertEqual(told["remains"], [])
         return told
+
+    def over_budget(self, level):
+        """The budget of db1 once it is on this level or above."""
+        budget = self.participant("db1")["budget"]
+        levels = ["within", "alarm", "refusing"]
+        return budget if budget and levels.index(level) <= levels.index(budget["level"]) else None
+
+    def refuses_interactive(self, name):
+        try:
+            self.branch(name).execute("SELECT 1")
+        except wire.AssentError:
+            return True
+        return False
+
+
+class Operating(Operators):
+    settings = {"in_doubt": {"age_alarm_ms": ALARM_MS, "age_refuse_ms": REFUSE_MS}}
 
     # ── drain ───────────────────────────────────────────────────────────────────────────────────
 
@@ -274,18 +294,43 @@ class Operating(BankTest):
         limits = self.told("participants")["limits"]
         self.assertEqual(limits["age_ms"], {"alarm": ALARM_MS, "refuse": REFUSE_MS})
 
-    def over_budget(self, level):
-        """The budget of db1 once it is on this level or above."""
-        budget = self.participant("db1")["budget"]
-        levels = ["within", "alarm", "refusing"]
-        return budget if budget and levels.index(level) <= levels.index(budget["level"]) else None
 
-    def refuses_interactive(self, name):
-        try:
-            self.branch(name).execute("SELECT 1")
-        except wire.AssentError:
-            return True
-        return False
+class Horizon(Operators):
+    """Ages and numbers stay far below their limits here: only the vacuum horizon is crossed."""
+
+    settings = {"in_doubt": {"horizon_alarm_xids": ALARM_XIDS, "horizon_refuse_xids": REFUSE_XIDS}}
+
+    def test_what_holds_vacuum_back_for_too_long_is_told_and_then_keeps_new_branches_out(self):
+        leader, server = self.cluster.leader(), self.cluster.servers[0]
+        client = self.at(leader)
+        transaction = client.start().transaction
+        asked = {"transaction": transaction, "branches": self.worked(transaction, OWN)}
+        asking = threading.Thread(
+            target=lambda: client.commit(**asked, timeout_ms=PATIENCE_MS), daemon=True)
+        self.cluster.kill("agent-db2")
+        asking.start()
+        self.until(server.prepared_transactions, "the branch to be prepared")
+        self.assertEqual(self.participant("db1")["budget"]["level"], "within")
+        server.execute(BURN.format(number=ALARM_XIDS))
+        alarmed = self.until(lambda: self.over_budget("alarm"), "an alarm")
+        self.assertEqual((alarmed["level"], alarmed["oldest"]), ("alarm", transaction))
+        self.assertRegex(alarmed["why"], rf"branch {transaction}/db1/\S+ holds vacuum back by \d+ "
+                                         rf"transactions, the alarm is at {ALARM_XIDS}")
+        self.assertEqual(self.one_shot_at("db1", OWN + 1).outcome, COMMITTED)
+        server.execute(BURN.format(number=REFUSE_XIDS))
+        self.until(lambda: self.over_budget("refusing"), "new branches to be refused")
+        self.until(lambda: self.refuses_interactive("db1"), "the agent to hear of it")
+        self.assert_refused("db1", OWN + 1, wire.ErrorCode.OVERLOADED,
+                            f"transactions, the limit is {REFUSE_XIDS} transactions")
+        self.assertIn("holds vacuum back", " ".join(self.told("status")["problems"]))
+        self.assertIn("holds vacuum back", assentctl.said(self.cluster, "doctor"))
+        self.cluster.restart("agent-db2")
+        asking.join(30)
+        self.until(lambda: self.participant("db1")["budget"]["level"] == "within", "it to fall")
+        self.until(lambda: not self.refuses_interactive("db1"), "the agent to hear of that")
+        self.assertEqual(self.one_shot_at("db1", OWN + 1).outcome, COMMITTED)
+        limits = self.told("participants")["limits"]
+        self.assertEqual(limits["horizon"], {"alarm": ALARM_XIDS, "refuse": REFUSE_XIDS})
 
 
 if __name__ == "__main__":
