@@ -79,7 +79,9 @@ def _form(value):
 
 
 def _cell(form, value):
-    """A number, or (median, lowest, highest)."""
+    """A number, or (median, lowest, highest); None: it is not known."""
+    if value is None:
+        return ""
     if isinstance(value, (list, tuple)):
         median, lowest, highest = (form.format(each) for each in value)
         return f"{median} ({lowest} to {highest})"

@@ -8,6 +8,8 @@ import fixtures
 from harness import (
     bench_page,
     bench_ratios,
+    bench_table,
+    etcd,
     flat_bench,
     log_bench,
     overload_bench,
@@ -31,10 +33,14 @@ class Bench(fixtures.DirectoryTest):
                                 "--clients", "1,8", "--turns", 1, "--seconds", 0.5, "--json", report)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         section, = json.loads(report.read_text(encoding="utf-8"))["sections"]
-        rows = section["rows"]
-        self.assertEqual([(row["replicas"], row["clients"]) for row in rows],
-                         [(1, 1), (1, 8), (3, 1), (3, 8)])
-        for row in rows:
+        rows = {(row["system"], row["clients"]): row for row in section["rows"]}
+        logs = [("log-1", 1), ("log-1", 8), ("log-3", 1), ("log-3", 8)]
+        beside = [] if etcd.missing() else [("etcd-3", 1), ("etcd-3", 8)]
+        self.assertCountEqual(rows, logs + beside)
+        for system, clients in beside:
+            self.assertGreater(rows[system, clients]["rate"][0], 0)
+            self.assertGreater(rows[system, clients]["follower_us"][0], 0)
+        for row in (rows[each] for each in logs):
             with self.subTest(replicas=row["replicas"], clients=row["clients"]):
                 self.assertGreater(row["rate"][0], 0)
                 self.assertGreaterEqual(row["p99"][0], row["p50"][0])
@@ -193,6 +199,14 @@ class Figures(unittest.TestCase):
         turns = [log_bench.Sample(rate, 1, 2, 3, 4, 5) for rate in (30, 10, 20)]
 
         self.assertEqual(log_bench.summarize(turns)["rate"], (20, 10, 30))
+
+    def test_what_a_system_does_not_tell_is_not_known(self):
+        turn = log_bench.Sample(1, 1, 2, 3, 4, per_flush=None)
+
+        self.assertIsNone(log_bench.summarize([turn])["per_flush"])
+        self.assertIn("| 7 |  |", bench_table.plain_table(
+            {"rate": ("rate", "{:.0f}"), "per_flush": ("a flush", "{:.0f}")},
+            [{"rate": 7, "per_flush": None}])[-1])
 
 
 class Growth(unittest.TestCase):

@@ -314,7 +314,7 @@ class Horizon(Operators):
         server.execute(BURN.format(number=ALARM_XIDS))
         alarmed = self.until(lambda: self.over_budget("alarm"), "an alarm")
         self.assertEqual((alarmed["level"], alarmed["oldest"]), ("alarm", transaction))
-        self.assertRegex(alarmed["why"], rf"branch {transaction}/db1/\S+ holds vacuum back by \d+ "
+        self.assertRegex(alarmed["why"], rf"branch {transaction}:db1:\S+ holds vacuum back by \d+ "
                                          rf"transactions, the alarm is at {ALARM_XIDS}")
         self.assertEqual(self.one_shot_at("db1", OWN + 1).outcome, COMMITTED)
         server.execute(BURN.format(number=REFUSE_XIDS))
