@@ -87,14 +87,14 @@ AgentSays only_asked(const wire::PreparedReply& reply, const Facts& facts) {
 }
 
 void ask_agents(Facts& facts) {
-  std::vector<std::string> addresses;
+  std::vector<AgentAt> agents;
   std::vector<Participant*> asked;
   for (Participant& one : facts.participants) {
     if (one.admin_address.empty()) {
       one.unreached = kNoAdminAddress;
       continue;
     }
-    addresses.push_back(one.admin_address);
+    agents.push_back({facts.log ? facts.log->cluster : "", one.name, one.admin_address});
     asked.push_back(&one);
   }
   const auto keep = [&](auto answers, const auto& said) {
@@ -107,10 +107,10 @@ void ask_agents(Facts& facts) {
     }
   };
   if (facts.transaction) {
-    keep(trace(addresses, to_string(*facts.transaction)),
+    keep(trace(agents, to_string(*facts.transaction)),
          [](const wire::TraceReply& reply) { return facts_of(reply); });
   } else {
-    keep(look_at_prepared(addresses),
+    keep(look_at_prepared(agents),
          [&](const wire::PreparedReply& reply) { return only_asked(reply, facts); });
   }
 }

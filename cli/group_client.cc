@@ -138,7 +138,15 @@ class GroupClient::Impl {
     loop_.restart();
     while (!answer && loop_.run_one() > 0) {
     }
+    if (answer && !*answer && is_another_port((*answer).error())) {
+      (*answer).error().message = address + " is not the admin port of a replica";
+    }
     return answer ? std::move(*answer) : failure(ErrorCode::kUnavailable, "no answer");
+  }
+
+  // As Thrift's processors say it of a method that they do not have.
+  static bool is_another_port(const Error& error) {
+    return error.message.find("Invalid method name") != std::string::npos;
   }
 
   static std::string nobody_led(const std::map<std::string, std::string>& said) {

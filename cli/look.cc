@@ -28,6 +28,49 @@ void drop_method(std::string& message) {
   }
 }
 
+Error another_answers(const AgentAt& meant, const std::string& participant,
+                      const std::string& cluster) {
+  return {ErrorCode::kUnavailable, "at " + meant.address + " answers the agent of participant " +
+                                       participant +
+                                       (cluster.empty() ? "" : " of cluster " + cluster)};
+}
+
+bool is_meant(const AgentAt& meant, const std::string& participant, const std::string& cluster) {
+  const bool same_cluster = cluster.empty() || meant.cluster.empty() || cluster == meant.cluster;
+  return same_cluster && participant == meant.participant;
+}
+
+// The answer, if it is of the agent that is meant.
+template <class Reply>
+Result<Reply> only_of(const AgentAt& meant, Result<Reply> reply) {
+  if (!reply || is_meant(meant, reply->participant, reply->cluster)) return reply;
+  return tl::unexpected(another_answers(meant, reply->participant, reply->cluster));
+}
+
+Result<wire::ProcessStatusReply> only_of(const AgentAt& meant,
+                                         Result<wire::ProcessStatusReply> reply) {
+  if (!reply) return reply;
+  const std::string participant = reply->facts["participant"];
+  const std::string cluster = reply->facts["cluster"];
+  if (is_meant(meant, participant, cluster)) return reply;
+  return tl::unexpected(another_answers(meant, participant, cluster));
+}
+
+std::vector<std::string> addresses_of(const std::vector<AgentAt>& agents) {
+  std::vector<std::string> out;
+  for (const AgentAt& agent : agents) out.push_back(agent.address);
+  return out;
+}
+
+template <class Reply>
+std::vector<Result<Reply>> only_of(const std::vector<AgentAt>& agents,
+                                   std::vector<Result<Reply>> answers) {
+  for (std::size_t i = 0; i < agents.size(); ++i) {
+    answers[i] = only_of(agents[i], std::move(answers[i]));
+  }
+  return answers;
+}
+
 template <class Reply>
 std::vector<Result<Reply>> ask_all(const std::vector<std::string>& addresses,
                                    const Call<Reply>& call) {
@@ -88,6 +131,7 @@ class Round {
     ASSENT_CALL(wire::Admin, process_status, wire::ProcessStatusReply)
     (*clients_[i], versioned<wire::ProcessStatusRequest>(), left(),
      [this, i](Result<wire::ProcessStatusReply> reply) {
+       if (looks_[i].agent) reply = only_of(*looks_[i].agent, std::move(reply));
        if (!reply) {
          drop_method(reply.error().message);
          seen_[i].prepared = tl::unexpected(reply.error());
@@ -102,6 +146,7 @@ class Round {
     ASSENT_CALL(wire::AgentInsight, prepared, wire::PreparedReply)
     (*clients_[i], versioned<wire::PreparedRequest>(), left(),
      [this, i](Result<wire::PreparedReply> reply) {
+       if (looks_[i].agent) reply = only_of(*looks_[i].agent, std::move(reply));
        if (!reply) drop_method(reply.error().message);
        seen_[i].prepared = std::move(reply);
        --missing_;
@@ -133,22 +178,23 @@ std::vector<Result<wire::DoctorReply>> call_doctors(const std::vector<std::strin
   });
 }
 
-std::vector<Result<wire::PreparedReply>> look_at_prepared(
-    const std::vector<std::string>& addresses) {
-  return ask_all<wire::PreparedReply>(addresses, [](rpc::Client& client, auto done) {
-    ASSENT_CALL(wire::AgentInsight, prepared, wire::PreparedReply)
-    (client, versioned<wire::PreparedRequest>(), kLookMax, std::move(done));
-  });
+std::vector<Result<wire::PreparedReply>> look_at_prepared(const std::vector<AgentAt>& agents) {
+  return only_of(agents, ask_all<wire::PreparedReply>(addresses_of(agents), [](rpc::Client& client,
+                                                                               auto done) {
+                   ASSENT_CALL(wire::AgentInsight, prepared, wire::PreparedReply)
+                   (client, versioned<wire::PreparedRequest>(), kLookMax, std::move(done));
+                 }));
 }
 
-std::vector<Result<wire::TraceReply>> trace(const std::vector<std::string>& addresses,
+std::vector<Result<wire::TraceReply>> trace(const std::vector<AgentAt>& agents,
                                             const std::string& transaction) {
-  return ask_all<wire::TraceReply>(addresses, [&](rpc::Client& client, auto done) {
-    auto request = versioned<wire::TraceRequest>();
-    request.transaction = transaction;
-    ASSENT_CALL(wire::AgentInsight, trace, wire::TraceReply)
-    (client, request, kLookMax, std::move(done));
-  });
+  return only_of(
+      agents, ask_all<wire::TraceReply>(addresses_of(agents), [&](rpc::Client& client, auto done) {
+        auto request = versioned<wire::TraceRequest>();
+        request.transaction = transaction;
+        ASSENT_CALL(wire::AgentInsight, trace, wire::TraceReply)
+        (client, request, kLookMax, std::move(done));
+      }));
 }
 
 }  // namespace assent::cli

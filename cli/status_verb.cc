@@ -324,6 +324,9 @@ void print(const Survey& seen, const Totals& totals, const std::vector<std::stri
   print_participants(seen);
   const SeenReplica* const leader = leader_of(seen);
   std::printf("\n%s in doubt", counted(totals.in_doubt, "branch", "branches").c_str());
+  for (const SeenParticipant& one : seen.participants) {
+    if (!one.prepared) std::printf(", not counting %s", one.state.name.c_str());
+  }
   if (totals.in_doubt > 0) std::printf(", the oldest for %s", duration(totals.oldest).c_str());
   if (totals.waiters > 0) {
     std::printf("; %s for their locks",

@@ -77,7 +77,8 @@ void look_at_all(Survey& survey, bool processes) {
       one.unreached = one.database_unreached = kNoAdminAddress;
       continue;
     }
-    looks.push_back({one.state.admin_address, processes, /*prepared=*/true});
+    looks.push_back({one.state.admin_address, processes, /*prepared=*/true,
+                     AgentAt{survey.viewpoint.cluster, one.state.name, one.state.admin_address}});
     taken.emplace_back([&one, processes](Seen seen) { take(one, std::move(seen), processes); });
   }
   for (SeenReplica& one : survey.replicas) {

@@ -305,6 +305,8 @@ struct PreparedReply {
   8: list<PreparedTransaction> transactions
   /** Connections of the agent's login roles to the server, that of this look included. */
   9: i64 connections
+  /** Absent: the agent is of an older version. */
+  10: optional string cluster
 }
 
 /** A branch as its agent remembers it. */
@@ -354,6 +356,8 @@ struct TraceReply {
   8: optional OutcomeRow outcome
   /** Its branches here, as "epoch.attempt", that have written that they committed (`postgres.outcome_row`). */
   9: list<string> branch_outcomes
+  /** Absent: the agent is of an older version. */
+  10: optional string cluster
 }
 
 /** Admin port of a replica. */

@@ -123,6 +123,11 @@ struct PrepareRequest {
   6: optional bool one_phase
   /** With `one_shot`: every serial of this office below this one is finished here (R5). */
   7: optional i64 low_water
+  /**
+   * Life that is meant, as in its RegisterRequest; whoever else answers at this address refuses with
+   * UNAVAILABLE, and takes the ballot for nothing. Absent: the coordinator is of an older version.
+   */
+  8: optional string life
 }
 
 struct PrepareReply {
@@ -171,6 +176,8 @@ struct FinishRequest {
    * nothing by it. Its COMMIT PREPARED may be lost all the same. Absent: the log proves no such thing.
    */
   7: optional i64 kept_in
+  /** As in PrepareRequest. */
+  8: optional string life
 }
 
 struct FinishReply {
@@ -189,6 +196,8 @@ struct InventoryRequest {
   2: common.Ballot ballot
   /** Cluster of the caller; another one is answered WRONG_CLUSTER. */
   3: string cluster
+  /** As in PrepareRequest. */
+  4: optional string life
 }
 
 /** A branch, and what its participant's database knows of it. */
@@ -232,6 +241,8 @@ struct SettleRequest {
   3: string transaction
   /** Participant that is meant; another one is answered UNKNOWN_PARTICIPANT. */
   4: string participant
+  /** As in PrepareRequest. */
+  5: optional string life
 }
 
 struct SettleReply {

@@ -424,8 +424,8 @@ class Writer : private Draft {
     const auto found = s_.foreign();
     if (found.empty()) {
       is("not ours, and not prepared",
-         "The gid is none of Assent's, and no database that was asked has "
-         "it prepared.");
+         "It is no whole id of a transaction, as assentctl transactions prints them, "
+         "and no gid of Assent's, and no database that was asked has it prepared.");
       return;
     }
     const auto [at, one] = found.front();

@@ -50,10 +50,19 @@ std::optional<commit::Vote> vote_of(const wire::PrepareReply& reply) {
   return std::nullopt;
 }
 
-wire::PrepareRequest to_wire(const commit::SendPrepare& prepare, Ballot ballot) {
-  wire::PrepareRequest request;
+// For this life, under this ballot.
+template <class Request>
+Request request_to(const std::string& life, Ballot ballot) {
+  Request request;
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
   request.ballot = rpc::to_wire(ballot);
+  if (!life.empty()) request.__set_life(life);
+  return request;
+}
+
+wire::PrepareRequest to_wire(const commit::SendPrepare& prepare, const std::string& life,
+                             Ballot ballot) {
+  auto request = request_to<wire::PrepareRequest>(life, ballot);
   request.branch = rpc::to_wire(prepare.branch);
   request.statements = static_cast<std::int32_t>(prepare.statements);
   if (prepare.one_shot) {
@@ -95,6 +104,7 @@ struct AgentLinks::Link {
       : client(loop, address, {.stalled_max = kStalledMax}) {}
 
   rpc::Client client;
+  std::string life;           // empty: not known
   bool asking = false;        // for the inventory
   bool ask_again = false;     // what is being answered may be of before the agent recovered
   std::size_t in_flight = 0;  // prepares, finishes and settles
@@ -105,7 +115,8 @@ AgentLinks::AgentLinks(boost::asio::io_context& loop, std::string cluster, Ballo
 
 AgentLinks::~AgentLinks() = default;
 
-void AgentLinks::follow(const std::string& participant, const std::string& address) {
+void AgentLinks::follow(const std::string& participant, const std::string& address,
+                        const std::string& life) {
   auto& link = links_[participant];
   if (!link || link->client.address() != address) {
     std::erase_if(retired_, [](const auto& old) { return old->in_flight == 0; });
@@ -114,6 +125,7 @@ void AgentLinks::follow(const std::string& participant, const std::string& addre
       retired_.push_back(std::move(link));
     }
     link = std::make_unique<Link>(loop_, address);
+    link->life = life;
     link->client.on_connection([this, participant](bool up) {
       log::info(up ? "agent connected" : "agent disconnected", {{"participant", participant}});
       if (!up) return;
@@ -127,6 +139,7 @@ void AgentLinks::follow(const std::string& participant, const std::string& addre
       });
     });
   } else {
+    link->life = life;
     sink_(commit::AgentUp{participant});
   }
   ask_inventory(participant, *link);
@@ -172,7 +185,7 @@ void AgentLinks::send(const commit::SendPrepare& prepare) {
     return report_lost(commit::PrepareLost{
         branch, {ErrorCode::kUnavailable, "its agent never enrolled", branch.participant}, true});
   }
-  const wire::PrepareRequest request = to_wire(prepare, ballot_);
+  const wire::PrepareRequest request = to_wire(prepare, link->life, ballot_);
   ++link->in_flight;
   ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply)
   (link->client, request, kCallTimeout, [this, link, branch](Result<wire::PrepareReply> reply) {
@@ -195,9 +208,7 @@ void AgentLinks::send(const commit::SendFinish& finish) {
   const BranchId& branch = finish.branch;
   Link* link = find(branch.participant);
   if (link == nullptr) return report_lost(commit::FinishLost{branch});
-  wire::FinishRequest request;
-  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.ballot = rpc::to_wire(ballot_);
+  auto request = request_to<wire::FinishRequest>(link->life, ballot_);
   request.branch = rpc::to_wire(branch);
   request.outcome = rpc::to_wire(finish.outcome);
   if (finish.evidence) request.__set_evidence(rpc::to_wire(*finish.evidence));
@@ -225,9 +236,7 @@ void AgentLinks::send(const commit::SendSettle& settle) {
   const commit::SettleLost lost{settle.participant, settle.transaction};
   Link* link = find(settle.participant);
   if (link == nullptr) return report_lost(lost);
-  wire::SettleRequest request;
-  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.ballot = rpc::to_wire(ballot_);
+  auto request = request_to<wire::SettleRequest>(link->life, ballot_);
   request.transaction = to_string(settle.transaction);
   request.participant = settle.participant;
   ++link->in_flight;
@@ -253,9 +262,7 @@ void AgentLinks::ask_inventories() {
 void AgentLinks::ask_inventory(const std::string& participant, Link& link) {
   if (link.asking) return;
   link.asking = true;
-  wire::InventoryRequest request;
-  request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.ballot = rpc::to_wire(ballot_);
+  auto request = request_to<wire::InventoryRequest>(link.life, ballot_);
   request.cluster = cluster_;
   const MonoTime asked = process::monotonic_now();
   ASSENT_CALL(wire::Participant, inventory, wire::InventoryReply)

@@ -28,8 +28,10 @@ class AgentLinks {
   AgentLinks(boost::asio::io_context& loop, std::string cluster, Ballot ballot, Sink sink);
   ~AgentLinks();
 
-  // Reaches this participant at this "host:port" from now on, and asks for its inventory at once.
-  void follow(const std::string& participant, const std::string& address);
+  // Reaches this life of a participant at this "host:port" from now on, and asks for its inventory
+  // at once. Whoever else answers there is not to act on what is sent. `life` is its nonce; empty:
+  // the log does not know it.
+  void follow(const std::string& participant, const std::string& address, const std::string& life);
 
   // It was removed: nobody there is asked any more.
   void leave(const std::string& participant);

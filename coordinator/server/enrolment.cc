@@ -107,7 +107,7 @@ void Enrolment::take_result(MonoTime now, const state::Enrolled& request,
   log::info("agent enrolled", {{"participant", request.participant},
                                {"epoch", to_string(issued->epoch)},
                                {"address", request.peer_address}});
-  callbacks_.enrolled(request.participant, request.peer_address);
+  callbacks_.enrolled(request.participant, request.peer_address, request.nonce);
   done(issued->epoch);
 }
 

@@ -24,9 +24,10 @@ class Enrolment {
  public:
   template <class T>
   using Done = std::function<void(Result<T>)>;
-  // Called when a life has been issued its epoch: it is reached at `peer_address`.
-  using OnEnrolled =
-      std::function<void(const std::string& participant, const std::string& peer_address)>;
+  // Called when a life, which has this nonce, has been issued its epoch: it is reached at
+  // `peer_address`.
+  using OnEnrolled = std::function<void(const std::string& participant,
+                                        const std::string& peer_address, const std::string& nonce)>;
 
   // Called when a life has said that what is prepared at it can be ended from now on.
   using OnRecovered = std::function<void(const std::string& participant)>;

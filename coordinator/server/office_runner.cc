@@ -51,7 +51,7 @@ commit::Now OfficeRunner::now() const {
 void OfficeRunner::take_office() {
   carry_out(office_.take_office(now()));
   for (const auto& [name, participant] : log_.state().participants()) {
-    follow(name, participant.peer_address);
+    follow(name, participant.peer_address, participant.nonce);
   }
   inventory_.arm(process::monotonic_now() + kInventoryEvery);
 }
@@ -91,8 +91,9 @@ void OfficeRunner::abort(commit::AbortAsked asked, Done<commit::AbortAnswer> don
   feed(asked);
 }
 
-void OfficeRunner::follow(const std::string& participant, const std::string& peer_address) {
-  links_.follow(participant, peer_address);
+void OfficeRunner::follow(const std::string& participant, const std::string& peer_address,
+                          const std::string& life) {
+  links_.follow(participant, peer_address, life);
 }
 
 void OfficeRunner::leaves(const std::string& participant) {

@@ -43,8 +43,9 @@ class OfficeRunner {
   void commit(commit::CommitAsked asked, Done<commit::CommitAnswer> done);
   void abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done);
 
-  // An agent enrolled: it is reached at this address from now on.
-  void follow(const std::string& participant, const std::string& peer_address);
+  // An agent enrolled: this life is reached at this address from now on.
+  void follow(const std::string& participant, const std::string& peer_address,
+              const std::string& life);
 
   // An agent says that what is prepared at it can be ended from now on.
   void recovered(const std::string& participant) { links_.recovered(participant); }

@@ -25,8 +25,9 @@ Term::Term(boost::asio::io_context& loop, const Config& config, GroupLog& log)
       lives(loop, config.cluster),
       enrolment(
           log, config.agent_silence, process::monotonic_now(),
-          {.enrolled = [this](const std::string& participant,
-                              const std::string& address) { office.follow(participant, address); },
+          {.enrolled =
+               [this](const std::string& participant, const std::string& address,
+                      const std::string& nonce) { office.follow(participant, address, nonce); },
            .recovered = [this](const std::string& participant) { office.recovered(participant); },
            .ask_life =
                [this](const std::string& participant, const state::ParticipantRecord& life,

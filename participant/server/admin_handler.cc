@@ -84,6 +84,7 @@ class AdminHandler final : public wire::AgentInsightCobSvIf {
       answer(cob, exn, std::move(seen).map([this](const postgres::PreparedView& view) {
         auto reply = to_wire(view);
         reply.participant = services_.config.participant;
+        reply.__set_cluster(services_.config.cluster);
         reply.epoch = count(services_.enrolment.epoch.value);
         return reply;
       }));
@@ -100,6 +101,7 @@ class AdminHandler final : public wire::AgentInsightCobSvIf {
                                       transaction = *asked](Result<postgres::TraceView> seen) {
       auto reply = rpc::versioned<wire::TraceReply>();
       reply.participant = services_.config.participant;
+      reply.__set_cluster(services_.config.cluster);
       reply.epoch = count(services_.enrolment.epoch.value);
       reply.now_ms = process::wall_now_ms();
       if (services_.branches) {

@@ -74,10 +74,9 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   void prepare(Cob<wire::PrepareReply> cob, ExnCob exn,
                const wire::PrepareRequest& request) override {
     failpoint("agent.prepare.asked");
-    auto asked =
-        check(request.protocol_version).and_then([&] { return check_open(request); }).and_then([&] {
-          return from_wire(request);
-        });
+    auto asked = check(request).and_then([&] { return check_open(request); }).and_then([&] {
+      return from_wire(request);
+    });
     if (!asked) return answer<wire::PrepareReply>(cob, exn, tl::unexpected(asked.error()));
     services_.branches->prepare(std::move(*asked),
                                 [this, cob, exn](Result<BranchRunner::Vote> vote) {
@@ -90,7 +89,7 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   }
 
   void finish(Cob<wire::FinishReply> cob, ExnCob exn, const wire::FinishRequest& request) override {
-    auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    auto asked = check(request).and_then([&] { return from_wire(request); });
     if (!asked) return answer<wire::FinishReply>(cob, exn, tl::unexpected(asked.error()));
     services_.branches->finish(std::move(*asked), [=, this](Result<branch::FinishResult> done) {
       answer(cob, exn, std::move(done).map([&](branch::FinishResult result) {
@@ -103,7 +102,7 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
   }
 
   void settle(Cob<wire::SettleReply> cob, ExnCob exn, const wire::SettleRequest& request) override {
-    auto asked = check(request.protocol_version).and_then([&] { return from_wire(request); });
+    auto asked = check(request).and_then([&] { return from_wire(request); });
     if (!asked) return answer<wire::SettleReply>(cob, exn, tl::unexpected(asked.error()));
     services_.branches->settle(std::move(*asked), [=, this](Result<branch::Settled> done) {
       answer(cob, exn, std::move(done).map([&](branch::Settled settled) {
@@ -117,9 +116,10 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
 
   void inventory(Cob<wire::InventoryReply> cob, ExnCob exn,
                  const wire::InventoryRequest& request) override {
-    auto ballot = check(request.protocol_version)
-                      .and_then([&] { return check_cluster(request.cluster); })
-                      .and_then([&] { return rpc::from_wire(request.ballot); });
+    auto ballot =
+        check(request).and_then([&] { return check_cluster(request.cluster); }).and_then([&] {
+          return rpc::from_wire(request.ballot);
+        });
     if (!ballot) return answer<wire::InventoryReply>(cob, exn, tl::unexpected(ballot.error()));
     services_.branches->inventory(*ballot, [=, this](Result<postgres::Inventory> found) {
       auto reply = std::move(found).map(inventory_to_wire);
@@ -146,11 +146,27 @@ class PeerHandler final : public wire::ParticipantCobSvIf {
     return static_cast<std::int64_t>(services_.enrolment.epoch.value);
   }
 
-  Result<void> check(std::int32_t version) const {
-    if (auto known = rpc::check_version(version); !known) return known;
-    if (services_.branches) return {};
+  template <class Request>
+  Result<void> check(const Request& request) const {
+    if (auto known = rpc::check_version(request.protocol_version); !known) return known;
+    if (!services_.branches) {
+      return tl::unexpected(
+          own({ErrorCode::kUnavailable, "the agent is starting: it has no epoch yet"}));
+    }
+    return check_life(request);
+  }
+
+  // The address of an agent that is gone may be another's by now, even of a cluster with the same
+  // names. A request for that one is none for us: its ballot is not of our leaders (R4), its
+  // statements and outcomes not for our database (R8).
+  template <class Request>
+  Result<void> check_life(const Request& request) const {
+    if (!request.__isset.life || request.life == services_.nonce) return {};
     return tl::unexpected(
-        own({ErrorCode::kUnavailable, "the agent is starting: it has no epoch yet"}));
+        own({ErrorCode::kUnavailable,
+             "another life answers here than the one that was meant: an agent of "
+             "participant " +
+                 services_.config.participant + " of cluster " + services_.config.cluster}));
   }
 
   // A one-shot opens a branch, which waits for the fence. An error is no vote: it may run later.

@@ -184,6 +184,17 @@ class Looking(BankTest):
         self.assertEqual(self.told("explain", wire.new_id())["cause"], "not-reached")
         self.cluster.restart(agent.name)
 
+    # The port of an agent that is gone may have been given to somebody else.
+    def test_whoever_else_answers_at_an_agents_address_is_not_taken_for_it(self):
+        wrong = ("--agent", f"db2={self.cluster.service('agent-db1').address('admin')}")
+        answers = "answers the agent of participant db1 of cluster"
+        self.assertIn(answers, " ".join(self.told("status", *wrong)["problems"]))
+        self.assertIn("not counting db2", assentctl.said(self.cluster, "status", *wrong))
+        self.assertIn(answers, " ".join(self.told("scan", *wrong)["missing"]))
+        told = self.told("explain", wire.new_id(), *wrong)
+        self.assertEqual(told["cause"], "not-reached")
+        self.assertIn(answers, " ".join(told["missing"]))
+
     def test_without_a_leader_one_replica_tells_what_it_knows(self):
         asked = self.committed(OWN + 4)
         transaction = asked["transaction"]

@@ -31,18 +31,17 @@ class EnrolmentTest : public testing::Test {
   }
 
   Enrolment make(MonoTime now) {
-    return Enrolment(
-        log_, kSilence, now,
-        {.enrolled = [this](const std::string&,
-                            const std::string& address) { followed_.push_back(address); },
-         .recovered = [this](const std::string& name) { recovered_.push_back(name); },
-         .ask_life =
-             [this](const std::string&, const state::ParticipantRecord& life,
-                    std::function<void(Presence)> done) {
-               asked_.push_back(life.nonce);
-               if (presence_) return done(*presence_);
-               late_.push_back(std::move(done));
-             }});
+    return Enrolment(log_, kSilence, now,
+                     {.enrolled = [this](const std::string&, const std::string& address,
+                                         const std::string&) { followed_.push_back(address); },
+                      .recovered = [this](const std::string& name) { recovered_.push_back(name); },
+                      .ask_life =
+                          [this](const std::string&, const state::ParticipantRecord& life,
+                                 std::function<void(Presence)> done) {
+                            asked_.push_back(life.nonce);
+                            if (presence_) return done(*presence_);
+                            late_.push_back(std::move(done));
+                          }});
   }
 
   // Enrols and answers what came of it; nothing while the log has not executed it.
@@ -338,7 +337,8 @@ TEST_F(EnrolmentTest, WhoWaitsWhenTheOfficeIsLostAsksAgain) {
 
 // The log answers every read, those of an office that was lost too: after the next may have begun.
 TEST_F(EnrolmentTest, AReadOfAnEarlierOfficeIsNoneOfTheNextOnes) {
-  const Enrolment::Callbacks nobody{.enrolled = [](const std::string&, const std::string&) {}};
+  const Enrolment::Callbacks nobody{
+      .enrolled = [](const std::string&, const std::string&, const std::string&) {}};
   std::optional<Enrolment> enrolment;
   enrolment.emplace(log_, kSilence, MonoTime(0), nobody);
   EXPECT_FALSE(beat(*enrolment, MonoTime(1), "orders", Epoch(1)).has_value());

@@ -54,8 +54,9 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
   }
 
   void inventory(rpc::Cob<wire::InventoryReply> cob, rpc::ExnCob exn,
-                 const wire::InventoryRequest&) override {
+                 const wire::InventoryRequest& request) override {
     ++inventories;
+    inventory_requests.push_back(request);
     if (silent_about_inventory) return held_inventories.push_back(cob);
     rpc::answer<wire::InventoryReply>(cob, exn, inventory_reply);
   }
@@ -64,6 +65,7 @@ class FakeAgent final : public wire::ParticipantCobSvIf {
     rpc::answer<wire::LifeReply>(cob, exn, rpc::versioned<wire::LifeReply>());
   }
 
+  std::vector<wire::InventoryRequest> inventory_requests;
   bool silent = false;
   bool silent_at_prepare = false;
   std::vector<rpc::Cob<wire::PrepareReply>> held_prepares;
@@ -235,10 +237,28 @@ TEST_F(OfficeRunnerTest, AFinishInFlightToAnAgentThatMovedIsSentToItsNewAddress)
   commit();
   ASSERT_TRUE(run_until([&] { return !first_.agent->finishes.empty(); }));
 
-  runner_->follow("orders", second_.address);
+  runner_->follow("orders", second_.address, "the next life");
 
   EXPECT_TRUE(run_until([&] { return !second_.agent->finishes.empty(); }));
   EXPECT_TRUE(run_until([&] { return answer_.has_value(); }));
+}
+
+// The address of an agent that is gone may be a stranger's by now.
+TEST_F(OfficeRunnerTest, R8EveryRequestNamesTheLifeThatIsMeant) {
+  commit_one_shot(/*first=*/true);
+  ASSERT_TRUE(run_until([&] { return !first_.agent->finishes.empty(); }));
+  ASSERT_TRUE(run_until([&] { return !first_.agent->inventory_requests.empty(); }));
+
+  EXPECT_EQ(first_.agent->prepares.at(0).life, "nonce");
+  EXPECT_EQ(first_.agent->finishes.at(0).life, "nonce");
+  EXPECT_EQ(first_.agent->inventory_requests.at(0).life, "nonce");
+
+  runner_->follow("orders", first_.address, "the next life");
+  number_ = 2;
+  commit();
+
+  ASSERT_TRUE(run_until([&] { return first_.agent->prepares.size() == 2; }));
+  EXPECT_EQ(first_.agent->prepares.at(1).life, "the next life");
 }
 
 TEST_F(OfficeRunnerTest, AnIdleLogKeepsItsTime) {

@@ -89,6 +89,14 @@ class HandlersTest : public testing::Test {
     return ask<wire::PrepareReply>(ASSENT_CALL(wire::Participant, prepare, wire::PrepareReply),
                                    peer_, request);
   }
+  Result<wire::FinishReply> finish(const wire::FinishRequest& request) {
+    return ask<wire::FinishReply>(ASSENT_CALL(wire::Participant, finish, wire::FinishReply), peer_,
+                                  request);
+  }
+  Result<wire::InventoryReply> inventory(const wire::InventoryRequest& request) {
+    return ask<wire::InventoryReply>(
+        ASSENT_CALL(wire::Participant, inventory, wire::InventoryReply), peer_, request);
+  }
   Result<wire::SettleReply> settle(const wire::SettleRequest& request) {
     return ask<wire::SettleReply>(ASSENT_CALL(wire::Participant, settle, wire::SettleReply), peer_,
                                   request);
@@ -141,6 +149,19 @@ wire::SettleRequest settling(const std::string& participant, std::uint64_t round
   request.ballot = rpc::to_wire(ballot(round));
   request.transaction = to_string(kId);
   request.participant = participant;
+  return request;
+}
+
+wire::FinishRequest finishing() {
+  auto request = versioned<wire::FinishRequest>();
+  request.branch = rpc::to_wire(BranchId{kId, "orders", Epoch(3), Attempt(1)});
+  request.outcome = wire::Outcome::ABORTED;
+  return request;
+}
+
+wire::InventoryRequest listing() {
+  auto request = versioned<wire::InventoryRequest>();
+  request.cluster = "demo";
   return request;
 }
 
@@ -258,6 +279,32 @@ TEST_F(HandlersTest, ASettleIsForThisParticipantUnderTheNewestBallot) {
   be_enrolled();
   EXPECT_EQ(settle(settling("stock", 2)).error().code, ErrorCode::kUnknownParticipant);
   EXPECT_EQ(settle(settling("orders", 1)).error().code, ErrorCode::kStaleBallot);
+}
+
+// Found when the port of an agent that was gone was taken by an agent of another cluster: it took
+// the ballots of the first one's leader for those of its own, and refused its own for ever.
+TEST_F(HandlersTest, R4R8WhatIsMeantForAnotherLifeIsRefusedWithItsBallot) {
+  services_.nonce = "this life";
+  be_open();
+  const auto strange = [](auto request) {
+    request.__set_life("another life");
+    request.ballot = rpc::to_wire(ballot(9));
+    return request;
+  };
+  const auto expect_refused = [](const auto& reply) {
+    ASSERT_FALSE(reply);
+    EXPECT_EQ(reply.error().code, ErrorCode::kUnavailable);
+    EXPECT_THAT(reply.error().message, HasSubstr("participant orders of cluster demo"));
+  };
+  expect_refused(prepare(strange(preparing({"SELECT 1", "COMMIT"}))));
+  expect_refused(settle(strange(settling("orders", 9))));
+  expect_refused(finish(strange(finishing())));
+  expect_refused(inventory(strange(listing())));
+  EXPECT_EQ(services_.branches->table().ballot(), ballot(2));
+
+  auto meant = preparing({"SELECT 1", "COMMIT"});
+  meant.__set_life("this life");
+  EXPECT_EQ(prepare(meant)->vote, wire::VoteKind::NO);
 }
 
 TEST_F(HandlersTest, ALifeNamesItselfBeforeItHasAnEpoch) {
