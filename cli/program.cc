@@ -10,8 +10,10 @@ namespace assent::cli {
 namespace {
 
 const char* const kDescription =
-    "Looks after a cluster of Assent.\n"
-    "Rows are locked, and nobody knows why? transactions --in-doubt, then explain one of them.\n"
+    "Looks after a cluster of Assent. Ask any replica, at its admin port: status --at HOST:PORT.\n"
+    "Rows are locked, and nobody knows why? transactions --in-doubt shows what is ours: explain\n"
+    "one of them. scan shows all that is prepared in the databases, and whose it is. Databases do\n"
+    "not agree? heuristic list shows what was ended otherwise than decided.\n"
     "Exit codes: 0 good, 1 a problem was found, 2 usage.";
 
 // A group of verbs about one thing.

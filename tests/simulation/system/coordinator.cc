@@ -161,8 +161,8 @@ void Coordinator::office_changed(const replica::OfficeChange& change) {
 }
 
 coordinator::Enrolment::Callbacks Coordinator::callbacks() {
-  return {.enrolled = [this](const std::string& participant,
-                             const std::string& address) { follow(participant, address); },
+  return {.enrolled = [this](const std::string& participant, const std::string& address,
+                             const std::string& /* nonce */) { follow(participant, address); },
           .recovered = [this](const std::string& participant) { recovered(participant); },
           .ask_life =
               [this](const std::string& /* participant */, const state::ParticipantRecord& life,
