@@ -28,11 +28,19 @@ void drop_method(std::string& message) {
   }
 }
 
-Error another_answers(const AgentAt& meant, const std::string& participant,
-                      const std::string& cluster) {
-  return {ErrorCode::kUnavailable, "at " + meant.address + " answers the agent of participant " +
-                                       participant +
+Error another_answers(const AgentAt& meant, const std::string& who, const std::string& cluster) {
+  return {ErrorCode::kUnavailable, "at " + meant.address + " answers " + who +
                                        (cluster.empty() ? "" : " of cluster " + cluster)};
+}
+
+std::string agent_of(const std::string& participant) {
+  return "the agent of participant " + participant;
+}
+
+// Empty: the process tells no such fact.
+std::string fact(const wire::ProcessStatusReply& reply, const char* name) {
+  const auto found = reply.facts.find(name);
+  return found == reply.facts.end() ? std::string() : found->second;
 }
 
 bool is_meant(const AgentAt& meant, const std::string& participant, const std::string& cluster) {
@@ -44,16 +52,17 @@ bool is_meant(const AgentAt& meant, const std::string& participant, const std::s
 template <class Reply>
 Result<Reply> only_of(const AgentAt& meant, Result<Reply> reply) {
   if (!reply || is_meant(meant, reply->participant, reply->cluster)) return reply;
-  return tl::unexpected(another_answers(meant, reply->participant, reply->cluster));
+  return tl::unexpected(another_answers(meant, agent_of(reply->participant), reply->cluster));
 }
 
 Result<wire::ProcessStatusReply> only_of(const AgentAt& meant,
                                          Result<wire::ProcessStatusReply> reply) {
   if (!reply) return reply;
-  const std::string participant = reply->facts["participant"];
-  const std::string cluster = reply->facts["cluster"];
+  const std::string participant = fact(*reply, "participant");
+  const std::string cluster = fact(*reply, "cluster");
   if (is_meant(meant, participant, cluster)) return reply;
-  return tl::unexpected(another_answers(meant, participant, cluster));
+  const std::string who = participant.empty() ? reply->program : agent_of(participant);
+  return tl::unexpected(another_answers(meant, who, cluster));
 }
 
 std::vector<std::string> addresses_of(const std::vector<AgentAt>& agents) {
