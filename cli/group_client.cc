@@ -139,7 +139,8 @@ class GroupClient::Impl {
     while (!answer && loop_.run_one() > 0) {
     }
     if (answer && !*answer && is_another_port((*answer).error())) {
-      (*answer).error().message = address + " is not the admin port of a replica";
+      (*answer).error().message =
+          address + " is not the admin port of a replica, or of one of an older version";
     }
     return answer ? std::move(*answer) : failure(ErrorCode::kUnavailable, "no answer");
   }
