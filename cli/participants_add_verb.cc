@@ -39,17 +39,11 @@ std::string agent_of(const Survey& seen, const ParticipantArguments& arguments) 
 }
 
 // Asks the agent itself; false: it is no agent of this participant, or is not reached.
-bool ask_agent(Enrolling& out, const std::string& address, const std::string& name) {
-  const auto told = look_at({Look{address}}).front().process;
+bool ask_agent(Enrolling& out, const AgentAt& agent) {
+  const std::string& address = agent.address;
+  const auto told = look_at({{.address = address, .agent = agent}}).front().process;
   if (!told) {
     out.missing.push_back("its agent does not answer at " + address + ": " + told.error().message);
-    return false;
-  }
-  const auto serves = told->facts.find("participant");
-  if (told->program != "assent-agent" || serves == told->facts.end() || serves->second != name) {
-    out.missing.push_back("at " + address + " answers " + told->program +
-                          (serves == told->facts.end() ? "" : " of " + serves->second) +
-                          ", and not the agent of " + name + ": see its configuration");
     return false;
   }
   if (!told->ready) {
@@ -74,7 +68,7 @@ Enrolling enrolling_of(const Survey& seen, const ParticipantArguments& arguments
   const std::string& name = arguments.participant;
   Enrolling out;
   const std::string address = agent_of(seen, arguments);
-  if (!address.empty()) ask_agent(out, address, name);
+  if (!address.empty()) ask_agent(out, {seen.viewpoint.cluster, name, address});
   const SeenParticipant* const one = find(seen, name);
   if (one == nullptr) {
     out.missing.push_back(

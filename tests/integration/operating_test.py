@@ -149,6 +149,9 @@ class Operating(Operators):
         told = self.told("participants add", "db3", "--timeout", "0")
         self.assertFalse(told["serves"])
         self.assertIn("nobody has enrolled under the name db3", told["missing"][0])
+        stranger = self.cluster.service("agent-db1").address("admin")
+        told = self.told("participants add", "db3", "--agent", f"db3={stranger}", "--timeout", "0")
+        self.assertIn("answers the agent of participant db1 of cluster", told["missing"][0])
         with ports.exclusive():
             self.cluster.add_server("db3")
             server = self.cluster.servers[2]
