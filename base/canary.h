@@ -59,6 +59,7 @@ enum class Canary {
   kOnePhaseLossIsNo,        // R12: a one-phase COMMIT without an answer counts as failed
   kPrepareAnswerIgnored,    // R7: whatever PREPARE answers is a YES
   kLostPrepareIsNo,         // R6: a PREPARE without an answer counts as failed
+  kMiscountPrepared,        // a branch whose rows are not as expected votes YES once it is prepared
   kRollbackConfirmedEarly,  // R6: a prepare is under way when its rollback is confirmed
   kBallotIgnored,           // R4: agents obey leaders whose ballot is over
   kMissingIsCommitted,      // R7: a gid that is missing has been finished as asked

@@ -100,7 +100,7 @@ service Registry {
 enum VoteKind {
   /** Prepared, durable, and will commit or roll back as told. Carries evidence. */
   YES = 1,
-  /** Not prepared and never will be. Carries a reason. */
+  /** It will not commit. Not prepared, and never will be; or, with evidence, prepared, and waiting for its rollback. Carries a reason. */
   NO = 2,
   /** It had assigned no xid, and has committed: it has left, whatever the outcome. */
   READ_ONLY = 3,
@@ -135,7 +135,7 @@ struct PrepareReply {
   1: i32 protocol_version
   /** The vote. It never changes. */
   2: VoteKind vote
-  /** Present exactly with YES. */
+  /** With YES; and with NO when the branch is prepared all the same, and waits for its rollback. */
   3: optional common.Evidence evidence
   /** Present exactly with NO. */
   4: optional common.AssentError reason

@@ -13,7 +13,7 @@ BranchView Driver::view(const Branch& branch, MonoTime now) const {
     if (in<Finishing>()) return BranchStage::kEnding;
     if (!branch.listed) return BranchStage::kStray;
     if (branch.held) return BranchStage::kHeld;
-    return branch.evidence ? BranchStage::kVoted : BranchStage::kAsked;
+    return branch.said_yes() ? BranchStage::kVoted : BranchStage::kAsked;
   };
   BranchView out{branch.id, stage(), branch.last_loss, std::nullopt, branch.result};
   if (branch.resend_at) out.next_try = *branch.resend_at - now;

@@ -46,6 +46,7 @@ struct VoteYes {
 };
 struct VoteNo {
   Error reason;
+  std::optional<Evidence> evidence = std::nullopt;  // of a branch that is prepared all the same
 };
 // It has left, whatever the outcome.
 struct VoteReadOnly {

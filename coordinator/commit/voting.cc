@@ -120,7 +120,13 @@ void Driver::take(Turn& turn, Branch& branch, const VoteReadOnly& vote) {
 // roll back, or has read the outcome row. Of the others, which have left, nothing can be new. But a
 // row says nothing of a history that is lost, in which an earlier life may have committed.
 void Driver::take(Turn& turn, Branch& branch, const VoteNo& vote) {
-  if (branch.left || (!in<Preparing>() && !in<OnePhase>())) return;
+  if (branch.left) return;
+  // Prepared in vain. A NO without evidence may be a later life's, which does not know the branch.
+  if (vote.evidence && !branch.evidence) {
+    branch.evidence = vote.evidence;
+    branch.refused = true;
+  }
+  if (!in<Preparing>() && !in<OnePhase>()) return;
   Error reason = vote.reason;
   if (reason.participant.empty()) reason.participant = branch.id.participant;
   // As the reason of an abort it has a meaning of its own.
@@ -176,7 +182,7 @@ Driver::Branch* Driver::silent() {
 // One YES, and the transaction has two branches to commit: the writer prepares like any other. All
 // others left: the writer alone decides.
 void Driver::release_writer(Turn& turn, Branch& writer) {
-  const auto prepared = [](const Branch& branch) { return branch.listed && branch.evidence; };
+  const auto prepared = [](const Branch& branch) { return branch.listed && branch.said_yes(); };
   if (std::any_of(branches_.begin(), branches_.end(), prepared)) {
     writer.held = false;
     return send_prepare(turn, writer);

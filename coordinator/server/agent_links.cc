@@ -41,7 +41,9 @@ std::optional<commit::Vote> vote_of(const wire::PrepareReply& reply) {
       return commit::VoteYes{rpc::from_wire(reply.evidence), results};
     case wire::VoteKind::NO:
       if (!reply.__isset.reason) return std::nullopt;
-      return commit::VoteNo{rpc::from_wire(reply.reason)};
+      return commit::VoteNo{
+          rpc::from_wire(reply.reason),
+          reply.__isset.evidence ? std::optional(rpc::from_wire(reply.evidence)) : std::nullopt};
     case wire::VoteKind::READ_ONLY:
       return commit::VoteReadOnly{results};
     case wire::VoteKind::COMMITTED:

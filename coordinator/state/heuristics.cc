@@ -66,6 +66,8 @@ std::optional<Outcome> Heuristic::resolved(const DecidedBranch& branch) const {
   return decided ? std::optional(resolution->outcome) : std::nullopt;
 }
 
+// What somebody did stands. A hazard may end well; and what has ended well may be a hazard again, when
+// its database loses the end of it and the branch stands there as before.
 void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
   const bool known = kept_.contains(command.transaction);
   if (!known && command.result == FinishResult::kDone) return;
@@ -81,7 +83,7 @@ void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
   if (same == one.branches.end()) {
     const bool told = command.result != FinishResult::kDone && one.branches.size() < kBranchesMax;
     if (told) one.branches.push_back({command.branch, command.result});
-  } else if (same->result == FinishResult::kHazard) {
+  } else if (same->result == FinishResult::kHazard || same->result == FinishResult::kDone) {
     same->result = command.result;
   }
 }

@@ -136,19 +136,28 @@ WriteAheadLog::Impl::~Impl() {
   thread_.join();
 }
 
+// The thread is woken when the lock is free: woken before, it would only wait for the lock, and be
+// woken a second time.
 void WriteAheadLog::Impl::append(std::span<const Record> records) {
   if (records.empty()) return;
-  const std::lock_guard guard(mutex_);
-  if (waiting_.empty()) wake_.notify_one();
-  for (const Record& record : records) {
-    CHECK_LE(record.payload.size(), options_.record_bytes_max, "a segment must hold every record");
-    waiting_.add(record);
+  bool first = false;
+  {
+    const std::lock_guard guard(mutex_);
+    first = waiting_.empty();
+    for (const Record& record : records) {
+      CHECK_LE(record.payload.size(), options_.record_bytes_max,
+               "a segment must hold every record");
+      waiting_.add(record);
+    }
   }
+  if (first) wake_.notify_one();
 }
 
 void WriteAheadLog::Impl::truncate(Sequence keep_from) {
-  const std::lock_guard guard(mutex_);
-  keep_from_ = std::max(keep_from_, keep_from);
+  {
+    const std::lock_guard guard(mutex_);
+    keep_from_ = std::max(keep_from_, keep_from);
+  }
   wake_.notify_one();
 }
 

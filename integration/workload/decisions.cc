@@ -44,7 +44,8 @@ struct Decisions::Caller {
   std::size_t believed = 0;
 };
 
-Decisions::Decisions(DecisionOptions options) : options_(std::move(options)), loop_(1) {
+Decisions::Decisions(DecisionOptions options)
+    : options_(std::move(options)), loop_(1), random_(process::random_u64()) {
   CHECK(!options_.coordinators.empty() && options_.clients > 0, "somebody asks somebody");
 }
 
@@ -97,12 +98,12 @@ Result<DecisionTally> Decisions::run() {
   return std::move(tally_);
 }
 
-wire::AbortRequest Decisions::request() const {
+wire::AbortRequest Decisions::request() {
   const LogTime now = told_ + (process::monotonic_now() - told_at_);
   wire::AbortRequest request;
   request.protocol_version = wire::g_common_constants.PROTOCOL_VERSION;
-  request.transaction = to_string(make_transaction_id(
-      now, process::random_u64(), process::random_u64(), creator_tag("assent-bench")));
+  request.transaction =
+      to_string(make_transaction_id(now, random_(), random_(), creator_tag("assent-bench")));
   request.__set_never_committed(true);
   return request;
 }

@@ -73,10 +73,10 @@ struct Queued {
 // A transaction is open on the branch's connection. Left by a prepare (Draining, Preparing), by
 // whatever rolls it back (RollingBack), or when the connection is lost (Ended).
 struct Open {};
-// It was asked to prepare while statements are in flight whose row counts decide the vote, and only
-// this table compares those: a prepared branch may count as a YES at once (ADR 5, 3). Left by the
-// last answer (Preparing; RollingBack after a NO; Open when every caller's ballot is stale by
-// then), by whatever rolls it back (RollingBack), or when the connection is lost (Ended).
+// It was asked to prepare while statements are in flight whose row counts decide the vote: only
+// this table compares those, and does so before PREPARE. Left by the last answer (Preparing;
+// RollingBack after a NO; Open when every caller's ballot is stale by then), by whatever rolls it
+// back (RollingBack), or when the connection is lost (Ended).
 struct Draining {
   Callers callers;
 };
@@ -99,7 +99,7 @@ struct Preparing {
   Callers rollback_callers = {};  // not empty: roll back as soon as it is known whether it prepared
   std::optional<Fate> gone = std::nullopt;  // the transaction was found gone before PREPARE ran
 };
-// Prepared: it voted YES and has no connection. Left by a finish (Finishing).
+// Prepared: it voted YES, or NO in vain, and has no connection. Left by a finish (Finishing).
 struct Prepared {
   Evidence evidence;
 };

@@ -107,7 +107,13 @@ struct StatementDone {
 struct LeftReadOnly {};
 // It has committed in one phase, and its outcome row with it.
 struct CommittedOnePhase {};
-using PrepareResult = std::variant<Evidence, LeftReadOnly, CommittedOnePhase>;
+// A one-shot whose rows are known to be as expected only with PREPARE, or not at all when its
+// answer was lost: it is prepared, votes NO, and waits for its rollback.
+struct PreparedInVain {
+  Evidence evidence;
+  Error why;
+};
+using PrepareResult = std::variant<Evidence, PreparedInVain, LeftReadOnly, CommittedOnePhase>;
 // Prepared (or committed, or left) for certain, or not and never to be. When the connection was
 // lost during PREPARE or COMMIT the shell first proves which (postgres.md, "The fence", 4), however
 // long that takes. kStaleBallot says that may_send was false and nothing was sent: an interactive
@@ -166,8 +172,9 @@ struct RunStatement {
   BranchMode mode = {};
 };
 // Of a one-shot: BEGIN and its statements, on the branch's connection, with a failure (kRowCount
-// for a wrong expected_rows) ending it. Then, in any case: COMMIT when no xid is assigned; else,
-// with one_phase, an outcome row and COMMIT; else PREPARE TRANSACTION, and evidence. Check
+// for a wrong expected_rows) ending it; but PREPARE may be behind them by then, and what has the
+// wrong rows is prepared in vain. Then, in any case: COMMIT when no xid is assigned; else, with
+// one_phase, an outcome row and COMMIT; else PREPARE TRANSACTION, and evidence. Check
 // may_send(ballot) immediately before sending anything (R4).
 struct RunPrepare {
   BranchId branch;
@@ -227,6 +234,7 @@ struct Committed {
 };
 struct No {
   Error reason;
+  std::optional<Evidence> evidence = std::nullopt;  // it is prepared all the same
 };
 struct Settled {
   bool committed = false;

@@ -289,6 +289,8 @@ void check_state(const Branch& branch) {
   const bool voted_yes = branch.vote && std::holds_alternative<Yes>(*branch.vote);
   const bool voted_no =
       branch.vote && std::holds_alternative<std::shared_ptr<const No>>(*branch.vote);
+  const bool has_gid =
+      voted_yes || (voted_no && std::get<std::shared_ptr<const No>>(*branch.vote)->evidence);
   std::visit(
       Overloaded{
           [&](const Waiting& waiting) {
@@ -309,9 +311,9 @@ void check_state(const Branch& branch) {
           },
           [&](const RollingBack&) { CHECK(!branch.vote || voted_no, "it can vote NO only"); },
           [&](const Preparing& preparing) { check_preparing(branch, preparing); },
-          [&](const Prepared&) { CHECK(voted_yes && !branch.connected, "its gid stands"); },
+          [&](const Prepared&) { CHECK(has_gid && !branch.connected, "its gid stands"); },
           [&](const Finishing& finishing) {
-            CHECK(voted_yes && !branch.connected, "its gid stands");
+            CHECK(has_gid && !branch.connected, "its gid stands");
             CHECK(!finishing.run.callers.empty(), "somebody asked for the finish");
           },
           [&](const Ended& ended) {

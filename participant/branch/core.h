@@ -73,7 +73,8 @@ class BranchTable::Core {
   void vote_no(Branch& branch, const Callers& callers, const Error& reason);
   void reply_vote(Token token, const Vote& vote);
   void succeeded(Branch& branch, const PrepareDone& done);
-  void prepared(Branch& branch, const Evidence& evidence, StatementResults results);
+  void prepared_in_vain(Branch& branch, const PreparedInVain& in_vain);
+  void prepared(Branch& branch, const Evidence& evidence, Vote vote);
   void ended_by_vote(Branch& branch, Fate fate, const Vote& vote, std::string because);
   void not_prepared(Branch& branch, const Error& why);
   void prepare_not_sent(Branch& branch, const Error& why);

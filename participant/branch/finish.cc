@@ -25,39 +25,43 @@ void BranchTable::Core::on(const FinishAsked& asked) {
   }
   const Caller caller{asked.token, asked.ballot};
   const bool commit = asked.outcome == Outcome::kCommitted;
-  std::visit(
-      Overloaded{
-          [&](OneOf<Waiting, Queued, Open, Draining> auto&) {
-            if (commit) {
-              return refuse_commit(asked.branch, name(branch->state), asked.token);
-            }
-            become_rolling_back(*branch, RollingBack{.callers = {asked.token}},
-                                "its transaction was aborted");
-          },
-          [&](RollingBack& rolling_back) {
-            if (commit) {
-              return refuse_commit(asked.branch, name(branch->state), asked.token);
-            }
-            rolling_back.callers.push_back(asked.token);
-          },
-          [&](Preparing& preparing) {
-            if (commit) {
-              return refuse_commit(asked.branch, name(branch->state), asked.token);
-            }
-            if (canary(Canary::kRollbackConfirmedEarly)) {
-              reply(asked.token, FinishResult::kDone);
-              return cancel_prepare(*branch, preparing);
-            }
-            preparing.rollback_callers.push_back(caller);
-            cancel_prepare(*branch, preparing);
-          },
-          [&](Prepared& prepared) { finish(*branch, prepared.evidence, asked.outcome, {caller}); },
-          [&](Finishing& finishing) { join_finish(finishing.run, asked); },
-          // A commit here contradicts the protocol, but that the branch rolled back is certain: a
-          // heuristic, no hazard, and the operator learns of it.
-          [&](Ended& ended) { reply(asked.token, result_of(ended.fate, asked.outcome)); },
-      },
-      branch->state);
+  std::visit(Overloaded{
+                 [&](OneOf<Waiting, Queued, Open, Draining> auto&) {
+                   if (commit) {
+                     return refuse_commit(asked.branch, name(branch->state), asked.token);
+                   }
+                   become_rolling_back(*branch, RollingBack{.callers = {asked.token}},
+                                       "its transaction was aborted");
+                 },
+                 [&](RollingBack& rolling_back) {
+                   if (commit) {
+                     return refuse_commit(asked.branch, name(branch->state), asked.token);
+                   }
+                   rolling_back.callers.push_back(asked.token);
+                 },
+                 [&](Preparing& preparing) {
+                   if (commit) {
+                     return refuse_commit(asked.branch, name(branch->state), asked.token);
+                   }
+                   if (canary(Canary::kRollbackConfirmedEarly)) {
+                     reply(asked.token, FinishResult::kDone);
+                     return cancel_prepare(*branch, preparing);
+                   }
+                   preparing.rollback_callers.push_back(caller);
+                   cancel_prepare(*branch, preparing);
+                 },
+                 [&](Prepared& prepared) {
+                   if (commit && !std::holds_alternative<Yes>(*branch->vote)) {
+                     return refuse_commit(asked.branch, name(branch->state), asked.token);
+                   }
+                   finish(*branch, prepared.evidence, asked.outcome, {caller});
+                 },
+                 [&](Finishing& finishing) { join_finish(finishing.run, asked); },
+                 // A commit here contradicts the protocol, but that the branch rolled back is
+                 // certain: a heuristic, no hazard, and the operator learns of it.
+                 [&](Ended& ended) { reply(asked.token, result_of(ended.fate, asked.outcome)); },
+             },
+             branch->state);
 }
 
 // A branch of an older life, or one that ended so long ago that it is forgotten: its gid and the
@@ -141,7 +145,9 @@ void BranchTable::Core::on(const FinishDone& done) {
                    const Evidence evidence = *finishing.run.evidence;
                    switch (conclude(finishing.run, done)) {
                      case Progress::kFinished:
-                       branch->ended_because = "its transaction is " + std::string(name(outcome));
+                       if (branch->ended_because.empty()) {
+                         branch->ended_because = "its transaction is " + std::string(name(outcome));
+                       }
                        return become_ended(*branch, fate_of(outcome, *done.result));
                      case Progress::kSentAgain:
                        return;

@@ -200,7 +200,12 @@ void BranchTable::Core::succeeded(Branch& branch, const PrepareDone& done) {
   std::visit(Overloaded{
                  [&](const Evidence& evidence) {
                    CHECK(!one_phase, "a commit in one phase prepares nothing");
-                   prepared(branch, evidence, done.results);
+                   ++counters_.voted_yes;
+                   prepared(branch, evidence, Yes{evidence, done.results});
+                 },
+                 [&](const PreparedInVain& in_vain) {
+                   CHECK(!one_phase, "a commit in one phase prepares nothing");
+                   prepared_in_vain(branch, in_vain);
                  },
                  [&](const LeftReadOnly&) {
                    ++counters_.voted_read_only;
@@ -218,11 +223,23 @@ void BranchTable::Core::succeeded(Branch& branch, const PrepareDone& done) {
              *done.result);
 }
 
-void BranchTable::Core::prepared(Branch& branch, const Evidence& evidence,
-                                 StatementResults results) {
+// A NO though it is prepared harms nobody (R3, R5):
+// 1. Only Committed of the log commits it, and a leader proposes that after a YES of every branch.
+//    This branch says YES to nobody: its vote is kept, and a later life does not know the branch,
+//    which is a NO as well. (An operator who ends by hand what nobody knows any more could.)
+// 2. It is rolled back as every branch is of which the vote was lost: by the outcome, which goes to
+//    all that were asked, or as an inventory finds it.
+// 3. It is no NEVER: whoever takes what is prepared for a YES (parallel commit) must not stage it.
+void BranchTable::Core::prepared_in_vain(Branch& branch, const PreparedInVain& in_vain) {
+  ++counters_.voted_no;
+  const Error why = completed(in_vain.why);
+  branch.ended_because = "it was prepared in vain: " + why.message;
+  prepared(branch, in_vain.evidence, std::make_shared<const No>(No{why, in_vain.evidence}));
+}
+
+void BranchTable::Core::prepared(Branch& branch, const Evidence& evidence, Vote vote) {
   const Preparing preparing = std::move(std::get<Preparing>(branch.state));
-  branch.vote = Yes{evidence, std::move(results)};
-  ++counters_.voted_yes;
+  branch.vote = std::move(vote);
   release(branch);  // a prepared transaction needs no connection
   become_prepared(branch, evidence);
   fail_statements(branch, error(ErrorCode::kUnavailable,

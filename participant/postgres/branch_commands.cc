@@ -72,12 +72,14 @@ void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode&
   batch.push_back({"SET LOCAL application_name TO 'assent " + to_string(transaction) + "'"});
 }
 
-bool answers_come_first(const OneShotBranch& one_shot) {
-  const auto& statements = one_shot.statements;
-  const bool expects = std::ranges::any_of(
-      statements, [](const Statement& one) { return one.expected_rows.has_value(); });
-  return expects || one_shot.mode.read_only == true ||
-         std::ranges::all_of(statements, branch::reads_by_its_word, &Statement::sql);
+bool expects_rows(const OneShotBranch& one_shot) {
+  return std::ranges::any_of(one_shot.statements,
+                             [](const Statement& one) { return one.expected_rows.has_value(); });
+}
+
+bool answers_come_first(const OneShotBranch& one_shot, bool one_phase) {
+  return (one_phase && expects_rows(one_shot)) || one_shot.mode.read_only == true ||
+         std::ranges::all_of(one_shot.statements, branch::reads_by_its_word, &Statement::sql);
 }
 
 bool maybe_read_only(std::string_view command_tag) {

@@ -14,9 +14,12 @@ namespace assent::postgres {
 // pg_stat_activity. Ends with the transaction.
 void add_begin(Batch& batch, const TransactionId& transaction, const BranchMode& mode);
 
-// Statements with an expectation must be looked at before their branch is prepared; those that seem
-// to read may leave without being prepared. All others travel in one batch with PREPARE.
-bool answers_come_first(const OneShotBranch& one_shot);
+// True when one of its statements expects a number of rows.
+bool expects_rows(const OneShotBranch& one_shot);
+
+// Statements that seem to read may leave without being prepared, and a COMMIT cannot be taken back
+// when the number of rows is wrong. All others travel in one batch with PREPARE.
+bool answers_come_first(const OneShotBranch& one_shot, bool one_phase);
 
 // False when the command has changed rows for certain, by its tag. True is only a guess: the xid
 // tells.

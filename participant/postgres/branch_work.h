@@ -102,6 +102,8 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   void send_one_shot();
   void on_one_shot_answered(Answers& answers, bool last_is_sent);
   [[nodiscard]] std::optional<Error> one_shot_failure(const Answers& answers) const;
+  [[nodiscard]] bool statements_ran(const Answers& answers) const;
+  [[nodiscard]] branch::PrepareResult prepared(const Evidence& evidence, const Error& lost) const;
   void keep_results(Answers& answers);
 
   const std::shared_ptr<Context> context_;
@@ -129,6 +131,8 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   bool resets_ = false;       // the session, with PREPARE
   bool settling_ = false;
   std::vector<std::size_t> one_shot_answers_;  // where the answers of its statements stand
+  bool counted_ = false;                       // the rows of a one-shot
+  std::optional<Error> miscounted_;            // and they are not what was expected
   std::shared_ptr<std::vector<StatementResult>> results_;
   std::optional<branch::PrepareDone> voted_;  // to be reported
 

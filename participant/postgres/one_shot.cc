@@ -1,6 +1,8 @@
 // A branch whose statements came with the request to vote.
+#include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "participant/branch/transaction_control.h"
 #include "participant/postgres/branch_commands.h"
@@ -40,7 +42,7 @@ void BranchWork::send_one_shot() {
     batch.push_back(to_command(statement));
     session_left_alone_ = session_left_alone_ && leaves_session_alone(statement.sql);
   }
-  const bool last_is_sent = !answers_come_first(one_shot);
+  const bool last_is_sent = !answers_come_first(one_shot, asked_.one_phase);
   if (last_is_sent) add_last(batch);
   // The statements may take away what the commands behind them would use.
   if (!session_left_alone_) {
@@ -51,8 +53,16 @@ void BranchWork::send_one_shot() {
   if (!session_left_alone_) connection().forget_prepared();
 }
 
+// Behind a statement that failed PREPARE was skipped. A wrong number of rows did not keep it from
+// running: the branch may be prepared by now, and only the log ends what is (R3).
 void BranchWork::on_one_shot_answered(Answers& answers, bool last_is_sent) {
-  if (const auto why = one_shot_failure(answers)) return end_unprepared(*why);
+  if (auto why = one_shot_failure(answers)) {
+    if (!last_is_sent || why->code != ErrorCode::kRowCount || !statements_ran(answers)) {
+      return end_unprepared(*why);
+    }
+    miscounted_ = std::move(why);
+  }
+  counted_ = true;
   keep_results(answers);
   if (!last_is_sent) return vote();
   const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : prepare_commands().count;
@@ -71,6 +81,21 @@ std::optional<Error> BranchWork::one_shot_failure(const Answers& answers) const 
     if (found != *expected) return wrong_row_count(i + 1, found, *expected);
   }
   return std::nullopt;
+}
+
+bool BranchWork::statements_ran(const Answers& answers) const {
+  return std::ranges::all_of(one_shot_answers_,
+                             [&](std::size_t answer) { return answers[answer].ok(); });
+}
+
+// What a PREPARE that took effect means for the vote. The numbers of rows come with its answer, or
+// are lost with it; `lost` says why.
+branch::PrepareResult BranchWork::prepared(const Evidence& evidence, const Error& lost) const {
+  if (canary(Canary::kMiscountPrepared)) return evidence;
+  if (miscounted_) return branch::PreparedInVain{evidence, *miscounted_};
+  const bool uncounted = asked_.one_shot && !counted_ && expects_rows(*asked_.one_shot);
+  if (uncounted) return branch::PreparedInVain{evidence, lost};
+  return evidence;
 }
 
 void BranchWork::keep_results(Answers& answers) {

@@ -156,7 +156,7 @@ void BranchWork::on_prepare_answered(const Answers& answers, std::size_t first) 
   context_->reached(evidence.wal_position);
   context_->landmark_follows();
   failpoint("agent.prepared");
-  report_vote(evidence);
+  report_vote(prepared(evidence, {}));
 }
 
 // As above. A row that stands already is of an abort, or of a commit whose answer nobody got: which
@@ -193,6 +193,9 @@ void BranchWork::end_unprepared(const Error& why) {
 void BranchWork::report_vote(Result<branch::PrepareResult> result) {
   branch::PrepareDone done{branch_, std::move(result)};
   if (done.result) done.results = std::move(results_);
+  // The statements come first: what was wrong with their rows is the reason, whatever failed
+  // behind.
+  if (!done.result && miscounted_) done.result = tl::unexpected(*miscounted_);
   // Of the stale kind only a vote that was not begun is told: this one has ended the branch.
   if (!done.result && done.result.error().code == ErrorCode::kStaleBallot) {
     done.result.error().code = ErrorCode::kUnavailable;
@@ -220,8 +223,8 @@ asio::awaitable<void> BranchWork::settle(Error why) {
         co_await settle_commit(context_, control_, settler_, branch_.transaction, session_.backend);
     if (committed) settled = branch::CommittedOnePhase{};
   } else if (!canary(Canary::kLostPrepareIsNo)) {
-    auto prepared = co_await settle_prepare(context_, control_, branch_, session_.backend);
-    if (prepared) settled = *prepared;
+    auto evidence = co_await settle_prepare(context_, control_, branch_, session_.backend);
+    if (evidence) settled = prepared(*evidence, why);
   }
   if (context_->closed) co_return;
   // Its backend is gone, though the connection may not have told yet: nobody must get it.

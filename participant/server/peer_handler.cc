@@ -41,6 +41,7 @@ wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
                  [&](const branch::No& no) {
                    reply.vote = wire::VoteKind::NO;
                    reply.__set_reason(rpc::to_wire(no.reason));
+                   if (no.evidence) reply.__set_evidence(rpc::to_wire(*no.evidence));
                  },
              },
              vote);

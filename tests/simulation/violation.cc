@@ -113,6 +113,8 @@ std::string_view name(Checker checker) {
       return "presumes-nothing";
     case Checker::kBoundedMemory:
       return "bounded-memory";
+    case Checker::kRowsAsExpected:
+      return "rows-as-expected";
     case Checker::kCloneIsRefused:
       return "clone-is-refused";
     case Checker::kUnknownStatement:

@@ -62,6 +62,7 @@ enum class Checker {
   kLifeKeepsHistory,   // R6: a life of an agent works on in a history that it did not begin in
   kPresumesNothing,    // R15: a restored coordinator ends, or decides, what the lost log may have
   kBoundedMemory,      // an office or an agent keeps more of what is over than it may
+  kRowsAsExpected,     // a transaction commits though a statement expected more rows than it got
   kCloneIsRefused,     // R16: an agent serves a copy of its database that lacks what the log knows
 };
 

@@ -144,6 +144,21 @@ TEST(Commit, R14ADecisionWhoseRecordHasLeftIsNotGuessedAt) {
   EXPECT_EQ(s.office->driven_count(), 0u);
 }
 
+// Rows that are counted behind PREPARE (ADR 0012).
+TEST(Commit, R7ANoOfWhatIsPreparedIsRolledBackByItsEvidence) {
+  Stage s;
+  s.commit(1);
+  s.yes("b");
+  const Evidence evidence = s.evidence("a");
+  EXPECT_EQ(s.feed(VoteArrived{s.id(s.t, "a"), VoteNo{{ErrorCode::kRowCount, "no"}, evidence}}),
+            "propose ABORTED a b because ROW_COUNT");
+  EXPECT_EQ(s.execute(), "finish a ROLLBACK; finish b ROLLBACK; reply 1 ABORTED because ROW_COUNT");
+  EXPECT_EQ(s.state.find(s.t)->branches.front().evidence, evidence);
+  EXPECT_EQ(s.finished("a", FinishResult::kDone), "");
+  EXPECT_EQ(s.feed(VoteArrived{s.id(s.t, "a"), VoteNo{{ErrorCode::kRowCount, "no"}, evidence}}), "")
+      << "late, and of use to nobody";
+}
+
 TEST(Commit, AReasonIsCutToABoundedLength) {
   Stage s;
   s.commit(1);

@@ -69,6 +69,14 @@ TEST_F(HeuristicsTest, AHazardMayEndWellAndIsToldAllTheSame) {
   ASSERT_EQ(heuristics_.find(kT)->branches.size(), 1u);
 }
 
+TEST_F(HeuristicsTest, AHazardThatEndedWellIsOneAgainWhenItsDatabaseLosesTheEnd) {
+  find(found("a", FinishResult::kHazard));
+  find(found("a", FinishResult::kDone));
+  find(found("a", FinishResult::kHazard));
+  EXPECT_EQ(kind(), HeuristicKind::kHazard);
+  ASSERT_EQ(heuristics_.find(kT)->branches.size(), 1u);
+}
+
 TEST_F(HeuristicsTest, WhatSomebodyDidStands) {
   find(found("a", FinishResult::kHeuristicRollback));
   find(found("a", FinishResult::kDone));

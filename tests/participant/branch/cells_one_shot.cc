@@ -256,6 +256,50 @@ idle deadline: nothing -> prepared
 end of its lifetime: nothing -> prepared
 )",
        one_shot_id()},
+      {"one-shot that is prepared in vain", 0,
+       [](Table& t) {
+         t.one_shot(1);
+         t.granted();
+         t.step(PrepareDone{t.id, PreparedInVain{kEvidence, coded(ErrorCode::kRowCount)}});
+       },
+       R"(
+open again: t9=error ID_REUSED -> prepared
+open with another nonce: t9=error ID_REUSED -> prepared
+next statement: t9=error BRANCH_ENDED -> prepared
+duplicate statement: t9=error BRANCH_ENDED -> prepared
+statement after a gap: t9=error STATEMENT_NUMBER -> prepared
+prepare: t9=NO ROW_COUNT -> prepared
+prepare with another count: t9=NO ROW_COUNT -> prepared
+prepare in one phase: t9=NO ROW_COUNT -> prepared
+one-shot: t9=NO ROW_COUNT -> prepared
+settle: RunSettle b1 -> prepared
+cancel: t9=error BRANCH_ENDED -> prepared
+cancel by another nonce: t9=error UNKNOWN_BRANCH -> prepared
+commit: t9=error INTERNAL -> prepared
+roll back: RunFinish b1 ABORTED -> being finished
+connection granted: impossible
+connection refused: impossible
+statement done: nothing -> prepared
+statement miscounts: nothing -> prepared
+statement failed: nothing -> prepared
+transaction gone: nothing -> prepared
+prepared: impossible
+left read-only: impossible
+committed in one phase: impossible
+not prepared: impossible
+prepare not sent: impossible
+rolled back: impossible
+finished: impossible
+not finished: impossible
+finish not sent: impossible
+settled: impossible
+not settled: impossible
+settle not sent: impossible
+connection lost: nothing -> prepared
+idle deadline: nothing -> prepared
+end of its lifetime: nothing -> prepared
+)",
+       one_shot_id()},
       {"one-shot that left", 0,
        [](Table& t) {
          t.one_shot(1);

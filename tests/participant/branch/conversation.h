@@ -26,6 +26,7 @@ class Conversation {
   [[nodiscard]] const BranchCounters& counters() const { return table_.counters(); }
   // Votes of COMMITTED that were read from a row.
   [[nodiscard]] std::size_t committed_by_row() const { return committed_by_row_; }
+  [[nodiscard]] std::size_t prepared_in_vain() const { return prepared_in_vain_; }
 
  private:
   // What the log says of a transaction.
@@ -95,7 +96,7 @@ class Conversation {
   void check_yes(const BranchId& branch, const Yes& yes);
   void check_read_only(const BranchId& branch);
   void check_committed(const Ask& ask);
-  void check_no(const Ask& ask);
+  void check_no(const Ask& ask, const No& no);
   void check_finish(const Ask& ask, FinishResult result);
   void check_settled(const TransactionId& transaction, bool committed);
   void check_cancelled(const TransactionId& transaction);
@@ -125,6 +126,7 @@ class Conversation {
   std::set<TransactionId> committed_;  // in one phase
   std::set<TransactionId> never_committed_;
   std::size_t committed_by_row_ = 0;
+  std::size_t prepared_in_vain_ = 0;
 };
 
 }  // namespace assent::branch

@@ -64,7 +64,7 @@ void Conversation::check(const Reply& reply) {
             check_vote(ask, "COMMITTED", vote.results);
             check_committed(ask);
           },
-          [&](const No&) { check_no(ask); },
+          [&](const No& no) { check_no(ask, no); },
           [&](FinishResult result) { check_finish(ask, result); },
           [&](const Settled& settled) { check_settled(ask.branch.transaction, settled.committed); },
           [&](const Cancelled&) { check_cancelled(ask.branch.transaction); },
@@ -119,11 +119,13 @@ void Conversation::check_committed(const Ask& ask) {
 
 // A NO for a branch that is not in memory is definite only if its row was read, or it is of this
 // life and never voted.
-void Conversation::check_no(const Ask& ask) {
+void Conversation::check_no(const Ask& ask, const No& no) {
   const bool in_memory = table_.state_of(ask.branch) != "unknown";
   if (in_memory) {
     EXPECT_EQ(votes_.try_emplace(ask.branch, "NO").first->second, "NO") << "a vote never changes";
-    EXPECT_FALSE(postgres_.was_prepared(ask.branch)) << "NO means not prepared";
+    EXPECT_EQ(postgres_.was_prepared(ask.branch), no.evidence.has_value())
+        << "NO means not prepared, unless it says so";
+    prepared_in_vain_ += no.evidence ? 1 : 0;
   }
   if (in_memory || ask.one_phase) {
     EXPECT_FALSE(committed_.contains(ask.branch.transaction) &&

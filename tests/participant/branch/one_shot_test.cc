@@ -51,6 +51,32 @@ TEST_F(OneShots, KeepResultsUntilTheBranchHasEnded) {
   EXPECT_EQ(t.one_shot(5), "t5=YES");
 }
 
+TEST_F(OneShots, R3VoteNoWhenPreparedInVainAndWaitForTheirRollback) {
+  t.one_shot(1);
+  t.granted();
+  const Effects effects = t.effects(
+      PrepareDone{t.id, PreparedInVain{kEvidence, coded(ErrorCode::kRowCount)}, results_of(2)});
+
+  EXPECT_EQ(shown(effects), "Release; t1=NO ROW_COUNT");
+  EXPECT_EQ(std::get<No>(effects.replies.at(0).answer).evidence, kEvidence);
+  EXPECT_EQ(t.table().counters().voted_no, 1U);
+  EXPECT_EQ(t.table().counters().voted_yes, 0U);
+  EXPECT_EQ(t.table().live_count(), 1U) << "only the log ends what is prepared";
+  EXPECT_EQ(t.one_shot(2), "t2=NO ROW_COUNT") << "a vote never changes";
+  EXPECT_EQ(t.commit(3), "t3=error INTERNAL") << "only a YES can lead to a commit";
+  EXPECT_EQ(t.roll_back(4), "RunFinish b1 ABORTED");
+  EXPECT_EQ(t.finished(FinishResult::kDone), "t4=DONE");
+  EXPECT_EQ(t.one_shot(5), "t5=NO ROW_COUNT");
+}
+
+TEST_F(OneShots, PreparedInVainAreRolledBackAtOnceWhenThatIsWantedAlready) {
+  t.one_shot(1);
+  t.granted();
+  EXPECT_EQ(t.roll_back(2), "RunCancel");
+  EXPECT_EQ(done(PreparedInVain{kEvidence, coded(ErrorCode::kRowCount)}),
+            "Release; RunFinish b1 ABORTED; t1=NO ROW_COUNT");
+}
+
 TEST_F(OneShots, AreJoinedByRepeatsInEveryState) {
   t.one_shot(1);
   EXPECT_EQ(t.one_shot(2), "nothing");

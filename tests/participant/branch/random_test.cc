@@ -48,16 +48,19 @@ TEST(RandomConversations, NeverBreakARule) {
   const std::uint64_t last = replayed == nullptr ? 4'000 : first;
   BranchCounters sum;
   std::size_t committed_by_row = 0;
+  std::size_t prepared_in_vain = 0;
   for (std::uint64_t seed = first; seed <= last && !HasFailure(); ++seed) {
     SCOPED_TRACE("ASSENT_SEED=" + std::to_string(seed));
     Conversation conversation(seed);
     conversation.run(300);
     add(sum, conversation.counters());
     committed_by_row += conversation.committed_by_row();
+    prepared_in_vain += conversation.prepared_in_vain();
   }
   if (replayed == nullptr) {
     expect_that_enough_happened(sum);
     EXPECT_GT(committed_by_row, 100U);
+    EXPECT_GT(prepared_in_vain, 15U);
   }
 }
 

@@ -119,6 +119,24 @@ TEST_F(Loss, PrepareThatWorkedButWasNotAnsweredIsYes) {
   EXPECT_EQ(content(), "1=1");
 }
 
+TEST_F(Loss, OneShotThatWasPreparedButWhoseRowsAreLostIsNoYes) {
+  const BranchId id = agent->open();
+  proxy.hold_answers();
+  const OneShotBranch work{{{"INSERT INTO t VALUES (1, 1)", {}, Millis(0), 1}}, {}};
+  agent->database.carry_out(
+      branch::RunPrepare{id, kBallot, false, std::make_shared<const OneShotBranch>(work)});
+  ASSERT_TRUE(loop.run_until([&] { return prepared_count() == 1; }));
+
+  proxy.cut_clients();
+
+  const auto done = agent->await<branch::PrepareDone>(id);
+  const auto& in_vain = std::get<branch::PreparedInVain>(done.result.value());
+  EXPECT_EQ(in_vain.why.code, ErrorCode::kUnavailable);
+  agent->release(id);
+  EXPECT_EQ(agent->finish(id, Outcome::kAborted, in_vain.evidence), FinishResult::kDone);
+  EXPECT_EQ(content(), "");
+}
+
 TEST_F(Loss, OnePhaseCommitThatWorkedButWasNotAnsweredIsCommitted) {
   const BranchId id = agent->open();
   agent->run(id, "INSERT INTO t VALUES (1, 1)");

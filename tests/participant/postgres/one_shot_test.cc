@@ -12,6 +12,11 @@ class OneShots : public DatabaseTest {
     return {"INSERT INTO t VALUES ($1, 1)", {std::to_string(id)}, Millis(0), expected};
   }
 
+  // Of a row that is not there, or does not have so much.
+  static Statement withdrawal() {
+    return {"UPDATE t SET n = n - 10 WHERE id = 1 AND n >= 10", {}, Millis(0), 1};
+  }
+
   std::unique_ptr<Life> agent = enrolled();
 };
 
@@ -41,16 +46,46 @@ TEST_F(OneShots, ExpectedRowsThatComeAreFine) {
   EXPECT_EQ(prepared_count(), 1);
 }
 
-TEST_F(OneShots, ExpectedRowsThatDoNotComeAreNoAndNothingIsEverPrepared) {
-  const auto done = agent->one_shot(
-      agent->name_branch(),
-      {insert(1), {"UPDATE t SET n = n - 10 WHERE id = 1 AND n >= 10", {}, Millis(0), 1}});
+TEST_F(OneShots, ExpectedRowsThatDoNotComeArePreparedInVain) {
+  const BranchId id = agent->name_branch();
+
+  const auto done = agent->one_shot(id, {insert(1), withdrawal()});
+
+  const auto& in_vain = std::get<branch::PreparedInVain>(done.result.value());
+  EXPECT_EQ(in_vain.why.code, ErrorCode::kRowCount);
+  EXPECT_THAT(in_vain.why.message, HasSubstr("statement 2"));
+  EXPECT_EQ(prepared_count(), 1);
+  EXPECT_EQ(agent->finish(id, Outcome::kAborted, in_vain.evidence), branch::FinishResult::kDone);
+  EXPECT_EQ(prepared_count(), 0);
+  EXPECT_EQ(content(), "");
+}
+
+TEST_F(OneShots, ExpectedRowsThatDoNotComeInFrontOfAFailureAreItsReasonAndNothingIsPrepared) {
+  const auto done =
+      agent->one_shot(agent->name_branch(), {insert(1), withdrawal(), {"SELECT 1 / 0"}});
 
   ASSERT_FALSE(done.result);
   EXPECT_EQ(done.result.error().code, ErrorCode::kRowCount);
-  EXPECT_THAT(done.result.error().message, HasSubstr("statement 2"));
   EXPECT_EQ(prepared_count(), 0);
   EXPECT_EQ(agent->value(agent->open(), "SELECT count(*) FROM t"), "0");
+}
+
+TEST_F(OneShots, ExpectedRowsAreLookedAtBeforeACommitInOnePhase) {
+  const auto done = agent->one_shot(agent->name_branch(), {insert(1), withdrawal()}, true);
+
+  ASSERT_FALSE(done.result);
+  EXPECT_EQ(done.result.error().code, ErrorCode::kRowCount);
+  EXPECT_EQ(content(), "");
+  EXPECT_EQ(admin.value("SELECT count(*) FROM assent.outcome"), "0");
+}
+
+TEST_F(OneShots, ExpectedRowsThatASelectDoesNotFindAreLookedAtFirst) {
+  const auto done =
+      agent->one_shot(agent->name_branch(), {{"SELECT 1 FROM t WHERE id = 7", {}, Millis(0), 1}});
+
+  ASSERT_FALSE(done.result);
+  EXPECT_EQ(done.result.error().code, ErrorCode::kRowCount);
+  EXPECT_EQ(prepared_count(), 0);
 }
 
 TEST_F(OneShots, FailedStatementNamesItsNumberAndSkipsTheRest) {
@@ -161,11 +196,38 @@ TEST_F(OneShots, ResultsTooLargeAreANoWhenTheyAreAwaitedBeforePrepare) {
   agent = enrolled(small);
   const BranchId id = agent->name_branch();
   const Statement large{"SELECT repeat('x', 60000)"};
-  agent->start_one_shot(id, {{insert(1, 1), large, large}, {}});
+  agent->start_one_shot(id, {{large, large}, {}});
 
   const auto lost = agent->await<branch::ConnectionLost>(id);
 
   EXPECT_EQ(lost.why.sql->sqlstate, "54000");
+  EXPECT_EQ(prepared_count(), 0);
+}
+
+TEST_F(OneShots, ResultsTooLargeAreTheReasonWhereRowsAreExpected) {
+  DatabaseOptions small = options();
+  small.result_max_bytes = 100'000;
+  agent.reset();
+  agent = enrolled(small);
+  const BranchId id = agent->name_branch();
+  const Statement large{"SELECT repeat('x', 60000)"};
+  agent->start_one_shot(id, {{insert(1, 1), large, large}, {}});
+
+  const auto done = agent->await<branch::PrepareDone>(id);
+
+  const auto* in_vain = done.result ? std::get_if<branch::PreparedInVain>(&*done.result) : nullptr;
+  ASSERT_TRUE(!done.result || in_vain != nullptr) << "its rows were not counted";
+  const Error& why = in_vain != nullptr ? in_vain->why : done.result.error();
+  EXPECT_EQ(why.sql->sqlstate, "54000") << "whether PREPARE was through or not";
+  EXPECT_EQ(prepared_count(), in_vain != nullptr ? 1 : 0);
+}
+
+TEST_F(OneShots, ExpectedRowsThatDoNotComeAreTheReasonThoughPrepareFailsToo) {
+  const auto done = agent->one_shot(
+      agent->name_branch(), {{"CREATE TEMPORARY TABLE gone (n int)"}, insert(1), withdrawal()});
+
+  ASSERT_FALSE(done.result);
+  EXPECT_EQ(done.result.error().code, ErrorCode::kRowCount);
   EXPECT_EQ(prepared_count(), 0);
 }
 

@@ -35,7 +35,7 @@ Vote vote_of(const branch::Yes& yes) {
   return commit::VoteYes{yes.evidence, yes.results};
 }
 Vote vote_of(const branch::No& no) {
-  return commit::VoteNo{no.reason};
+  return commit::VoteNo{no.reason, no.evidence};
 }
 Vote vote_of(const branch::ReadOnly& left) {
   return commit::VoteReadOnly{left.results};

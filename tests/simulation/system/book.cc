@@ -21,6 +21,7 @@ constexpr const char* kByHand = "postgres";  // the superuser
 void Book::planned(const TransactionId& transaction, const Plan& plan) {
   Entry& one = entry(transaction);
   one.one_shot = plan.one_shot;
+  one.miscounts = plan.miscounts;
   for (const PlannedBranch& branch : plan.branches) {
     if (!branch.reads) one.writers.insert(branch.participant);
     for (const Statement& statement : branch.statements) {
@@ -136,6 +137,7 @@ void Book::executed(const state::Command& command, const state::CommandResult& r
 // COMMITTED implies that every listed branch was prepared, and that every writer is listed.
 void Book::decided(const state::Committed& command) {
   Entry& one = entry(command.transaction);
+  check_rows(command.transaction, one);
   one.outcome_lost = false;
   one.decided = Outcome::kCommitted;
   one.request_hash = command.request_hash;
@@ -155,7 +157,7 @@ void Book::decided(const state::Committed& command) {
                to_string(branch) + " is listed as committed, and " +
                    (found == one.branches.end() ? "was never prepared" : "has ended before"));
     }
-    if (one.never.contains(branch)) {
+    if (one.no.contains(branch)) {
       violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO and is listed");
     }
   }
@@ -165,6 +167,12 @@ void Book::decided(const state::Committed& command) {
              to_string(command.transaction) + " is committed without its writer at " + writer);
   }
   check_agree(command.transaction, one);
+}
+
+void Book::check_rows(const TransactionId& transaction, const Entry& entry) {
+  if (!entry.miscounts) return;
+  violated(Checker::kRowsAsExpected,
+           to_string(transaction) + " commits though a statement expects more rows than it got");
 }
 
 void Book::decided(const state::Aborted& command) {
@@ -230,27 +238,35 @@ void Book::check_finish(const Entry& entry, const BranchId& branch, Outcome outc
 // ── agents and databases ────────────────────────────────────────────────────────────────────────
 
 // A later life may say NO to what an earlier one has prepared: that is an abort as good as any.
-// Only the life that was asked first knows that nothing is prepared, and never will be.
+// Only the life that was asked first knows that nothing is prepared, and never will be; or that it
+// is prepared all the same.
 void Book::voted(const BranchId& branch, const commit::Vote& vote, Epoch life) {
   Entry& one = entry(branch.transaction);
   if (std::holds_alternative<commit::VoteYes>(vote)) {
-    if (one.never.contains(branch)) {
+    if (one.no.contains(branch)) {
       violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, then YES");
     }
-    const auto undone = one.undone.find(branch);
-    const bool was = undone != one.undone.end() && life <= undone->second.served_until;
-    if (!one.branches.contains(branch) && !was) {
-      violated(Checker::kCommittedWasPrepared, to_string(branch) + " voted YES unprepared");
-    }
+    check_was_prepared(one, branch, life);
     one.yes.insert(branch);
   }
   if (std::holds_alternative<commit::VoteCommitted>(vote)) one.one_phase_voted = true;
-  if (!std::holds_alternative<commit::VoteNo>(vote) || branch.epoch != life) return;
+  const auto* no = std::get_if<commit::VoteNo>(&vote);
+  if (no == nullptr || branch.epoch != life) return;
+  one.no.insert(branch);
+  if (no->evidence) return check_was_prepared(one, branch, life);
   one.never.insert(branch);
   const auto found = one.branches.find(branch);
   if (found != one.branches.end() && found->second == Fate::kPrepared) {
     violated(Checker::kNeverMeansNever, to_string(branch) + " voted NO, and is prepared");
   }
+}
+
+void Book::check_was_prepared(const Entry& entry, const BranchId& branch, Epoch life) {
+  const auto undone = entry.undone.find(branch);
+  const bool was = undone != entry.undone.end() && life <= undone->second.served_until;
+  if (entry.branches.contains(branch) || was) return;
+  violated(Checker::kCommittedWasPrepared,
+           to_string(branch) + " votes as one that is prepared, and never was");
 }
 
 // R6, R7. What is gone is never prepared again.
@@ -333,6 +349,7 @@ void Book::finished(Entry& entry, const BranchId& branch, bool committed) {
     check_quarantine(entry, branch, outcome, "is done");
   }
   check_finish(entry, branch, outcome, "is done");
+  if (committed) check_rows(branch.transaction, entry);
   entry.branches[branch] = committed ? Fate::kCommitted : Fate::kRolledBack;
   entry.rolled_back_by_hand.erase(branch);
 }
@@ -353,6 +370,7 @@ void Book::committed_one_phase(const std::string& participant, const Transaction
   }
   trace_.event(0, "one-phase", transaction.low, 0,
                [&] { return to_string(transaction) + " committed at " + participant; });
+  check_rows(transaction, one);
   one.one_phase = participant;
   ++one_phase_;
   check_agree(transaction, one);

@@ -131,6 +131,7 @@ class Book {
     std::vector<Delta> deltas;
     std::set<std::string> writers;
     bool one_shot = false;
+    bool miscounts = false;  // as its plan says
     std::optional<Outcome> decided;
     std::uint64_t request_hash = 0;        // in the decision; 0: it fits every request
     std::set<BranchId> listed;             // of a commit
@@ -146,7 +147,8 @@ class Book {
     std::set<BranchId> rolled_back_by_hand;
     std::set<BranchId> ever_by_hand;  // in whatever history
     std::set<BranchId> yes;           // voted so
-    std::set<BranchId> never;         // their own lives voted NO
+    std::set<BranchId> no;            // their own lives voted so
+    std::set<BranchId> never;         // and said that they are not prepared
     std::set<BranchId> quarantined;   // prepared when the log was restored
     std::set<Finish> sent;            // by offices of the log as it is
     std::set<Finish> sent_before_restore;
@@ -174,6 +176,8 @@ class Book {
   void check_lost(const TransactionId& transaction, const Entry& entry) const;
   void check_no_false_alarm(const TransactionId& transaction, const Entry& entry) const;
   void check_life(const BranchId& branch) const;
+  static void check_rows(const TransactionId& transaction, const Entry& entry);
+  static void check_was_prepared(const Entry& entry, const BranchId& branch, Epoch life);
   void check_quarantine(const Entry& entry, const BranchId& branch, Outcome outcome,
                         const char* what) const;
   void check_finish(const Entry& entry, const BranchId& branch, Outcome outcome,

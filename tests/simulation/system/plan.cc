@@ -1,6 +1,7 @@
 #include "tests/simulation/system/plan.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace assent::simulation::system {
@@ -52,6 +53,17 @@ void add_statements(Dice& dice, Plan& plan) {
   }
 }
 
+// What a statement adds is as good a die as any.
+void miscount_some(Plan& plan) {
+  for (PlannedBranch& branch : plan.branches) {
+    for (Statement& statement : branch.statements) {
+      if (!statement.expected_rows || std::stoll(*statement.parameters.front()) % 12 != 5) continue;
+      statement.expected_rows = 2;
+      plan.miscounts = true;
+    }
+  }
+}
+
 }  // namespace
 
 Plan make_plan(Dice& dice, const std::vector<std::string>& participants, bool calm) {
@@ -64,6 +76,7 @@ Plan make_plan(Dice& dice, const std::vector<std::string>& participants, bool ca
   if (!calm) {
     plan.aborts = !plan.one_shot && dice.percent(8);
     plan.dies = dice.percent(5);
+    if (plan.one_shot) miscount_some(plan);
   }
   if (dice.percent(30)) plan.acknowledge = commit::Acknowledge::kDecided;
   plan.timeout = Millis(dice.percent(20) ? dice.between(50, 1'000) : 10'000);

@@ -20,8 +20,9 @@ struct PlannedBranch {
 struct Plan {
   std::vector<PlannedBranch> branches;
   bool one_shot = false;
-  bool aborts = false;  // the client changes its mind
-  bool dies = false;    // and is never heard of again, somewhere on the way
+  bool aborts = false;     // the client changes its mind
+  bool dies = false;       // and is never heard of again, somewhere on the way
+  bool miscounts = false;  // a statement expects more rows than it gets: it must not commit
   commit::Acknowledge acknowledge = commit::Acknowledge::kApplied;
   Millis timeout{};
 };
