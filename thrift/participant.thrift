@@ -229,6 +229,8 @@ struct InventoryReply {
   5: optional list<common.Evidence> evidence
   /** Of `prepared`, in its order; absent: the agent is of an older version. */
   6: optional list<PreparedAge> ages
+  /** `max_prepared_transactions` of the database's server, as the agent saw it last; absent or 0: not known. */
+  7: optional i64 slots
 }
 
 /** Whether a transaction committed here in one phase; afterwards it has or never will (R12). */

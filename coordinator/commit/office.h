@@ -139,6 +139,7 @@ struct InventoryArrived {
   std::vector<FoundBranch> prepared;
   std::vector<FoundBranch> ended = {};
   Epoch life = Epoch(0);
+  std::uint64_t slots = 0;  // for prepared transactions, of its server; 0: not told
 };
 // The participant's agent can be reached (again), or another life of it: what waits for it is sent
 // at once.

@@ -83,6 +83,9 @@ commit::PreparedAge from_wire(const wire::PreparedAge& told) {
 commit::InventoryArrived inventory_from_wire(const std::string& participant, MonoTime asked,
                                              const wire::InventoryReply& reply) {
   commit::InventoryArrived arrived{participant, asked, {}, {}};
+  if (reply.__isset.slots && reply.slots > 0) {
+    arrived.slots = static_cast<std::uint64_t>(reply.slots);
+  }
   for (std::size_t i = 0; i < reply.prepared.size(); ++i) {
     const auto branch = rpc::from_wire(reply.prepared[i]);
     if (!branch || branch->participant != participant) continue;

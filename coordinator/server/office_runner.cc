@@ -76,11 +76,15 @@ void OfficeRunner::commit(commit::CommitAsked asked, Done<commit::CommitAnswer> 
 }
 
 std::optional<Error> OfficeRunner::objection(const commit::CommitAsked& asked) {
-  if (!admission_.objection(asked)) return std::nullopt;
+  const auto one_phase_at = [this](const std::string& name) {
+    const state::ParticipantRecord* participant = log_.state().participant(name);
+    return participant != nullptr && participant->one_phase;
+  };
+  if (!admission_.objection(asked, one_phase_at)) return std::nullopt;
   admission_.look_again(process::monotonic_now(), [this](const TransactionId& transaction) {
     return !office_.pending(transaction).empty();
   });
-  return admission_.objection(asked);
+  return admission_.objection(asked, one_phase_at);
 }
 
 void OfficeRunner::abort(commit::AbortAsked asked, Done<commit::AbortAnswer> done) {

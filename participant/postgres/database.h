@@ -78,6 +78,7 @@ struct Inventory {
   std::vector<branch::PreparedBranch> prepared;
   std::vector<PreparedAge> ages;              // of `prepared`, in its order
   std::vector<branch::PreparedBranch> ended;  // of those that were expected to be
+  std::uint64_t slots = 0;  // max_prepared_transactions, as the last check of the server saw it
 };
 
 struct DatabaseCounters {
@@ -86,6 +87,7 @@ struct DatabaseCounters {
   std::size_t work_busy = 0;     // now
   std::size_t work_waiting = 0;  // now
   std::size_t strangers = 0;     // prepared under our names by others, at the latest inventory
+  std::uint64_t slots = 0;       // max_prepared_transactions, at the latest check of the server
 };
 
 class Database {

@@ -80,6 +80,7 @@ class Sorter {
       if (finishing_.saw(make_gid(context_.options.cluster, id))) continue;
       found_.ended.push_back({id, evidence});
     }
+    found_.slots = context_.counters.slots;
     return std::move(found_);
   }
 

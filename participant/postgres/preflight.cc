@@ -358,7 +358,9 @@ asio::awaitable<std::vector<Finding>> preflight(std::shared_ptr<Context> context
     co_return out;
   }
   out.push_back(good("server", "the server is reached, and is a primary"));
-  add_server(out, read_server(server->rows.at(0)), context->options);
+  const Server seen = read_server(server->rows.at(0));
+  context->counters.slots = seen.slots;
+  add_server(out, seen, context->options);
   const bool installed = co_await add_schema(out, context->options, *control);
   if (installed) co_await add_work(out, context);
   co_return out;

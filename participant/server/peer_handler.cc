@@ -51,6 +51,7 @@ wire::PrepareReply vote_to_wire(const BranchRunner::Vote& vote) {
 wire::InventoryReply inventory_to_wire(const postgres::Inventory& found) {
   auto reply = versioned<wire::InventoryReply>();
   reply.__isset.evidence = reply.__isset.ended = reply.__isset.ages = true;
+  reply.__set_slots(static_cast<std::int64_t>(found.slots));
   for (const branch::PreparedBranch& one : found.prepared) {
     reply.prepared.push_back(rpc::to_wire(one.branch));
     reply.evidence.push_back(rpc::to_wire(one.evidence));

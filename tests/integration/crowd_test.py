@@ -1,16 +1,20 @@
-"""Ten thousand connections and transactions at once, with the programs of this build."""
+"""More connections and transactions than there is room for, with the programs of this build."""
 
+import json
 import resource
+import subprocess
 import unittest
 
 import fixtures
-from harness import bank, cluster, crowd
+from harness import bank, cluster, crowd, ports, processes
 
 CONNECTIONS = 10_000
 TRANSACTIONS = 10_000
 FILES = 12_000  # of the coordinator, and of the crowd: the connections, and some to spare
 SOFT_FILES = 1_024
 KILOBYTES_PER_CONNECTION_MAX = 64
+SLOTS = 10
+CLIENTS = 4 * SLOTS
 
 
 class Crowd(fixtures.DirectoryTest):
@@ -47,6 +51,48 @@ class Crowd(fixtures.DirectoryTest):
         self.assertEqual(seen.driving.threads, seen.before.threads)
         self.assertEqual(crowd.usage(self.cluster.coordinators[0]).threads, seen.before.threads)
         self.assertLess(seen.kilobytes_per_connection, KILOBYTES_PER_CONNECTION_MAX)
+        self.assertEqual(self.cluster.down(), [])
+
+
+class FewSlots(fixtures.DirectoryTest):
+    """More clients than a server has slots for prepared transactions."""
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = cluster.Cluster(cluster.claim(self.directory / "cluster"), "test",
+                                       fixtures.BUILD_DIRECTORY / "bin")
+        self.addCleanup(self._end)
+        with ports.exclusive():
+            for name in ("db1", "db2"):
+                self.cluster.add_server(name, {"max_prepared_transactions": SLOTS})
+            self.cluster.add_coordinators(1)
+            for server in self.cluster.servers:
+                self.cluster.add_agent(server)
+        for server in self.cluster.servers:
+            bank.open_accounts(server)
+
+    def _end(self):
+        if self.cluster.directory.exists():
+            self.cluster.abandon()
+
+    def crowd(self, transactions, rate):
+        """What came of so many one-shots over both databases; `rate` a second, 0: all at once."""
+        path = self.directory / "report.json"
+        subprocess.run(
+            [fixtures.BUILD_DIRECTORY / "bin" / "assent-bench", "crowd",
+             "--coordinators", f"127.0.0.1:{self.cluster.coordinators[0].ports['client']}",
+             "--participants", "db1,db2", "--accounts", str(bank.ACCOUNTS),
+             "--connections", str(CLIENTS), "--transactions", str(transactions),
+             "--rate", str(rate), "--json", path],
+            check=True, stdout=subprocess.DEVNULL, env=processes.clean_environment(), timeout=100)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def test_one_shots_beyond_the_slots_are_refused_at_once_and_none_fails_for_want_of_one(self):
+        self.crowd(60, 20)  # three seconds: the agents have told their slots by then
+        report = self.crowd(10 * CLIENTS, 0)
+        self.assertGreater(report["committed"], 0, report)
+        self.assertGreater(report["reasons"].get("OVERLOADED", 0), 0, report)
+        self.assertNotIn("SQL 53200", report["reasons"], report)
         self.assertEqual(self.cluster.down(), [])
 
 
