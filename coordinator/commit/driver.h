@@ -178,8 +178,8 @@ class Driver {
     std::uint32_t statements = 0;
     OneShotWork one_shot;               // while it may have to be sent
     StatementResults results;           // while a caller waits for them
-    bool refused = false;               // it voted NO
-    std::optional<Evidence> evidence;   // present: it is prepared; it voted YES unless it refused
+    bool in_vain = false;               // it voted NO, and is prepared
+    std::optional<Evidence> evidence;   // present: it was prepared; it voted YES unless in vain
     std::optional<MonoTime> confirmed;  // when it said that it has carried the outcome out
     FinishResult result = FinishResult::kDone;
     std::uint32_t unlogged = 0;  // what it said that is on its way through the log
@@ -189,7 +189,7 @@ class Driver {
     std::string last_loss;  // why its last prepare had no answer
 
     [[nodiscard]] bool voted() const { return left || said_yes(); }
-    [[nodiscard]] bool said_yes() const { return evidence.has_value() && !refused; }
+    [[nodiscard]] bool said_yes() const { return evidence.has_value() && !in_vain; }
     [[nodiscard]] bool ended() const { return left || confirmed.has_value(); }
   };
   using Caller = std::variant<CommitCaller, AbortCaller>;

@@ -124,7 +124,7 @@ void Driver::take(Turn& turn, Branch& branch, const VoteNo& vote) {
   // Prepared in vain. A NO without evidence may be a later life's, which does not know the branch.
   if (vote.evidence && !branch.evidence) {
     branch.evidence = vote.evidence;
-    branch.refused = true;
+    branch.in_vain = true;
   }
   if (!in<Preparing>() && !in<OnePhase>()) return;
   Error reason = vote.reason;

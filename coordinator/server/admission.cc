@@ -28,7 +28,7 @@ std::optional<Error> Admission::objection_at(const std::string& participant,
                                              bool takes_slot) const {
   const auto found = under_way_.find(participant);
   if (found == under_way_.end()) return std::nullopt;
-  if (found->second.all.size() >= one_shots_max_) {
+  if (found->second.size() >= one_shots_max_) {
     return Error{ErrorCode::kOverloaded,
                  std::to_string(one_shots_max_) + " one-shots are under way at " + participant +
                      " already; try again later",
@@ -50,16 +50,15 @@ void Admission::look_again(MonoTime now, const std::function<bool(const Transact
   looked_ = now;
   const auto gone = [&](const TransactionId& one) { return !driven(one); };
   for (auto& [participant, under_way] : under_way_) {
-    std::erase_if(under_way.all, gone);
     std::erase_if(under_way.prepared, gone);
+    std::erase_if(under_way.one_phase, gone);
   }
 }
 
 void Admission::sent(const commit::SendPrepare& prepare) {
   if (!prepare.one_shot) return;
   UnderWay& under_way = under_way_[prepare.branch.participant];
-  under_way.all.insert(prepare.branch.transaction);
-  if (!prepare.one_phase) under_way.prepared.insert(prepare.branch.transaction);
+  (prepare.one_phase ? under_way.one_phase : under_way.prepared).insert(prepare.branch.transaction);
 }
 
 // What is prepared is followed by a finish. What was lost is sent again, or finished.
@@ -84,8 +83,8 @@ void Admission::arrived(const commit::Input& input) {
 
 void Admission::ended(const std::string& participant, const TransactionId& transaction) {
   if (const auto found = under_way_.find(participant); found != under_way_.end()) {
-    found->second.all.erase(transaction);
     found->second.prepared.erase(transaction);
+    found->second.one_phase.erase(transaction);
   }
 }
 

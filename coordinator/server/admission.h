@@ -47,8 +47,10 @@ class Admission {
 
  private:
   struct UnderWay {
-    std::set<TransactionId> all;
     std::set<TransactionId> prepared;  // or about to be: each has a slot
+    std::set<TransactionId> one_phase;
+
+    [[nodiscard]] std::size_t size() const { return prepared.size() + one_phase.size(); }
   };
 
   void ended(const std::string& participant, const TransactionId& transaction);

@@ -66,8 +66,8 @@ std::optional<Outcome> Heuristic::resolved(const DecidedBranch& branch) const {
   return decided ? std::optional(resolution->outcome) : std::nullopt;
 }
 
-// What somebody did stands. A hazard may end well; and what has ended well may be a hazard again, when
-// its database loses the end of it and the branch stands there as before.
+// What somebody did stands. A hazard may end well; and what has ended well may be a hazard again,
+// when its database loses the end of it and the branch stands there as before.
 void Heuristics::found(Slot slot, LogTime time, const HeuristicFound& command) {
   const bool known = kept_.contains(command.transaction);
   if (!known && command.result == FinishResult::kDone) return;

@@ -72,6 +72,11 @@ class Group:
     databases: list
     made: object = None
 
+    @property
+    def participants(self):
+        """The names of all of them."""
+        return [each.participant for each in self.databases]
+
 
 class Bed:
     """Use open_bed()."""

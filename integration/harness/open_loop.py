@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 
-from . import bench_bed, processes
+from . import processes
 from .errors import HarnessError
 
 CONNECTIONS = 32
@@ -36,13 +36,13 @@ class OpenLoop:
 
 
 @contextlib.contextmanager
-def started(bed, group, rate, seconds):
-    """Sends transfers over all databases of the group, so many a second and for so long."""
-    report = bed.directory / "crowd.json"
-    command = [bed.bin_directory / "assent-bench", "crowd",
-               "--coordinators", group.made.leader().address("client"),
-               "--participants", ",".join(each.participant for each in group.databases),
-               "--accounts", bench_bed.ACCOUNTS, "--connections", CONNECTIONS,
+def started(made, participants, accounts, rate, seconds):
+    """Sends transfers over these databases of a cluster, so many a second and for so long."""
+    report = made.directory / "crowd.json"
+    command = [made.bin_directory / "assent-bench", "crowd",
+               "--coordinators", made.leader().address("client"),
+               "--participants", ",".join(participants),
+               "--accounts", accounts, "--connections", CONNECTIONS,
                "--rate", rate, "--transactions", max(int(rate * seconds), 1),
                "--timeout", TIMEOUT_MS, "--json", report]
     process = subprocess.Popen(

@@ -37,7 +37,8 @@ def _turn(bed, system, options, turn):
     peak = bench_run.run(bed, system, options.peak_clients, options.seconds, options.warm_up,
                          turn + 1)["rate"]
     bed.checkpoint()
-    with open_loop.started(bed, group, LOAD * peak, options.seconds) as load:
+    with open_loop.started(group.made, group.participants, bench_bed.ACCOUNTS,
+                           LOAD * peak, options.seconds) as load:
         report = load.wait()
     bed.settle(group)
     return figures(peak, report)

@@ -38,7 +38,8 @@ def run(options):
               "| minutes | committed/s | memory, MiB: replica | agent | descriptors: replica | agent |"
               " prepared | log, MiB | outcomes kept |\n|---|---|---|---|---|---|---|---|---|",
               flush=True)
-        with open_loop.started(bed, group, rate, options.hours * 3600) as load:
+        with open_loop.started(group.made, group.participants, bench_bed.ACCOUNTS, rate,
+                               options.hours * 3600) as load:
             rows = _watch(bed, group, load, options.every)
             report = load.wait()
         bed.settle(group)

@@ -131,10 +131,9 @@ class BranchWork : public std::enable_shared_from_this<BranchWork> {
   bool resets_ = false;       // the session, with PREPARE
   bool settling_ = false;
   std::vector<std::size_t> one_shot_answers_;  // where the answers of its statements stand
-  bool counted_ = false;                       // the rows of a one-shot
-  std::optional<Error> miscounted_;            // and they are not what was expected
-  std::shared_ptr<std::vector<StatementResult>> results_;
-  std::optional<branch::PrepareDone> voted_;  // to be reported
+  std::shared_ptr<std::vector<StatementResult>> results_;  // null: not answered, so not counted
+  std::optional<Error> miscounted_;                        // rows are not what was expected
+  std::optional<branch::PrepareDone> voted_;               // to be reported
 
   bool rollback_answered_ = false;
   bool interrupting_ = false;  // a cancel may be under way

@@ -62,7 +62,6 @@ void BranchWork::on_one_shot_answered(Answers& answers, bool last_is_sent) {
     }
     miscounted_ = std::move(why);
   }
-  counted_ = true;
   keep_results(answers);
   if (!last_is_sent) return vote();
   const std::size_t last = asked_.one_phase ? OnePhaseCommands::kCount : prepare_commands().count;
@@ -93,7 +92,7 @@ bool BranchWork::statements_ran(const Answers& answers) const {
 branch::PrepareResult BranchWork::prepared(const Evidence& evidence, const Error& lost) const {
   if (canary(Canary::kMiscountPrepared)) return evidence;
   if (miscounted_) return branch::PreparedInVain{evidence, *miscounted_};
-  const bool uncounted = asked_.one_shot && !counted_ && expects_rows(*asked_.one_shot);
+  const bool uncounted = asked_.one_shot && !results_ && expects_rows(*asked_.one_shot);
   if (uncounted) return branch::PreparedInVain{evidence, lost};
   return evidence;
 }

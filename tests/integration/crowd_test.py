@@ -1,12 +1,10 @@
 """More connections and transactions than there is room for, with the programs of this build."""
 
-import json
 import resource
-import subprocess
 import unittest
 
 import fixtures
-from harness import bank, cluster, crowd, ports, processes
+from harness import bank, cluster, crowd, open_loop, ports
 
 CONNECTIONS = 10_000
 TRANSACTIONS = 10_000
@@ -14,7 +12,6 @@ FILES = 12_000  # of the coordinator, and of the crowd: the connections, and som
 SOFT_FILES = 1_024
 KILOBYTES_PER_CONNECTION_MAX = 64
 SLOTS = 10
-CLIENTS = 4 * SLOTS
 
 
 class Crowd(fixtures.DirectoryTest):
@@ -75,21 +72,15 @@ class FewSlots(fixtures.DirectoryTest):
         if self.cluster.directory.exists():
             self.cluster.abandon()
 
-    def crowd(self, transactions, rate):
-        """What came of so many one-shots over both databases; `rate` a second, 0: all at once."""
-        path = self.directory / "report.json"
-        subprocess.run(
-            [fixtures.BUILD_DIRECTORY / "bin" / "assent-bench", "crowd",
-             "--coordinators", f"127.0.0.1:{self.cluster.coordinators[0].ports['client']}",
-             "--participants", "db1,db2", "--accounts", str(bank.ACCOUNTS),
-             "--connections", str(CLIENTS), "--transactions", str(transactions),
-             "--rate", str(rate), "--json", path],
-            check=True, stdout=subprocess.DEVNULL, env=processes.clean_environment(), timeout=100)
-        return json.loads(path.read_text(encoding="utf-8"))
+    def load(self, rate, seconds):
+        """What came of one-shots over both databases, so many a second, each sent once."""
+        with open_loop.started(self.cluster, ("db1", "db2"), bank.ACCOUNTS, rate,
+                               seconds) as load:
+            return load.wait()
 
     def test_one_shots_beyond_the_slots_are_refused_at_once_and_none_fails_for_want_of_one(self):
-        self.crowd(60, 20)  # three seconds: the agents have told their slots by then
-        report = self.crowd(10 * CLIENTS, 0)
+        self.load(20, 3)  # the agents have told their slots by then
+        report = self.load(4_000, 0.1)
         self.assertGreater(report["committed"], 0, report)
         self.assertGreater(report["reasons"].get("OVERLOADED", 0), 0, report)
         self.assertNotIn("SQL 53200", report["reasons"], report)

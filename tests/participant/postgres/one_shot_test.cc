@@ -17,6 +17,14 @@ class OneShots : public DatabaseTest {
     return {"UPDATE t SET n = n - 10 WHERE id = 1 AND n >= 10", {}, Millis(0), 1};
   }
 
+  // To 100,000 bytes.
+  void limit_results() {
+    DatabaseOptions small = options();
+    small.result_max_bytes = 100'000;
+    agent.reset();
+    agent = enrolled(small);
+  }
+
   std::unique_ptr<Life> agent = enrolled();
 };
 
@@ -172,10 +180,7 @@ TEST_F(OneShots, EachStatementHasItsOwnTimeout) {
 // With PREPARE in the same batch it may have worked before the results are seen to be too large:
 // then the vote is YES all the same, and they are dropped.
 TEST_F(OneShots, ResultsOfAllStatementsTogetherAreLimited) {
-  DatabaseOptions small = options();
-  small.result_max_bytes = 100'000;
-  agent.reset();
-  agent = enrolled(small);
+  limit_results();
   const BranchId id = agent->name_branch();
   const Statement large{"SELECT repeat('x', 30000)"};
   agent->start_one_shot(id, {{insert(1), large, large, large, large}, {}});
@@ -190,10 +195,7 @@ TEST_F(OneShots, ResultsOfAllStatementsTogetherAreLimited) {
 }
 
 TEST_F(OneShots, ResultsTooLargeAreANoWhenTheyAreAwaitedBeforePrepare) {
-  DatabaseOptions small = options();
-  small.result_max_bytes = 100'000;
-  agent.reset();
-  agent = enrolled(small);
+  limit_results();
   const BranchId id = agent->name_branch();
   const Statement large{"SELECT repeat('x', 60000)"};
   agent->start_one_shot(id, {{large, large}, {}});
@@ -205,10 +207,7 @@ TEST_F(OneShots, ResultsTooLargeAreANoWhenTheyAreAwaitedBeforePrepare) {
 }
 
 TEST_F(OneShots, ResultsTooLargeAreTheReasonWhereRowsAreExpected) {
-  DatabaseOptions small = options();
-  small.result_max_bytes = 100'000;
-  agent.reset();
-  agent = enrolled(small);
+  limit_results();
   const BranchId id = agent->name_branch();
   const Statement large{"SELECT repeat('x', 60000)"};
   agent->start_one_shot(id, {{insert(1, 1), large, large}, {}});
